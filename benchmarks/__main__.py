@@ -1,0 +1,95 @@
+"""`make bench`: measure AO on this machine, write a JSON file, print tables. Exit status 1: a check failed."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import host, report, source
+from benchmarks.ao_up import DidNotStart
+from benchmarks.closed_loop import WrongResult
+from benchmarks.isolation import Shared
+from benchmarks.measure import prepared, sqlite_settings
+from benchmarks.plan import FULL, QUICK, SETTINGS, Plan
+from benchmarks.source import Changed
+from benchmarks.submit import Refused
+
+DEFAULT_OUT = Path("build-output/bench.json")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few of everything: shows that it works")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="the JSON file (%(default)s)")
+    options = parser.parse_args(arguments)
+    plan = QUICK if options.quick else FULL
+    if options.rounds:
+        plan = Plan(**{**plan.as_json(), "rounds": options.rounds})
+    try:
+        document = asyncio.run(_measure(plan, quick=options.quick))
+    except (DidNotStart, WrongResult, Shared, Refused, Changed) as error:
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    report.write(options.out, document)
+    print(f"\nwritten to {options.out}")
+    return 0
+
+
+async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="ao-bench-") as name:
+        directory = Path(name)
+        facts, load_before, code = host.facts(directory), host.load(), source.digest()
+        async with prepared(plan, directory) as (measurement, cold):
+            ticks, started = host.cpu_ticks(), time.perf_counter()
+            for number in range(plan.rounds):
+                print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
+                await measurement.round(cold)
+            seconds = time.perf_counter() - started
+            busy = host.busy_cores(ticks, host.cpu_ticks(), seconds)
+            figures, checks = measurement.figures(cold), measurement.checks()
+            sandbox = measurement.sandbox
+        found = report.ratios(figures)
+        load = {"before": load_before, "after": host.load(), "busy_cores": busy}
+        document = {
+            "schema": report.SCHEMA,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "quick": quick,
+            "seconds": round(seconds, 1),
+            "host": facts,
+            "load": load,
+            "versions": host.versions(),
+            "source": code if quick else source.unchanged_since(code),
+            "source_changed": source.digest() != code,
+            "settings": {**plan.as_json(), **sandbox, "sqlite": sqlite_settings(directory), "ao": SETTINGS},
+            "figures": [figure.as_json() for figure in figures],
+            "ratios": [each.as_json() for each in found],
+            "first_deploy_seconds": round(measurement.first_deploy_seconds, 3),
+            "checks": checks,
+        }
+        print(report.figures_table(figures), report.ratios_table(found), _said(document), sep="\n\n")
+        return document
+
+
+def _said(document: dict[str, Any]) -> str:
+    facts, checks, load = document["host"], document["checks"], document["load"]
+    spaces = checks["namespaces"]
+    return "\n".join(
+        [
+            f"{facts['cores']} cores ({facts['cpu']}), Linux {facts['kernel']}, Python {facts['python']}, "
+            f"SQLite {facts['sqlite']} on {facts['file_system']}; load {load['before'][0]} before, "
+            f"{load['busy_cores']} cores busy during {document['seconds']} s",
+            f"{checks['runs']} runs, {checks['distinct_results']} distinct results, all right; "
+            f"{spaces['pairs_alive_together']} pairs of runs alive together, "
+            f"up to {spaces['most_at_once']} at once, "
+            f"each with its own {', '.join(spaces['own_kinds']) or 'NO'} namespaces",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""A real `ao up` in a process of its own, on a fresh home and a free port."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+class DidNotStart(Exception):
+    """`ao up` ended, or was not ready in time; the message holds the end of its log."""
+
+
+@dataclass(frozen=True)
+class Server:
+    home: Path
+    url: str
+    pid: int
+    sandbox: str
+    degraded: list[str]
+
+    @property
+    def key(self) -> str:
+        return (self.home / "key").read_text().strip()
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 80
+
+
+@contextmanager
+def ao_up(directory: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    """`settings` are `AO_*` variables besides home and port; none of the caller's count. Raises DidNotStart."""
+    home, log = directory / "home", directory / "ao-up.log"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AO_")}
+    environ = {**kept, "AO_HOME": str(home), "AO_PORT": "0", **settings}
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ao.cli", "up", "--json"], env=environ, stdout=subprocess.PIPE, stderr=errors
+        )
+    try:
+        yield _announced(process, home, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _announced(process: "subprocess.Popen[bytes]", home: Path, log: Path) -> Server:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], READY_SECONDS)
+    line = process.stdout.readline() if readable else b""
+    if not line:
+        raise DidNotStart(log.read_text()[-4000:])
+    facts = json.loads(line)
+    return Server(home, facts["url"], facts["pid"], facts["sandbox"], facts["degraded"])
+
+
+def children_of(pid: int) -> list[int]:
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of the server, its supervisor, and every process that these have waited for."""
+    return sum(_ticks(each) for each in (pid, *children_of(pid))) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_bytes(pid: int) -> int:
+    """Resident memory of the server and its supervisor; shared pages count in each."""
+    pages = sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in (pid, *children_of(pid)))
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15])

@@ -1,0 +1,1 @@
+"""The same work on other platforms, side by side with AO."""

@@ -1,0 +1,32 @@
+"""How much is measured, and with which settings of AO."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SETTINGS = {"AO_LOG_LEVEL": "warning"}
+"""What differs from how AO is shipped; the log of requests would be the benchmark's own noise."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    rounds: int
+    """Every round measures everything once, one after the other, so that ratios come from the same minutes."""
+    limits: int
+    """Repetitions of each limit of the machine."""
+    alone: int
+    """Runs one after the other, of each kind."""
+    burst: int
+    """Runs by all clients at once."""
+    concurrency: int
+    """Clients of a burst, each on one connection, each waiting for its result before its next run."""
+    crowd: int
+    """Runs of the isolation check that live together."""
+    sandboxes: int
+    deploys: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+FULL = Plan(rounds=5, limits=40, alone=40, burst=240, concurrency=16, crowd=32, sandboxes=30, deploys=3)
+QUICK = Plan(rounds=2, limits=3, alone=2, burst=8, concurrency=4, crowd=4, sandboxes=2, deploys=1)

@@ -1,0 +1,82 @@
+"""From an uploaded project to a release artifact and the environment it runs in.
+
+Contract of `Builder`:
+
+- The artifact is a function of the uploaded bytes and the lock alone: path, umask, time zone, locale and
+  uid do not change its digest.
+- An environment is built once per (python, platform, lock), whoever asks at the same time, and is
+  shared read-only. Wheels are kept, so nothing is resolved or downloaded for a release that was built.
+- No code of the project is executed, except source builds that its `ao.toml` allows: in a sandbox,
+  without secrets.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ao.domain.agent_config import AgentConfig
+from ao.ids import Digest
+from ao.store.records import BuiltRelease
+from ao.wire.schemas import PartDiff
+
+Log = Callable[[str], None]
+"""Takes one line of the build log; cheap, never blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A project archive that was received, verified and unpacked into a private directory."""
+
+    directory: Path
+    digest: Digest
+    config: AgentConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    environments: int
+    releases: int
+    blobs: int
+    freed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    upload: Upload
+    previous: Sequence[BuiltRelease] = field(default_factory=tuple)
+    """Earlier releases of the agent, newest first: a lock of equal requirements is used again."""
+    upgrade: bool = False
+    """Resolve anew."""
+
+
+class Builder(Protocol):
+    async def receive(self, archive: Path, digest: Digest) -> Upload:
+        """Check and unpack an uploaded archive. Raises `UploadRefused` (naming the entry) for traversal,
+        links that leave the project, devices, bombs, too many or too large files and damage;
+        `InvalidConfig` with every problem of its `ao.toml`."""
+        ...
+
+    async def build(self, request: BuildRequest, log: Log) -> BuiltRelease:
+        """Make and keep the artifact and its environment. Raises `BuildFailed`."""
+        ...
+
+    async def discard(self, upload: Upload) -> None:
+        """Remove the unpacked upload."""
+        ...
+
+    async def code_dir(self, digest: Digest) -> Path:
+        """The release unpacked, read-only, shared; unpacked now if it is not there."""
+        ...
+
+    async def env_dir(self, release_digest: Digest, env_key: str) -> Path:
+        """The environment; rebuilt from kept wheels if it is not there."""
+        ...
+
+    async def diff(self, before: Digest, after: Digest) -> Sequence[PartDiff]: ...
+
+    async def collect(
+        self, keep_environments: Sequence[str], keep_digests: Sequence[Digest], dry_run: bool
+    ) -> Collected:
+        """Remove what nothing refers to; what a build in progress needs is kept."""
+        ...

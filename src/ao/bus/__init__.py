@@ -1,0 +1,37 @@
+"""Hints between the parts of AO: "something changed, look". Losing one costs latency, never truth."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+READY = "ready"
+"""Topic: runs became claimable."""
+DELAYED = "delayed"
+"""Topic: a delayed run was added; the promoter looks when it is due."""
+SCHEDULES = "schedules"
+"""Topic: a schedule changed."""
+CANCEL = "cancel"
+"""Topic: a running run was asked to stop."""
+
+
+def run_topic(run_id: str) -> str:
+    """Topic of one run: it has new events."""
+    return f"run:{run_id}"
+
+
+def build_topic(deployment_id: str) -> str:
+    """Topic of one deployment: its build log or status changed."""
+    return f"build:{deployment_id}"
+
+
+class Subscription(Protocol):
+    async def wait(self, timeout_seconds: float | None) -> bool:
+        """True when a hint came since the last call (at once if one is waiting), False on timeout."""
+        ...
+
+
+class Bus(Protocol):
+    """Publishing is cheap and never blocks or fails; hints that nobody waits for are dropped."""
+
+    def publish(self, topic: str) -> None: ...
+
+    def subscribe(self, topic: str) -> AbstractContextManager[Subscription]: ...

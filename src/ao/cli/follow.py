@@ -1,0 +1,121 @@
+"""A run's events as lines for people."""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ao.cli import output
+from ao.client import calls
+
+if TYPE_CHECKING:
+    from ao.client.api import Client
+    from ao.client.handles import RunHandle
+    from ao.wire.schemas import EventView
+
+_FIRST_EVENTS = 20
+"""Among them is the start of the first attempt, if it has started."""
+
+_MARKS = {"partial": " ⏎ missing", "cut": " ✂ cut", "dropped": " ✂ dropped"}
+
+
+def event_lines(event: "EventView") -> list[str]:
+    """What is worth a line; attempts and logs say more than the states between them."""
+    data: dict[str, Any] = event.data
+    match event.kind.value:
+        case "attempt_started":
+            # Once is loud enough: later attempts have the same gaps, and their level says so.
+            gaps = data["degraded"] if data["attempt"] == 1 else ()
+            lines = [_mark("▸", f"attempt {data['attempt']} on v{data['version']}, sandbox {data['sandbox']}")]
+            return lines + [gap_line(gap) for gap in gaps]
+        case "attempt_finished":
+            return [_attempt_end(data)]
+        case "log":
+            return list(_log_lines(data))
+        case "output":
+            return [f"» {json.dumps(data['value'], ensure_ascii=False)}"]
+        case "state" if data.get("reason") == "retry":
+            return [output.style(f"  retry {_delay(event)}", "yellow")]
+        case _:
+            return []
+
+
+def gap_line(gap: str) -> str:
+    return f"  {output.style('NOT ENFORCED', 'red', 'bold')} {gap}"
+
+
+def gaps_of(client: "Client", run_id: str) -> Sequence[str]:
+    """What was not enforced, as the first attempt that started says; nothing when none has."""
+    events = client.send_json(calls.run_events(run_id, limit=_FIRST_EVENTS))
+    starts = (event for event in events if event["kind"] == "attempt_started")
+    return next((list(event["data"]["degraded"]) for event in starts), [])
+
+
+def _log_lines(data: dict[str, Any]) -> Iterable[str]:
+    for line in data["lines"]:
+        yield log_line(line[1], data["stream"], line[2] if len(line) > 2 else None)
+
+
+def log_line(text: str, stream: str, mark: str | None) -> str:
+    """One line of output: stderr is set apart, and what is not as it was printed is marked."""
+    shown = output.style("│ ", "red" if stream == "stderr" else "dim") + text
+    return shown + output.style(_MARKS.get(mark or "", ""), "yellow") if mark else shown
+
+
+def _attempt_end(data: dict[str, Any]) -> str:
+    took = output.duration(data["duration_us"] / 1e6)
+    if data["kind"] == "completed":
+        return output.style(f"✓ attempt {data['attempt']} completed in {took}", "green")
+    error = data.get("error") or {}
+    place = place_of(error.get("traceback", ""))
+    text = f"✗ attempt {data['attempt']} failed after {took}: {error.get('message', data['kind'])}"
+    return output.style(text + (f" ({place})" if place else ""), "red")
+
+
+def _delay(event: "EventView") -> str:
+    due = event.data.get("due_at")
+    if due is None:
+        return "at once"
+    return f"in {output.duration((datetime.fromisoformat(str(due)) - event.at).total_seconds())}"
+
+
+def _mark(glyph: str, text: str) -> str:
+    return output.style(glyph, "cyan", "bold") + " " + text
+
+
+def until_end(run: "RunHandle", timeout: float | None, as_json: bool) -> None:
+    """Print events as they come: lines on stderr, or with JSON one document per line on stdout.
+
+    Raises WaitTimeout after `timeout` seconds.
+    """
+    if timeout is None:
+        _show(run.events(), output.say, as_json)
+        return
+    # The stream may be silent for long, so it is read beside the wait; a timeout ends the process and it.
+    reader = threading.Thread(target=_show, args=(run.events(), output.say, as_json), daemon=True)
+    reader.start()
+    run.wait(timeout)
+    reader.join(timeout=5.0)
+
+
+def _show(events: "Iterable[EventView]", write: Callable[[str], None], as_json: bool) -> None:
+    for event in events:
+        if as_json:
+            output.json_line(event)
+            continue
+        for line in event_lines(event):
+            write(line)
+
+
+def place_of(traceback: str) -> str:
+    """File and line of the last frame of the agent's own code, such as `agent.py:14`; "" when there is none."""
+    frames = re.findall(r'^  File "([^"]+)", line (\d+)', traceback, re.MULTILINE)
+    own = [(file, line) for file, line in frames if "/releases/" in file]
+    return f"{own[-1][0].rpartition('/')[2]}:{own[-1][1]}" if own else ""
+
+
+def traceback_of(text: str, lines: int = 12) -> Sequence[str]:
+    """The end of a traceback, which says what happened."""
+    return [output.style(f"  {line}", "dim") for line in text.rstrip().splitlines()[-lines:]]

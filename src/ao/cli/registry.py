@@ -1,0 +1,201 @@
+"""The commands, and how each is loaded: only the module of the command that was typed is imported."""
+
+import difflib
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ao.cli.session import Session
+from ao.domain.errors import UsageError
+
+START, RELEASE, RUN, OPERATE = "Start", "Release", "Run", "Operate"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command. A function's first parameter is the `Session` when `connects`."""
+
+    module: str
+    function: str
+    panel: str
+    summary: str
+    """Shown in listings; the same as the first line of the function's docstring."""
+    connects: bool = True
+    """It speaks to the server and therefore takes `--url`."""
+    subcommands: "Mapping[str, Entry] | None" = None
+
+
+_SECRETS = {
+    "set": Entry(
+        "ao.cli.secrets", "set_secret", OPERATE, "Store a secret; the value comes from a prompt or stdin."
+    ),
+    "list": Entry(
+        "ao.cli.secrets", "list_secrets", OPERATE, "List names and versions; values are never shown."
+    ),
+    "rm": Entry("ao.cli.secrets", "remove_secret", OPERATE, "Remove a secret."),
+}
+
+COMMANDS: Mapping[str, Entry] = {
+    "init": Entry("ao.cli.init", "init", START, "Make a new agent that runs at once.", connects=False),
+    "up": Entry("ao.cli.server", "up", START, "Start AO on this machine.", connects=False),
+    "down": Entry(
+        "ao.cli.server", "down", START, "Stop the AO that runs in the home directory.", connects=False
+    ),
+    "doctor": Entry("ao.cli.doctor", "doctor", START, "Check this machine and the server."),
+    "version": Entry("ao.cli.version", "version", START, "Print the version.", connects=False),
+    "completion": Entry(
+        "ao.cli.completion", "completion", START, "Print a shell's completion script.", connects=False
+    ),
+    "deploy": Entry("ao.cli.deploy", "deploy", RELEASE, "Build a project and make it the live version."),
+    "deployments": Entry("ao.cli.releases", "deployments", RELEASE, "List an agent's versions."),
+    "diff": Entry("ao.cli.releases", "diff", RELEASE, "Show what differs between two versions, part by part."),
+    "rollback": Entry("ao.cli.releases", "rollback", RELEASE, "Make an earlier version live again."),
+    "agents": Entry("ao.cli.releases", "agents", RELEASE, "List the agents."),
+    "run": Entry("ao.cli.run", "run", RUN, "Start a run of an agent."),
+    "runs": Entry("ao.cli.runs", "runs", RUN, "List runs, newest first."),
+    "show": Entry("ao.cli.runs", "show", RUN, "Show a run: state, attempts, error, input and output."),
+    "logs": Entry("ao.cli.logs", "logs", RUN, "Print what a run wrote to stdout and stderr."),
+    "cancel": Entry("ao.cli.runs", "cancel", RUN, "Stop a run."),
+    "schedules": Entry("ao.cli.operate", "schedules", OPERATE, "List the schedules and their next runs."),
+    "secrets": Entry(
+        "ao.cli.secrets", "", OPERATE, "Manage the secrets that agents name.", subcommands=_SECRETS
+    ),
+    "gc": Entry("ao.cli.operate", "gc", OPERATE, "Remove environments and files that nothing uses any more."),
+}
+
+
+class _QuickHelp:
+    """Gives `--help` a default: Typer then has no need to import pydantic (0.1 s) to coerce its absence."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.default = False
+        return option
+
+
+class _Command(_QuickHelp, TyperCommand):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for param in self.params:
+            param._runtime_param = _QuickParam()  # type: ignore[attr-defined]
+
+
+class _QuickParam:
+    """Passes on what needs no coercion: nothing, text, defaults. The rest is Typer's and imports pydantic."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        if param.nargs == 1 and not param.multiple:
+            is_text = isinstance(value, str) and param.type_descriptor.annotation is str
+            if value is None or is_text or (type(value) is type(param.default) and value == param.default):
+                return value
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
+class LazyGroup(_QuickHelp, TyperGroup):
+    """A group that lists its commands from the registry and imports one only to execute it."""
+
+    entries: Mapping[str, Entry] = COMMANDS
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """For listings: name and summary only."""
+        entry = self.entries.get(cmd_name)
+        return entry and _Command(cmd_name, help=entry.summary)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """One section per panel. Plain text: Rich would more than double the time to the first line."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in self.entries.items():
+            panels.setdefault(entry.panel, []).append((name, entry.summary))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name: str = args[0]
+        if name not in self.entries and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.entries, n=1)
+            hint = (
+                f"did you mean `{ctx.command_path} {near[0]}`?"
+                if near
+                else f"{ctx.command_path} --help lists them"
+            )
+            raise UsageError(f"there is no command {name!r}", hint=hint)
+        _, listed, rest = super().resolve_command(ctx, args)
+        return name, load(name, self.entries[name]) if listed is not None else None, rest
+
+
+class _SecretsGroup(LazyGroup):
+    entries = _SECRETS
+
+
+def root() -> Any:
+    """The `ao` command."""
+    app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    app.callback()(_about)
+    command = typer.main.get_command(app)
+    command.name = "ao"
+    return command
+
+
+def prepare_completion() -> None:
+    """Teach Typer the shells; only a shell that asks for completions needs it."""
+    from typer._completion_classes import completion_init  # noqa: PLC0415
+
+    completion_init()
+
+
+def _about() -> None:
+    """Release, run and watch AI agents in production, on your own machines."""
+
+
+def load(name: str, entry: Entry) -> Any:
+    """The command itself; imports its module."""
+    app = typer.Typer(cls=_SecretsGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    if entry.subcommands is not None:
+        app.callback(help=entry.summary)(lambda: None)
+    else:
+        function = getattr(importlib.import_module(entry.module), entry.function)
+        app.command(name, cls=_Command)(_with_shared_options(function, entry.connects))
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+_Url = Annotated[
+    str | None, typer.Option("--url", metavar="URL", help="The server; default: AO_URL, then the home.")
+]
+
+
+def _with_shared_options(function: Callable[..., None], connects: bool) -> Callable[..., None]:
+    """`function(session, …)` as a command that also takes `--json` and, if it connects, `--url`."""
+
+    @functools.wraps(function)
+    def command(ctx: typer.Context, **values: Any) -> None:
+        session: Session = ctx.obj
+        session.json = values.pop("as_json")
+        session.url = values.pop("url", None)
+        function(session, **values)
+
+    signature = inspect.signature(function)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    shared = [inspect.Parameter("as_json", keyword, default=False, annotation=_Json)]
+    if connects:
+        shared.append(inspect.Parameter("url", keyword, default=None, annotation=_Url))
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    own = [p.replace(kind=keyword) for p in list(signature.parameters.values())[1:]]
+    parameters = [context, *own, *shared]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command

@@ -1,0 +1,93 @@
+"""`ao run`."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ao.cli import follow, output
+from ao.cli.connect import connect
+from ao.cli.session import Session
+from ao.cli.values import agent_name, run_input, version_number
+from ao.client.handles import RunHandle
+from ao.domain.errors import UsageError
+
+
+def run(
+    session: Session,
+    agent: Annotated[str, typer.Argument(help="Name of the agent.")],
+    input_: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="JSON", help="JSON, @FILE, or - for stdin.")
+    ] = None,
+    follow_: Annotated[bool, typer.Option("--follow", "-f", help="Print what happens until the end.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the result and print it.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait; the run goes on."),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="V", help="Run this version, not the live one.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key starts one run only.")
+    ] = None,
+    priority: Annotated[int, typer.Option("--priority", min=-1000, max=1000, help="Larger is sooner.")] = 0,
+) -> None:
+    """Start a run of an agent.
+
+    Answers with the run's id once it is stored safely. --wait and --follow answer with the result, and exit
+    with 0 when the run completed, 1 when it did not, and 124 when --timeout is over first.
+    """
+    if timeout is not None and not (wait or follow_):
+        raise UsageError("--timeout needs --wait or --follow")
+    client = connect(session)
+    handle = client.run(
+        agent_name(agent),
+        run_input(input_),
+        version=version_number(version) if version else None,
+        idempotency_key=idempotency_key,
+        priority=priority,
+    )
+    session.on_interrupt = f"run {handle.id} goes on: ao logs {handle.id} -f, ao cancel {handle.id}"
+    if not (wait or follow_):
+        _submitted(session, handle)
+        return
+    if not session.json:
+        output.say(f"run {handle.id}")
+    if follow_:
+        follow.until_end(handle, timeout, session.json)
+    elif not session.json:
+        handle.wait(timeout)
+        _tell_gaps(follow.gaps_of(client, handle.id), handle.id)
+    _result(session, handle, timeout, follow_)
+
+
+def _submitted(session: Session, handle: RunHandle) -> None:
+    if session.json:
+        output.as_json(handle.data)
+        return
+    output.data(handle.id)
+    output.next_step(f"ao logs {handle.id} -f")
+
+
+def _tell_gaps(gaps: Sequence[str], run_id: str) -> None:
+    """One line: the result is what was asked for; `ao run -f` and `ao show` list them."""
+    if gaps:
+        more = f" (and {len(gaps) - 1} more: ao show {run_id})" if len(gaps) > 1 else ""
+        output.say(f"{follow.gap_line(gaps[0]).strip()}{more}")
+
+
+def _result(session: Session, handle: RunHandle, timeout: float | None, followed: bool) -> None:
+    """Print the result; a run that did not complete raises RunFailed."""
+    result = handle.result(timeout)
+    if session.json:
+        if not followed:
+            output.as_json(handle.data)
+        return
+    view = handle.view
+    if view.finished_at is not None:
+        took = output.duration((view.finished_at - view.created_at).total_seconds())
+        tries = f"{view.attempt} attempt{'s' if view.attempt != 1 else ''}"
+        output.say(f"{output.state(view.state)} in {took}, {tries}, {view.agent} v{view.version}")
+    output.data(json.dumps(result, indent=2, ensure_ascii=False))

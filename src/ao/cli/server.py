@@ -1,0 +1,154 @@
+"""`ao up` and `ao down`."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+from urllib.parse import urlsplit
+
+import typer
+
+from ao.cli import output
+from ao.cli.processes import server_of, start_in_background, watched
+from ao.cli.session import Session
+from ao.domain.errors import Conflict, NotFound, StorageFull
+from ao.home import Home
+from ao.settings import Settings, from_environment, is_loopback
+
+if TYPE_CHECKING:
+    from ao.wiring import Ready
+
+START_SECONDS = 60.0
+STOP_SECONDS = 40.0
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", metavar="DIR", help="Where AO keeps everything; default: AO_HOME.")
+]
+
+
+def up(
+    session: Session,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as it is ready.")] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one; default: AO_PORT.")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on; default: loopback.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Start AO on this machine.
+
+    Server, scheduler and worker run in this terminal until Ctrl-C; a second Ctrl-C does not wait for runs.
+    """
+    settings = from_environment(_overrides(home, host, port))
+    if detach:
+        with _told_when_full(settings.home):
+            _detach(session, settings)
+        return
+    if settings.origins["AO_LOG_FORMAT"] == "default" and sys.stderr.isatty():
+        settings = replace(settings, log_format="text")  # somebody reads along
+    # Only the process that serves pays for these imports.
+    from ao.wiring import Ready, serve  # noqa: PLC0415
+
+    def ready(ready: Ready) -> None:
+        _announce(session, ready)
+
+    with _told_when_full(settings.home):
+        serve(settings, on_ready=ready)
+
+
+@contextmanager
+def _told_when_full(home: Path) -> Iterator[None]:
+    """A start writes to many places; wherever the space ends, it is the disk of the home."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageFull(
+            f"there is no space left for {home}",
+            hint="free some space and start again; nothing that was accepted is lost",
+        ) from error
+
+
+def down(session: Session, home: HomeOption = None) -> None:
+    """Stop the AO that runs in the home directory."""
+    place = Home(from_environment(_overrides(home, None, None)).home)
+    server = server_of(place)
+    if server is None:
+        raise NotFound(
+            f"no AO server runs in {place.root}", hint="`ao up` starts one; --home names another home"
+        )
+    url, pid = server
+    output.say(f"stopping {url} (pid {pid})")
+    with watched(pid) as process:
+        process.terminate()
+        if not process.ends_within(STOP_SECONDS):
+            raise Conflict(
+                f"the server (pid {pid}) is still finishing runs after {STOP_SECONDS:.0f} s",
+                hint=f"wait, or `kill -9 {pid}`: what it was running is taken up again at the next start",
+            )
+    if session.json:
+        output.as_json({"stopped": True, "url": url, "pid": pid, "home": str(place.root)})
+    else:
+        output.say("stopped")
+
+
+def _overrides(home: Path | None, host: str | None, port: int | None) -> dict[str, str]:
+    flags = {"AO_HOME": home and home.absolute(), "AO_HOST": host, "AO_PORT": port}
+    return {name: str(value) for name, value in flags.items() if value is not None}
+
+
+def _announce(session: Session, ready: "Ready") -> None:
+    facts = {
+        "url": ready.url,
+        "home": str(ready.home),
+        "database": ready.database,
+        "sandbox": ready.sandbox,
+        "degraded": list(ready.degraded),
+        "pid": os.getpid(),
+    }
+    if session.json:
+        output.json_line(facts)
+        return
+    for name in ("home", "database", "sandbox", "url"):
+        output.say(f"{output.style(f'{name:<9}', 'dim')} {facts[name]}")
+    _tell_degraded(ready.degraded)
+    _tell_exposed(ready.url)
+    output.say(output.style("ready, waiting for runs", "green", "bold") + " — Ctrl-C stops")
+
+
+def _tell_exposed(url: str) -> None:
+    if not is_loopback(urlsplit(url).hostname or ""):
+        output.say(
+            f"{output.style('REACHABLE', 'yellow', 'bold')} from other machines; requests need an API key,"
+        )
+        output.say("          and are not encrypted: put a proxy with TLS in front")
+
+
+def _tell_degraded(gaps: Sequence[str]) -> None:
+    for gap in gaps:
+        output.say(f"{output.style('NOT ENFORCED', 'red', 'bold')} {gap}")
+    if gaps:
+        output.say("          `ao doctor` says what to do about it")
+
+
+def _detach(session: Session, settings: Settings) -> None:
+    """Start `ao up` as a process of its own and wait until it is ready or has failed."""
+    home = Home(settings.home)
+    home.prepare()
+    log = home.logs / "ao.log"
+    place = ["--home", str(settings.home), "--host", settings.host, "--port", str(settings.port)]
+    facts = start_in_background(["up", *place], log, START_SECONDS)
+    if session.json:
+        output.as_json(facts)
+        return
+    ready = output.style("ready, waiting for runs", "green", "bold")
+    output.say(f"{ready} at {facts['url']} (pid {facts['pid']})")
+    output.say(f"home {facts['home']}, sandbox {facts['sandbox']}, log {log}")
+    _tell_degraded(cast("Sequence[str]", facts["degraded"]))
+    _tell_exposed(str(facts["url"]))
+    output.next_step("ao deploy (`ao down` stops the server)")

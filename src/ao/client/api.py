@@ -1,0 +1,183 @@
+"""The sync client."""
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ao.client import calls, wire
+from ao.client.events import Stream
+from ao.client.handles import Deployment, RunHandle
+from ao.client.http_sync import SyncHttp
+from ao.client.retry import Retry
+from ao.client.target import Target, find
+from ao.client.wire import Call, LostConnection
+
+if TYPE_CHECKING:
+    from ao.wire import schemas as s
+
+T = TypeVar("T")
+
+
+class Client:
+    """Speaks to one AO server; safe to use from many threads. Every method raises `ao.domain.errors`.
+
+    Without arguments it finds the server of this machine: see `ao.client.target.find`.
+    """
+
+    def __init__(self, url: str | None = None, api_key: str | None = None, *, home: Path | None = None) -> None:
+        self.target: Target = find(url, api_key, home)
+        self._http = SyncHttp(self.target.url)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- moving parts ---
+
+    def send(self, call: Call[T]) -> T:
+        """Make a call of `ao.client.calls`; a lost connection is tried again where that is safe."""
+        retry = Retry()
+        while True:
+            try:
+                return wire.read(call, self._http.send(wire.request(call, self.target)))
+            except LostConnection as lost:
+                delay = retry.after(call, lost)
+                if delay is None:
+                    wire.raise_unreachable(self.target, lost)
+                time.sleep(delay)
+
+    def send_json(self, call: Call[Any]) -> Any:
+        """The answer as plain JSON values, without importing the models."""
+        return self.send(wire.as_json(call))
+
+    def follow(self, stream: Stream[T]) -> Iterator[T]:
+        """What a stream yields until it ends, over as many connections as it takes."""
+        while not stream.ended:
+            reason = "the stream was cut"
+            try:
+                with self._http.stream(stream.request(self.target)) as (answer, chunks):
+                    stream.check(answer)
+                    for chunk in chunks:
+                        yield from stream.feed(chunk)
+            except LostConnection as lost:
+                reason = str(lost)
+            if not stream.ended:
+                delay = stream.retry.delay()
+                if delay is None:
+                    raise wire.unreachable(self.target, reason)
+                time.sleep(delay)
+
+    # --- runs ---
+
+    def run(
+        self,
+        agent: str,
+        input: object = None,
+        *,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+        priority: int = 0,
+        environment: str = "prod",
+        wait: float = 0.0,
+    ) -> RunHandle:
+        """Start a run; it is durable when this returns. `wait` seconds (≤ 60) may pass if it is not over.
+
+        Sent again after a lost connection it does not run twice: without a key of yours it gets one.
+        """
+        call = calls.create_run(
+            agent,
+            input,
+            idempotency_key=idempotency_key or str(uuid.uuid4()),
+            version=version,
+            environment=environment,
+            priority=priority,
+            wait=wait,
+        )
+        return RunHandle(self, self.send_json(call))
+
+    def get_run(self, run_id: str) -> RunHandle:
+        return RunHandle(self, self.send_json(calls.get_run(run_id)))
+
+    def list_runs(
+        self,
+        *,
+        agent: str | None = None,
+        state: Sequence[str] = (),
+        version: int | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> "s.Page[s.RunSummary]":
+        """One page, newest first; pass its `next` as `cursor` for the one after."""
+        return self.send(calls.list_runs(agent=agent, state=state, version=version, limit=limit, cursor=cursor))
+
+    # --- agents and deployments ---
+
+    def deploy(self, path: str | Path = ".", *, message: str = "", upgrade: bool = False) -> Deployment:
+        """Pack and upload a project; its build goes on in the server. `upgrade` resolves dependencies anew.
+
+        Raises InvalidConfig with every mistake in its `ao.toml` before anything is sent.
+        """
+        # Packing needs pydantic and the project's readers, which no other method does.
+        from ao.client.upload import packed  # noqa: PLC0415
+
+        with packed(Path(path)) as project:
+            call = calls.create_deployment(project.agent, message, upgrade)
+            request = project.request(call, self.target)
+            try:
+                answer = self._http.upload(request, project.chunks(), project.size)
+            except LostConnection as lost:
+                wire.raise_unreachable(self.target, lost)
+        return Deployment(self, wire.read(call, answer), project.warnings)
+
+    def agents(self) -> "list[s.AgentView]":
+        return self.send(calls.list_agents())
+
+    def agent(self, name: str) -> "s.AgentView":
+        return self.send(calls.get_agent(name))
+
+    def deployments(
+        self, agent: str, *, limit: int = 50, cursor: str | None = None
+    ) -> "s.Page[s.DeploymentView]":
+        return self.send(calls.list_deployments(agent, limit, cursor))
+
+    def deployment(self, agent: str, version: int) -> Deployment:
+        return Deployment(self, self.send(calls.get_deployment(agent, version)))
+
+    def diff(self, agent: str, before: int, after: int) -> "s.DiffView":
+        return self.send(calls.diff(agent, before, after))
+
+    def rollback(self, agent: str, to: int | None = None, reason: str = "") -> "s.RollbackView":
+        return self.send(calls.rollback(agent, to, reason))
+
+    def history(self, agent: str) -> "list[s.PointerMoveView]":
+        return self.send(calls.history(agent))
+
+    # --- the rest ---
+
+    def schedules(self, agent: str | None = None) -> "list[s.ScheduleView]":
+        return self.send(calls.list_schedules(agent))
+
+    def secrets(self, agent: str | None = None) -> "list[s.SecretView]":
+        return self.send(calls.list_secrets(agent))
+
+    def set_secret(self, name: str, value: str, agent: str | None = None) -> "s.SecretView":
+        return self.send(calls.set_secret(name, value, agent))
+
+    def delete_secret(self, name: str, agent: str | None = None) -> None:
+        self.send(calls.delete_secret(name, agent))
+
+    def gc(self, dry_run: bool = False) -> "s.GcView":
+        return self.send(calls.collect_garbage(dry_run))
+
+    def status(self) -> "s.StatusView":
+        return self.send(calls.status())

@@ -1,0 +1,190 @@
+"""The async client: `ao.client.api` with `await`; what both decide stands in the modules they share."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ao.client import calls, wire
+from ao.client.async_handles import AsyncDeployment, AsyncRunHandle
+from ao.client.events import Stream
+from ao.client.http_async import AsyncHttp
+from ao.client.retry import Retry
+from ao.client.target import Target, find
+from ao.client.wire import Call, LostConnection
+
+if TYPE_CHECKING:
+    from ao.wire import schemas as s
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Speaks to one AO server; for one event loop. Every method raises `ao.domain.errors`.
+
+    Without arguments it finds the server of this machine: see `ao.client.target.find`.
+    """
+
+    def __init__(self, url: str | None = None, api_key: str | None = None, *, home: Path | None = None) -> None:
+        self.target: Target = find(url, api_key, home)
+        self._http = AsyncHttp(self.target.url)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- moving parts ---
+
+    async def send(self, call: Call[T]) -> T:
+        """Make a call of `ao.client.calls`; a lost connection is tried again where that is safe."""
+        retry = Retry()
+        while True:
+            try:
+                return wire.read(call, await self._http.send(wire.request(call, self.target)))
+            except LostConnection as lost:
+                delay = retry.after(call, lost)
+                if delay is None:
+                    wire.raise_unreachable(self.target, lost)
+                await asyncio.sleep(delay)
+
+    async def send_json(self, call: Call[Any]) -> Any:
+        """The answer as plain JSON values, without importing the models."""
+        return await self.send(wire.as_json(call))
+
+    async def follow(self, stream: Stream[T]) -> AsyncIterator[T]:
+        """What a stream yields until it ends, over as many connections as it takes."""
+        while not stream.ended:
+            reason = "the stream was cut"
+            try:
+                async with self._http.stream(stream.request(self.target)) as (answer, chunks):
+                    stream.check(answer)
+                    async for chunk in chunks:
+                        for item in stream.feed(chunk):
+                            yield item
+            except LostConnection as lost:
+                reason = str(lost)
+            if not stream.ended:
+                delay = stream.retry.delay()
+                if delay is None:
+                    raise wire.unreachable(self.target, reason)
+                await asyncio.sleep(delay)
+
+    # --- runs ---
+
+    async def run(
+        self,
+        agent: str,
+        input: object = None,
+        *,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+        priority: int = 0,
+        environment: str = "prod",
+        wait: float = 0.0,
+    ) -> AsyncRunHandle:
+        """Start a run; it is durable when this returns. `wait` seconds (≤ 60) may pass if it is not over.
+
+        Sent again after a lost connection it does not run twice: without a key of yours it gets one.
+        """
+        call = calls.create_run(
+            agent,
+            input,
+            idempotency_key=idempotency_key or str(uuid.uuid4()),
+            version=version,
+            environment=environment,
+            priority=priority,
+            wait=wait,
+        )
+        return AsyncRunHandle(self, await self.send_json(call))
+
+    async def get_run(self, run_id: str) -> AsyncRunHandle:
+        return AsyncRunHandle(self, await self.send_json(calls.get_run(run_id)))
+
+    async def list_runs(
+        self,
+        *,
+        agent: str | None = None,
+        state: Sequence[str] = (),
+        version: int | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> "s.Page[s.RunSummary]":
+        """One page, newest first; pass its `next` as `cursor` for the one after."""
+        return await self.send(
+            calls.list_runs(agent=agent, state=state, version=version, limit=limit, cursor=cursor)
+        )
+
+    # --- agents and deployments ---
+
+    async def deploy(
+        self, path: str | Path = ".", *, message: str = "", upgrade: bool = False
+    ) -> AsyncDeployment:
+        """Pack and upload a project; its build goes on in the server. `upgrade` resolves dependencies anew.
+
+        Raises InvalidConfig with every mistake in its `ao.toml` before anything is sent.
+        """
+        # Packing needs pydantic and the project's readers, which no other method does.
+        from ao.client.upload import packed  # noqa: PLC0415
+
+        with ExitStack() as stack:
+            project = await asyncio.to_thread(stack.enter_context, packed(Path(path)))
+            call = calls.create_deployment(project.agent, message, upgrade)
+            request = project.request(call, self.target)
+            try:
+                answer = await self._http.upload(request, project.chunks(), project.size)
+            except LostConnection as lost:
+                wire.raise_unreachable(self.target, lost)
+        return AsyncDeployment(self, wire.read(call, answer), project.warnings)
+
+    async def agents(self) -> "list[s.AgentView]":
+        return await self.send(calls.list_agents())
+
+    async def agent(self, name: str) -> "s.AgentView":
+        return await self.send(calls.get_agent(name))
+
+    async def deployments(
+        self, agent: str, *, limit: int = 50, cursor: str | None = None
+    ) -> "s.Page[s.DeploymentView]":
+        return await self.send(calls.list_deployments(agent, limit, cursor))
+
+    async def deployment(self, agent: str, version: int) -> AsyncDeployment:
+        return AsyncDeployment(self, await self.send(calls.get_deployment(agent, version)))
+
+    async def diff(self, agent: str, before: int, after: int) -> "s.DiffView":
+        return await self.send(calls.diff(agent, before, after))
+
+    async def rollback(self, agent: str, to: int | None = None, reason: str = "") -> "s.RollbackView":
+        return await self.send(calls.rollback(agent, to, reason))
+
+    async def history(self, agent: str) -> "list[s.PointerMoveView]":
+        return await self.send(calls.history(agent))
+
+    # --- the rest ---
+
+    async def schedules(self, agent: str | None = None) -> "list[s.ScheduleView]":
+        return await self.send(calls.list_schedules(agent))
+
+    async def secrets(self, agent: str | None = None) -> "list[s.SecretView]":
+        return await self.send(calls.list_secrets(agent))
+
+    async def set_secret(self, name: str, value: str, agent: str | None = None) -> "s.SecretView":
+        return await self.send(calls.set_secret(name, value, agent))
+
+    async def delete_secret(self, name: str, agent: str | None = None) -> None:
+        await self.send(calls.delete_secret(name, agent))
+
+    async def gc(self, dry_run: bool = False) -> "s.GcView":
+        return await self.send(calls.collect_garbage(dry_run))
+
+    async def status(self) -> "s.StatusView":
+        return await self.send(calls.status())

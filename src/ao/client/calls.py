@@ -1,0 +1,211 @@
+"""Every operation of the API as a `Call`.
+
+Response models are imported when the first answer is read: pydantic costs more start-up time than
+everything else in a command together, and `send_json` does without.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from ao.client.events import Frame
+from ao.client.wire import Call
+from ao.domain.event import EventKind
+
+if TYPE_CHECKING:
+    from ao.wire import schemas as s
+
+
+def create_run(
+    agent: str,
+    input: object,
+    *,
+    idempotency_key: str,
+    version: int | None = None,
+    environment: str = "prod",
+    priority: int = 0,
+    wait: float = 0.0,
+) -> "Call[s.RunView]":
+    """Repeatable, because of the key."""
+    body = {
+        "agent": agent,
+        "input": {} if input is None else input,
+        "version": version,
+        "environment": environment,
+        "priority": priority,
+        "idempotency_key": idempotency_key,
+    }
+    query = {"wait": wait or None}
+    return Call("POST", "/v1/runs", _one("RunView"), query, body, patience_seconds=wait)
+
+
+def get_run(run_id: str, wait: float = 0.0) -> "Call[s.RunView]":
+    return Call("GET", _run(run_id), _one("RunView"), {"wait": wait or None}, patience_seconds=wait)
+
+
+def list_runs(
+    *,
+    agent: str | None = None,
+    state: Sequence[str] = (),
+    version: int | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> "Call[s.Page[s.RunSummary]]":
+    query = {"agent": agent, "state": list(state), "version": version, "limit": limit, "cursor": cursor}
+    return Call("GET", "/v1/runs", _page("RunSummary"), query)
+
+
+def cancel_run(run_id: str) -> "Call[s.RunView]":
+    return Call("POST", _run(run_id, "/cancel"), _one("RunView"))
+
+
+def run_events(run_id: str, after: int = 0, limit: int = 1000) -> "Call[list[s.EventView]]":
+    return Call("GET", _run(run_id, "/events"), _list("EventView"), {"after": after, "limit": limit})
+
+
+def run_event_stream(run_id: str) -> Call[object]:
+    return Call("GET", _run(run_id, "/events"), json.loads)
+
+
+def run_logs(run_id: str, after: int = 0, tail: int | None = None) -> "Call[list[s.LogLine]]":
+    return Call("GET", _run(run_id, "/logs"), _list("LogLine"), {"after": after or None, "tail": tail})
+
+
+def run_attempts(run_id: str) -> "Call[list[s.AttemptView]]":
+    return Call("GET", _run(run_id, "/attempts"), _list("AttemptView"))
+
+
+def list_agents() -> "Call[list[s.AgentView]]":
+    return Call("GET", "/v1/agents", _list("AgentView"))
+
+
+def get_agent(agent: str) -> "Call[s.AgentView]":
+    return Call("GET", _agent(agent), _one("AgentView"))
+
+
+def deployments_path(agent: str) -> str:
+    return _agent(agent, "/deployments")
+
+
+def list_deployments(
+    agent: str, limit: int = 50, cursor: str | None = None
+) -> "Call[s.Page[s.DeploymentView]]":
+    query = {"limit": limit, "cursor": cursor}
+    return Call("GET", _agent(agent, "/deployments"), _page("DeploymentView"), query)
+
+
+def get_deployment(agent: str, version: int) -> "Call[s.DeploymentView]":
+    return Call("GET", _agent(agent, f"/deployments/{version}"), _one("DeploymentView"))
+
+
+def create_deployment(agent: str, message: str, upgrade: bool) -> "Call[s.DeploymentView]":
+    """Its body is a file, which drivers stream; sending it twice makes two versions."""
+    query = {"message": message or None, "upgrade": upgrade or None}
+    return Call("POST", _agent(agent, "/deployments"), _one("DeploymentView"), query, repeatable=False)
+
+
+def deployment_log(agent: str, version: int, after: int = 0) -> "Call[list[s.BuildLogLine]]":
+    path = _agent(agent, f"/deployments/{version}/log")
+    return Call("GET", path, _list("BuildLogLine"), {"after": after or None})
+
+
+def deployment_log_stream(agent: str, version: int) -> Call[object]:
+    return Call("GET", _agent(agent, f"/deployments/{version}/log"), json.loads)
+
+
+def diff(agent: str, before: int, after: int) -> "Call[s.DiffView]":
+    return Call("GET", _agent(agent, "/diff"), _one("DiffView"), {"before": before, "after": after})
+
+
+def rollback(agent: str, to: int | None, reason: str) -> "Call[s.RollbackView]":
+    body = {"to": to, "reason": reason}
+    return Call("POST", _agent(agent, "/rollback"), _one("RollbackView"), body=body, repeatable=False)
+
+
+def history(agent: str) -> "Call[list[s.PointerMoveView]]":
+    return Call("GET", _agent(agent, "/history"), _list("PointerMoveView"))
+
+
+def list_schedules(agent: str | None = None) -> "Call[list[s.ScheduleView]]":
+    return Call("GET", "/v1/schedules", _list("ScheduleView"), {"agent": agent})
+
+
+def list_secrets(agent: str | None = None) -> "Call[list[s.SecretView]]":
+    return Call("GET", "/v1/secrets", _list("SecretView"), {"agent": agent})
+
+
+def set_secret(name: str, value: str, agent: str | None = None) -> "Call[s.SecretView]":
+    return Call("PUT", f"/v1/secrets/{_part(name)}", _one("SecretView"), {"agent": agent}, {"value": value})
+
+
+def delete_secret(name: str, agent: str | None = None) -> Call[None]:
+    """Not repeatable: the second time there is nothing to delete."""
+    return Call("DELETE", f"/v1/secrets/{_part(name)}", _nothing, {"agent": agent}, repeatable=False)
+
+
+def collect_garbage(dry_run: bool) -> "Call[s.GcView]":
+    return Call("POST", "/v1/gc", _one("GcView"), {"dry_run": dry_run}, patience_seconds=600.0)
+
+
+def status() -> "Call[s.StatusView]":
+    return Call("GET", "/v1/status", _one("StatusView"))
+
+
+def event_of(frame: Frame) -> "s.EventView":
+    return cast("s.EventView", _model("EventView").model_validate_json(frame.data))
+
+
+def lines_of(frame: Frame) -> "list[s.LogLine]":
+    """The log lines of an event; none when it is of another kind."""
+    if frame.event != EventKind.LOG:
+        return []
+    event = json.loads(frame.data)
+    return cast("list[s.LogLine]", import_module("ao.wire.lines").log_lines(event["seq"], event["data"]))
+
+
+def build_log_line_of(frame: Frame) -> "s.BuildLogLine | None":
+    """A line of a build log; None for the status that ends it."""
+    if frame.event != "line":
+        return None
+    return cast("s.BuildLogLine", _model("BuildLogLine").model_validate_json(frame.data))
+
+
+def run_view(value: object) -> "s.RunView":
+    return cast("s.RunView", _model("RunView").model_validate(value))
+
+
+def _model(name: str) -> Any:
+    return getattr(import_module("ao.wire.schemas"), name)
+
+
+def _nothing(_body: bytes) -> None:
+    return None
+
+
+def _one(name: str) -> Callable[[bytes], Any]:
+    return lambda body: _model(name).model_validate_json(body)
+
+
+def _page(name: str) -> Callable[[bytes], Any]:
+    def parse(body: bytes) -> Any:
+        return _model("Page")[_model(name)].model_validate_json(body)
+
+    return parse
+
+
+def _list(name: str) -> Callable[[bytes], Any]:
+    return lambda body: [_model(name).model_validate(item) for item in json.loads(body)]
+
+
+def _run(run_id: str, rest: str = "") -> str:
+    return f"/v1/runs/{_part(run_id)}{rest}"
+
+
+def _agent(agent: str, rest: str = "") -> str:
+    return f"/v1/agents/{_part(agent)}{rest}"
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")

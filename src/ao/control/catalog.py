@@ -1,0 +1,73 @@
+"""Which deployment a new run means; what never changes is remembered."""
+
+import json
+import time
+from collections import OrderedDict
+
+import jsonschema_rs
+
+from ao.domain.deployment import DeploymentStatus, Pointer
+from ao.domain.errors import Conflict
+from ao.ids import DeploymentId
+from ao.store import Store
+from ao.store.records import Deployment
+
+POINTER_SECONDS = 1.0
+"""How long a pointer is remembered. It chooses the `input_schema` only: a run is resolved when claimed."""
+REMEMBERED = 256
+
+
+class Catalog:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._live: OrderedDict[tuple[str, str], tuple[float, Deployment]] = OrderedDict()
+        self._moves = 0
+        self._validators: OrderedDict[DeploymentId, jsonschema_rs.Validator | None] = OrderedDict()
+
+    async def resolve(self, agent: str, environment: str, version: int | None) -> Deployment:
+        """The pinned version, or what `stable` points at. NotFound or Conflict when it cannot run."""
+        if version is not None:
+            await self._store.agents.get(agent)
+            return _runnable(await self._store.deployments.get(agent, version))
+        remembered = self._live.get((agent, environment))
+        if remembered is not None and remembered[0] > time.monotonic():
+            return remembered[1]
+        moves = self._moves
+        live = await self._store.agents.pointer(agent, environment, Pointer.STABLE)
+        if live is None:
+            await self._store.agents.get(agent)
+            raise Conflict(
+                f"{agent} has no live version in {environment}",
+                hint=f"deploy it with `ao deploy`; `ao deployments {agent}` shows failed builds",
+            )
+        if moves != self._moves:
+            return live  # a pointer moved while it was read
+        self._live[(agent, environment)] = (time.monotonic() + POINTER_SECONDS, live)
+        if len(self._live) > REMEMBERED:
+            self._live.popitem(last=False)
+        return live
+
+    def forget_pointers(self) -> None:
+        """A pointer was moved by this process: what follows sees it at once."""
+        self._moves += 1
+        self._live.clear()
+
+    def input_validator(self, deployment: Deployment) -> jsonschema_rs.Validator | None:
+        """The compiled `input_schema` of a deployment; None when it has none."""
+        if deployment.id not in self._validators:
+            schema = json.loads(deployment.release.config).get("input_schema") if deployment.release else None
+            self._validators[deployment.id] = (
+                None if schema is None else jsonschema_rs.validator_for(schema, offline=True)
+            )
+            if len(self._validators) > REMEMBERED:
+                self._validators.popitem(last=False)
+        return self._validators[deployment.id]
+
+
+def _runnable(deployment: Deployment) -> Deployment:
+    if deployment.status is DeploymentStatus.SUCCEEDED:
+        return deployment
+    name = f"{deployment.agent} v{deployment.version}"
+    if deployment.status is DeploymentStatus.BUILDING:
+        raise Conflict(f"{name} is still building", hint="wait for it, or run another version")
+    raise Conflict(f"{name} failed to build", hint=f"see `ao deployments {deployment.agent}`")

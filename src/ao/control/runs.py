@@ -1,0 +1,167 @@
+"""Accepting runs, following them and cancelling them."""
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import jsonschema_rs
+from pydantic import JsonValue
+
+from ao.blobs import BlobStore
+from ao.bus import CANCEL, READY, Bus, run_topic
+from ao.clock import to_datetime
+from ao.control.catalog import Catalog
+from ao.control.payloads import Payloads, dump
+from ao.domain.errors import InvalidInput, Problem
+from ao.domain.event import Event, EventKind
+from ao.domain.run import RunState
+from ao.ids import RunId, new_run_id
+from ao.store import Store
+from ao.store.records import Attempt, NewRun, Payload, Run, RunFilter
+from ao.wire import lines
+from ao.wire.schemas import LogLine, RunCreate
+
+LOG_EVENTS_PER_READ = 100
+MAX_LOG_CHARACTERS = 8 << 20
+"""Of log lines in one answer; an agent decides how much it prints."""
+LINE_OVERHEAD = 100
+POLL_SECONDS = 5.0
+"""How long a waiter trusts hints before it looks by itself."""
+
+
+class Runs:
+    def __init__(self, store: Store, blobs: BlobStore, bus: Bus, catalog: Catalog) -> None:
+        self._store = store
+        self._payloads = Payloads(blobs)
+        self._bus = bus
+        self._catalog = catalog
+
+    async def create(self, request: RunCreate, actor: str) -> tuple[Run, bool]:
+        """Accept a run: (the run, whether it is new). It is durable when this returns.
+
+        Raises NotFound (agent, version), Conflict (nothing live), InvalidInput (the agent's
+        `input_schema`), IdempotencyConflict.
+        """
+        deployment = await self._catalog.resolve(request.agent, request.environment, request.version)
+        _check_input(request.input, self._catalog.input_validator(deployment))
+        text = dump(request.input)
+        new = NewRun(
+            id=new_run_id(),
+            agent=request.agent,
+            environment=request.environment,
+            input=await self._payloads.keep(text, "input"),
+            actor=actor,
+            deployment_id=deployment.id if request.version is not None else None,
+            idempotency_key=request.idempotency_key,
+            request_hash=_request_hash(request, text) if request.idempotency_key else "",
+            priority=request.priority,
+        )
+        created = await self._store.runs.create(new)
+        if created.is_new:
+            self._bus.publish(READY)
+        return await self._store.runs.get(created.run_id), created.is_new
+
+    async def get(self, run_id: RunId) -> Run:
+        return await self._store.runs.get(run_id)
+
+    async def list(self, where: RunFilter, limit: int) -> Sequence[Run]:
+        return await self._store.runs.list(where, limit)
+
+    async def attempts(self, run_id: RunId) -> Sequence[Attempt]:
+        await self._store.runs.get(run_id)
+        return await self._store.runs.attempts(run_id)
+
+    async def events(self, run_id: RunId, after: int, limit: int) -> Sequence[Event]:
+        return await self._store.runs.events(run_id, after, limit)
+
+    async def wait(self, run_id: RunId, seconds: float) -> Run:
+        """The run as soon as it is terminal, or as it is after `seconds`."""
+        deadline = time.monotonic() + seconds
+        with self._bus.subscribe(run_topic(run_id)) as hints:
+            while True:
+                run = await self._store.runs.get(run_id)
+                left = deadline - time.monotonic()
+                if run.head.state.terminal or left <= 0:
+                    return run
+                await hints.wait(min(left, POLL_SECONDS))
+
+    async def cancel(self, run_id: RunId, actor: str) -> Run:
+        """Cancel a run; one that has ended is returned as it is."""
+        result = await self._store.runs.cancel(run_id, actor)
+        if result.state is RunState.RUNNING:
+            self._bus.publish(CANCEL)
+        else:
+            self._bus.publish(run_topic(run_id))
+        return await self._store.runs.get(run_id)
+
+    async def payload(self, payload: Payload | None) -> JsonValue:
+        return await self._payloads.value(payload)
+
+    async def why_pending(self, run: Run) -> str | None:
+        """A sentence that says what a pending run is waiting for; None when it is not pending."""
+        if run.head.state is not RunState.PENDING:
+            return None
+        now_us = await self._store.schedules.now_us()
+        if run.due_us is not None and run.due_us > now_us:
+            due = to_datetime(run.due_us).strftime("%H:%M:%S")
+            return f"attempt {run.head.attempt} failed; attempt {run.head.attempt + 1} starts at {due} UTC"
+        workers = [w for w in await self._store.workers.list() if w.lease_until_us > now_us]
+        if not workers:
+            return "no worker is connected; it starts as soon as one is"
+        slots = sum(worker.slots for worker in workers)
+        if sum(worker.running for worker in workers) >= slots:
+            ahead = (await self._store.workers.counts())["ready"]
+            return f"all {slots} slots are busy and {ahead} runs are ready"
+        return "it is about to be claimed"
+
+    async def logs(self, run_id: RunId, after: int, tail: int | None) -> Sequence[LogLine]:
+        """Lines of stdout and stderr in order, as many as fit into `MAX_LOG_CHARACTERS`: the first above seq
+        `after`, all of an event or none (go on after the last line's seq until there are none), or the
+        last `tail` of them."""
+        await self._store.runs.get(run_id)
+        kept: deque[LogLine] = deque()
+        size = 0
+        while True:
+            events = await self._store.runs.events(run_id, after, LOG_EVENTS_PER_READ)
+            for event in events:
+                if event.kind is not EventKind.LOG:
+                    continue
+                for line in log_lines(event):
+                    kept.append(line)
+                    size += len(line.text) + LINE_OVERHEAD
+                while kept and tail is not None and (len(kept) > tail or size > MAX_LOG_CHARACTERS):
+                    size -= len(kept.popleft().text) + LINE_OVERHEAD
+                if size > MAX_LOG_CHARACTERS:
+                    return list(kept)
+            if len(events) < LOG_EVENTS_PER_READ:
+                return list(kept)
+            after = events[-1].seq
+            await asyncio.sleep(0)
+
+
+def log_lines(event: Event) -> Sequence[LogLine]:
+    """The lines of one `log` event."""
+    return lines.log_lines(event.seq, event.data)
+
+
+def _check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) -> None:
+    if validator is None:
+        return
+    problems = [
+        Problem(".".join(["input", *map(str, error.instance_path)]), error.message)
+        for error in validator.iter_errors(value)
+    ]
+    if problems:
+        first = problems[0]
+        raise InvalidInput(
+            f"the input does not match the agent's input_schema: {first.field}: {first.message}",
+            hint="compare it with `input_schema` in the agent's ao.toml",
+            problems=problems,
+        )
+
+
+def _request_hash(request: RunCreate, input_text: str) -> str:
+    asked = dump([request.agent, request.environment, request.version, request.priority])
+    return hashlib.sha256(f"{asked}\n{input_text}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,50 @@
+"""The loops that keep runs moving: delayed ones become ready, lost ones go back to pending."""
+
+import asyncio
+import random
+
+from ao.bus import DELAYED, READY, Bus, run_topic
+from ao.domain.errors import Unavailable
+from ao.logs import get_logger
+from ao.store import Store
+from ao.store.records import LostRuns
+
+log = get_logger(__name__)
+
+BATCH = 500
+MAX_IDLE_SECONDS = 5.0
+
+
+async def promote_forever(store: Store, bus: Bus) -> None:
+    """Make delayed runs claimable when they are due."""
+    with bus.subscribe(DELAYED) as hints:
+        while True:
+            idle = MAX_IDLE_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads replicas
+            try:
+                promoted, next_us = await store.runs.promote_due(BATCH)
+                if promoted:
+                    bus.publish(READY)
+                if next_us is not None:
+                    idle = min(idle, (next_us - await store.schedules.now_us()) / 1e6)
+            except Unavailable as error:
+                log.warning("delayed runs not promoted", error=str(error))
+            await hints.wait(max(0.0, idle))
+
+
+async def sweep_forever(store: Store, bus: Bus, every_seconds: float) -> None:
+    """Take runs back from workers whose lease has ended."""
+    while True:
+        try:
+            announce_lost(await store.workers.sweep(BATCH), bus)
+        except Unavailable as error:
+            log.warning("sweep failed", error=str(error))
+        await asyncio.sleep(every_seconds)
+
+
+def announce_lost(lost: LostRuns, bus: Bus) -> None:
+    """Tell the world about runs whose worker went away."""
+    if lost.requeued:
+        bus.publish(READY)
+    for run_id in (*lost.requeued, *lost.failed, *lost.cancelled):
+        log.warning("run lost its worker", run=run_id)
+        bus.publish(run_topic(run_id))

@@ -1,0 +1,1 @@
+"""What AO is about, as pure values: no I/O, no clock, no environment."""

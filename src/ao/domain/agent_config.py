@@ -1,0 +1,210 @@
+"""`ao.toml` as a value. The JSON Schema in the package and the reference in the docs come from here.
+
+Unknown fields are refused. Reading a file and pointing at lines is `ao.project.config`.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ao.domain.retry import RetryPolicy
+
+Json = dict[str, object]
+
+MAX_ARGUMENT_BYTES = 100_000
+"""Of one environment variable or argument; the kernel's limit is 128 KiB."""
+
+_NAME = r"^[a-z][a-z0-9-]{0,62}$"
+_ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(B|K|KB|KiB|M|MB|MiB|G|GB|GiB|T|TB|TiB)?$", re.IGNORECASE)
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_FACTORS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_size(value: object) -> int:
+    """Bytes of `1048576`, `"512M"`, `"2 GiB"`; factors are powers of 1024."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    match = _SIZE.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a size is bytes or text such as "512M" or "2G"')
+    unit = (match[2] or "B").lower()[0]
+    size = int(float(match[1]) * 1024 ** _FACTORS[unit])
+    if size <= 0:
+        raise ValueError("a size is above 0")
+    return size
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of `30`, `"30s"`, `"5m"`, `"1.5h"`."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    match = _DURATION.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a duration is seconds or text such as "30s", "5m", "2h"')
+    seconds = float(match[1]) * _SECONDS[match[2] or "s"]
+    if seconds <= 0:
+        raise ValueError("a duration is above 0")
+    return seconds
+
+
+def _env_name(name: str) -> str:
+    if not _ENV_NAME.match(name):
+        raise ValueError("a variable's name has letters, digits and _ and does not start with a digit")
+    if name.startswith("AO_") or name == "AGENT_INPUT":
+        raise ValueError("names that start with AO_, and AGENT_INPUT, are set by AO itself")
+    return name
+
+
+def _argument(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain a NUL byte: no program can be given one")
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_ARGUMENT_BYTES:
+        raise ValueError(f"must not be larger than {MAX_ARGUMENT_BYTES} bytes: put it into a file")
+    return text
+
+
+Size = Annotated[int, Field(json_schema_extra={"type": ["integer", "string"]})]
+Seconds = Annotated[float, Field(gt=0, json_schema_extra={"type": ["number", "string"]})]
+EnvName = Annotated[str, AfterValidator(_env_name)]
+Argument = Annotated[str, AfterValidator(_argument)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Retries(_Section):
+    """Automatic retries of a failed attempt."""
+
+    max_retries: int = Field(3, ge=0, le=1000, description="Retries after the first attempt: 3 are 4 attempts.")
+    backoff: float = Field(2.0, ge=1, le=100, description="Factor between one delay and the next.")
+    initial_delay: Seconds = Field(1.0, description="Wait before the first retry.")
+    max_delay: Seconds = Field(300.0, description="No wait grows beyond this.")
+    jitter: bool = Field(True, description="Add up to 1 s at random, so that runs do not retry in step.")
+
+    _durations = field_validator("initial_delay", "max_delay", mode="before")(parse_duration)
+
+    def policy(self) -> RetryPolicy:
+        return RetryPolicy(self.max_retries, self.backoff, self.initial_delay, self.max_delay, self.jitter)
+
+
+class Resources(_Section):
+    """Limits for the whole process tree of one attempt."""
+
+    cpu: float | None = Field(None, gt=0, le=1024, description="Cores; no limit by default.")
+    memory: Size = Field(1 << 30, description="Resident memory of all processes together.")
+    pids: int = Field(256, ge=1, le=1_000_000, description="Processes and threads.")
+    disk: Size = Field(1 << 30, description="Files in the work directory.")
+    open_files: int = Field(1024, ge=16, le=1_048_576, description="Open files of each process.")
+    output: Size = Field(
+        64 << 20, description="stdout and stderr of one attempt; what exceeds it is cut, visibly."
+    )
+    gpu: int = Field(0, ge=0, le=64, description="GPUs; a worker without them refuses the deployment.")
+
+    _sizes = field_validator("memory", "disk", "output", mode="before")(parse_size)
+
+
+class SandboxSection(_Section):
+    """What an attempt may reach."""
+
+    network: Literal["none", "models", "full"] | list[str] = Field(
+        "models",
+        description='`"none"`, `"models"` (only AO\'s model gateway), `"full"`, or a list of hosts such as '
+        '`["api.github.com", "*.example.com:443"]`.',
+    )
+    tmp: Size = Field(256 << 20, description="Size of the private `/tmp`.")
+    warm: bool = Field(
+        True,
+        description="Start runs as forks of a process that has imported the agent, where that is safe.",
+    )
+
+    _sizes = field_validator("tmp", mode="before")(parse_size)
+
+
+class Build(_Section):
+    """How the environment is made."""
+
+    python: str | None = Field(
+        None, description='Python version, such as `"3.12"`; same as the top-level `python`.'
+    )
+    node: str | None = Field(None, description="Node.js major version that the host must have.")
+    system: list[str] = Field(default_factory=list, description="System packages that the host must have.")
+    source: bool = Field(
+        False, description="Allow packages that have no wheel; they are built in a sandbox, without secrets."
+    )
+
+
+class Paths(_Section):
+    """Files of the project that form one part of the release."""
+
+    paths: list[str] = Field(default_factory=list, description="Files, directories or globs in the project.")
+
+
+class Tools(Paths):
+    """The tools that the agent may call."""
+
+    allow: list[str] = Field(default_factory=list, description="Names of tools that the agent may call.")
+    deny: list[str] = Field(default_factory=list, description="Names of tools that the agent may not call.")
+    ask: list[str] = Field(default_factory=list, description="Names of tools that need an approval.")
+
+
+class AgentConfig(_Section):
+    """One agent: what it is, how it is built, how it runs."""
+
+    name: str = Field(pattern=_NAME, description="Lower-case letters, digits and dashes.")
+    description: str = Field("", max_length=1000)
+    entrypoint: str | None = Field(
+        None, description='`"module:function"`, or a script such as `"agent.py"`. Either this or `command`.'
+    )
+    command: list[Argument] | None = Field(None, min_length=1, description="Any program with its arguments.")
+    python: str | None = Field(None, description='Python version, such as `"3.12"`. It must be on the host.')
+    requirements: str | None = Field(
+        None, description="Requirements file, `pyproject.toml`, or a lock; found by itself when absent."
+    )
+    retries: Retries = Field(
+        default_factory=lambda: Retries.model_validate({}), description="A number, or a table."
+    )
+    timeout: Seconds = Field(600.0, description="For each attempt; retried.")
+    run_timeout: Seconds | None = Field(None, description="For the whole run without queue and pauses; final.")
+    cron: str | None = Field(None, description='Run by itself, such as `"0 9 * * 1-5"`.')
+    timezone: str = Field("UTC", description="IANA time zone of `cron`.")
+    missed: Literal["skip", "latest", "all"] = Field(
+        "latest", description="What to do with ticks that fell into a downtime: none, only the newest, or all."
+    )
+    cron_input: Json = Field(default_factory=dict, description="Input of scheduled runs.")
+    env: dict[EnvName, Argument] = Field(
+        default_factory=dict, description="Environment variables; not for secrets."
+    )
+    secrets: list[EnvName] = Field(default_factory=list, description="Names of secrets to inject as variables.")
+    input_schema: str | Json | None = Field(
+        None, description="JSON Schema of the input: a table, or a `.json` file in the project."
+    )
+    resources: Resources = Field(default_factory=lambda: Resources.model_validate({}))
+    sandbox: SandboxSection = Field(default_factory=lambda: SandboxSection.model_validate({}))
+    build: Build = Field(default_factory=lambda: Build.model_validate({}))
+    models: dict[str, str | Json] = Field(
+        default_factory=dict, description='Model pins: alias → `"provider/model"`, or a table of settings.'
+    )
+    prompts: Paths = Field(default_factory=lambda: Paths(paths=["prompts/"]))
+    tools: Tools = Field(default_factory=lambda: Tools.model_validate({}))
+    data: Paths = Field(default_factory=lambda: Paths(paths=["data/"]))
+
+    _durations = field_validator("timeout", "run_timeout", mode="before")(
+        lambda value: None if value is None else parse_duration(value)
+    )
+
+    @field_validator("retries", mode="before")
+    @classmethod
+    def _number_of_retries(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return {"max_retries": value}
+        return value
+
+    @model_validator(mode="after")
+    def _one_entrypoint(self) -> Self:
+        if (self.entrypoint is None) == (self.command is None):
+            raise ValueError("give either `entrypoint` or `command`")
+        return self

@@ -1,0 +1,183 @@
+"""The life of a run: its states, and the only transitions between them.
+
+State is changed in one way: a function below makes a `Transition`, and the store applies it with one
+write that is guarded by the old state and the fence. `TABLE` is also the diagram in the docs.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ao.domain.outcome import PERMANENT, AttemptOutcome, ErrorInfo, OutcomeKind
+from ao.domain.retry import RetryPolicy
+
+MAX_LOSSES = 10
+"""A run that takes its worker down this often is failed: it would do so for ever."""
+
+MICROSECONDS = 1_000_000
+
+
+class RunState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED})
+
+
+class Reason(StrEnum):
+    """Why a transition happened; stable words, shown to users and kept for ever."""
+
+    CREATED = "created"
+    CLAIMED = "claimed"
+    COMPLETED = "completed"
+    RETRY = "retry"
+    LOST = "lost"
+    HANDED_BACK = "handed_back"
+    PERMANENT_ERROR = "permanent_error"
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    TOO_MANY_LOSSES = "too_many_losses"
+    RUN_TIMEOUT = "run_timeout"
+    CANCELLED = "cancelled"
+
+
+TABLE: frozenset[tuple[RunState | None, RunState, Reason]] = frozenset(
+    {
+        (None, RunState.PENDING, Reason.CREATED),
+        (RunState.PENDING, RunState.RUNNING, Reason.CLAIMED),
+        (RunState.PENDING, RunState.CANCELLED, Reason.CANCELLED),
+        (RunState.RUNNING, RunState.COMPLETED, Reason.COMPLETED),
+        (RunState.RUNNING, RunState.PENDING, Reason.RETRY),
+        (RunState.RUNNING, RunState.PENDING, Reason.LOST),
+        (RunState.RUNNING, RunState.PENDING, Reason.HANDED_BACK),
+        (RunState.RUNNING, RunState.FAILED, Reason.PERMANENT_ERROR),
+        (RunState.RUNNING, RunState.FAILED, Reason.RETRIES_EXHAUSTED),
+        (RunState.RUNNING, RunState.FAILED, Reason.TOO_MANY_LOSSES),
+        (RunState.RUNNING, RunState.FAILED, Reason.RUN_TIMEOUT),
+        (RunState.RUNNING, RunState.CANCELLED, Reason.CANCELLED),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """The mutable part of a run, as one narrow row."""
+
+    state: RunState
+    fence: int
+    """Rises by one with every claim; every write of a worker carries it."""
+    attempt: int
+    """Tries so far, the present one included; 0 before the first claim."""
+    failures: int
+    """Attempts that the agent failed; what `max_retries` counts against."""
+    losses: int
+    """Attempts that ended because the worker went away."""
+    cancel_requested: bool
+    active_us: int
+    """Microseconds of finished attempts; what `run_timeout` counts."""
+    attempt_started_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of a run's life, ready to be written."""
+
+    frm: RunState | None
+    to: RunState
+    reason: Reason
+    at_us: int
+    actor: str
+    """Who caused it: `key:<name>`, `worker:<id>`, `schedule:<id>` or `system`."""
+    due_us: int | None = None
+    """For `pending`: not claimable before this instant; None means at once."""
+    error: ErrorInfo | None = None
+    output: str | None = None
+    """For `completed`: the result as JSON text."""
+    failed_attempt: bool = False
+    lost_attempt: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.frm, self.to, self.reason) not in TABLE:
+            raise ValueError(f"no such transition: {self.frm} -> {self.to} ({self.reason})")
+
+
+def create(now_us: int, actor: str) -> Transition:
+    return Transition(None, RunState.PENDING, Reason.CREATED, now_us, actor)
+
+
+def claim(now_us: int, worker: str) -> Transition:
+    return Transition(RunState.PENDING, RunState.RUNNING, Reason.CLAIMED, now_us, worker)
+
+
+def cancel_pending(now_us: int, actor: str) -> Transition:
+    return Transition(
+        RunState.PENDING,
+        RunState.CANCELLED,
+        Reason.CANCELLED,
+        now_us,
+        actor,
+        error=ErrorInfo(OutcomeKind.CANCELLED, "cancelled before it started"),
+    )
+
+
+def after_attempt(
+    head: RunHead, outcome: AttemptOutcome, policy: RetryPolicy, now_us: int, actor: str, random: float
+) -> Transition:
+    """What follows the end of an attempt.
+
+    A cancel that was asked for wins over a retry but not over a result: work that is done is kept.
+    `random` in [0, 1) spreads the delay.
+    """
+    if outcome.kind is OutcomeKind.COMPLETED:
+        return Transition(
+            RunState.RUNNING, RunState.COMPLETED, Reason.COMPLETED, now_us, actor, output=outcome.output
+        )
+    error = outcome.error or ErrorInfo(outcome.kind, str(outcome.kind))
+    if outcome.kind is OutcomeKind.CANCELLED or head.cancel_requested:
+        return Transition(RunState.RUNNING, RunState.CANCELLED, Reason.CANCELLED, now_us, actor, error=error)
+    if outcome.kind is OutcomeKind.LOST:
+        return _after_loss(head, error, now_us, actor)
+    failures = head.failures + 1
+    if outcome.kind is OutcomeKind.RUN_TIMEOUT:
+        reason = Reason.RUN_TIMEOUT
+    elif outcome.permanent or outcome.kind in PERMANENT:
+        reason = Reason.PERMANENT_ERROR
+    elif failures > policy.max_retries:
+        reason = Reason.RETRIES_EXHAUSTED
+    else:
+        delay = outcome.retry_after_seconds
+        if delay is None:
+            delay = policy.delay_seconds(failures, random)
+        return Transition(
+            RunState.RUNNING,
+            RunState.PENDING,
+            Reason.RETRY,
+            now_us,
+            actor,
+            due_us=now_us + int(delay * MICROSECONDS),
+            error=error,
+            failed_attempt=True,
+        )
+    return Transition(
+        RunState.RUNNING, RunState.FAILED, reason, now_us, actor, error=error, failed_attempt=True
+    )
+
+
+def hand_back(now_us: int, actor: str) -> Transition:
+    """A worker that shuts down returns a run it could not finish; nobody is to blame."""
+    return Transition(RunState.RUNNING, RunState.PENDING, Reason.HANDED_BACK, now_us, actor)
+
+
+def _after_loss(head: RunHead, error: ErrorInfo, now_us: int, actor: str) -> Transition:
+    lost = head.losses + 1
+    to, reason = (
+        (RunState.FAILED, Reason.TOO_MANY_LOSSES) if lost >= MAX_LOSSES else (RunState.PENDING, Reason.LOST)
+    )
+    return Transition(RunState.RUNNING, to, reason, now_us, actor, error=error, lost_attempt=True)

@@ -1,0 +1,1 @@
+"""A project directory: its `ao.toml`, what of it is packed, and how."""

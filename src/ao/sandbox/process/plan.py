@@ -1,0 +1,106 @@
+"""What every isolation level must know how to say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ao.domain.errors import SandboxError
+from ao.sandbox import Level, SandboxSpec
+from ao.sandbox.process.supervisor.control import Message
+from ao_runner import protocol
+
+CPU_NOT_LIMITED = "the limit of CPU cores is not enforced"
+INPUT_FILE, OUTPUT_FILE = "ao-input.json", "ao-output.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The private directories as the agent sees them."""
+
+    work: str
+    tmp: str
+
+
+class Plan(Protocol):
+    """One isolation level on this host."""
+
+    @property
+    def level(self) -> Level: ...
+
+    @property
+    def degraded(self) -> Sequence[str]: ...
+
+    def paths(self, spec: SandboxSpec) -> Paths: ...
+
+    def degraded_for(self, spec: SandboxSpec) -> Sequence[str]:
+        """What more is missing for this sandbox."""
+        ...
+
+    def prepare(self, spec: SandboxSpec, uid: int) -> None:
+        """Make what must exist on the host before the launch."""
+        ...
+
+    def clean(self, spec: SandboxSpec) -> None:
+        """Remove it again, when every process is gone."""
+        ...
+
+    def launch(self, spec: SandboxSpec, uid: int) -> Message:
+        """What the supervisor is told to start (`supervisor.control`). Raises `SandboxError`."""
+        ...
+
+    def limits(self, spec: SandboxSpec) -> Message: ...
+
+    def slot(self, spec: SandboxSpec, uid: int) -> "Message | None":
+        """A request for a sandbox with a template for runs like this one; None: this level has none."""
+        ...
+
+
+def environment(spec: SandboxSpec, paths: Paths) -> dict[str, str]:
+    """All variables of the agent; its own win over the defaults, never over where its directories are."""
+    defaults = {
+        "PATH": f"{spec.env_dir}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "VIRTUAL_ENV": str(spec.env_dir),
+        "LANG": "C.UTF-8",
+        "USER": "agent",
+        "LOGNAME": "agent",
+        "SHELL": "/bin/sh",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    fixed = {"HOME": paths.work, "AO_WORK_DIR": paths.work, "TMPDIR": paths.tmp}
+    return {**defaults, **checked({**spec.env, **spec.run_env}), **fixed}
+
+
+def checked(variables: Mapping[str, str]) -> dict[str, str]:
+    """What of these can be passed on. Raises `SandboxError`."""
+    return {name: _checked(name, value) for name, value in variables.items()}
+
+
+def _checked(name: str, value: str) -> str:
+    """A value that can be passed on: characters that no text can hold are replaced. A NUL is refused; what
+    follows it would be read as further arguments of bubblewrap."""
+    if not name or "=" in name or "\0" in name or "\0" in value:
+        raise SandboxError(
+            f"the environment variable {name!r} cannot be passed on",
+            hint="A name has no `=`, and neither name nor value may hold a NUL character.",
+        )
+    return value.encode("utf-8", "replace").decode()
+
+
+def first_words(spec: SandboxSpec, paths: Paths, *, egress: bool) -> Message:
+    """The runner's task (`start` of `ao_runner.protocol`)."""
+    return {
+        "type": "start",
+        "protocol": protocol.VERSION,
+        "entrypoint": {
+            "kind": spec.entrypoint.kind,
+            "target": spec.entrypoint.target,
+            "command": list(spec.entrypoint.command),
+        },
+        "input": spec.input_json,
+        "input_file": f"{paths.tmp}/{INPUT_FILE}",
+        "output_file": f"{paths.tmp}/{OUTPUT_FILE}",
+        "network": spec.network.policy,
+        "egress": egress,
+        "code_dir": str(spec.code_dir),
+    }

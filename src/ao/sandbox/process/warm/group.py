@@ -1,0 +1,84 @@
+"""The slots of one template: a deployment in one environment, with one state of its secrets."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ao.sandbox import SandboxSpec
+from ao.sandbox.process.box import ProcessSandbox
+
+State = Literal["making", "tidy", "forking", "ready", "busy", "ending"]
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 300.0
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    id: str
+    group: "Group"
+    uid: int
+    made_at: float
+    state: State = "making"
+    sandbox: ProcessSandbox | None = None
+    """The child that waits, or runs."""
+    namespaces: Mapping[str, int] = field(default_factory=dict)
+    runs: int = 0
+    bytes: int = 0
+    first_bytes: int = 0
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    key: str
+    template: SandboxSpec
+    slots: dict[str, Slot] = field(default_factory=dict)
+    why_cold: str = ""
+    """Set while no slot may be made."""
+    not_before: float = 0.0
+    """When to try again, on the loop's clock."""
+    failures: int = 0
+    missed: bool = False
+    """A run came and found no child waiting."""
+    import_seconds: float = 1.0
+    waiters: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is a child, or a reason why there is none."""
+
+    def take(self) -> Slot | None:
+        for slot in self.slots.values():
+            if slot.state == "ready":
+                slot.state = "busy"
+                return slot
+        return None
+
+    def soon(self) -> int:
+        """Children that will wait in a moment."""
+        return sum(slot.state in ("tidy", "forking") for slot in self.slots.values())
+
+    def spare(self) -> bool:
+        """Whether the next run will find a child, now or soon."""
+        return any(slot.state in ("making", "tidy", "forking", "ready") for slot in self.slots.values())
+
+    def wake(self) -> None:
+        """A child waits: tell the run that has waited longest."""
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def wake_all(self) -> None:
+        self.settled.set()
+        while self.waiters:
+            self.wake()
+
+    def fail(self, reason: str, now: float, *, lasting: bool) -> None:
+        """No slot until the pause is over; it doubles with every failure in a row."""
+        self.why_cold = reason
+        self.failures += 1
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (self.failures - 1))
+        self.not_before = float("inf") if lasting else now + pause
+        self.wake_all()

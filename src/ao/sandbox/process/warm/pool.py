@@ -1,0 +1,297 @@
+"""All warm slots of an executor: made when missed, kept while memory allows, replaced when they age."""
+
+import asyncio
+import itertools
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from ao.domain.errors import SandboxError
+from ao.logs import get_logger
+from ao.sandbox import SandboxSpec
+from ao.sandbox.process.box import ProcessSandbox
+from ao.sandbox.process.supervisor import control
+from ao.sandbox.process.warm.fit import key_of, template_of, unfit
+from ao.sandbox.process.warm.group import Group, Slot
+
+log = get_logger(__name__)
+
+_REMEMBERED_GROUPS = 256
+_HELLO_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 1.0
+_GROWTH_BYTES = 64 << 20
+_IMPORTS_AT_ONCE = 1
+NO_ROOM = "templates have all the memory that they may have"
+
+
+@dataclass(frozen=True, slots=True)
+class WarmOptions:
+    enabled: bool = True
+    slots: int = 10
+    """For each template, at most."""
+    memory_bytes: int = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    """For all templates together; the least used go first."""
+    runs: int = 1000
+    """After so many a slot is replaced."""
+
+
+class Host(Protocol):
+    """What the pool needs of its executor."""
+
+    def take_uid(self) -> int: ...
+    def give_back_uid(self, uid: int) -> None: ...
+    def make_slot(self, id: str, template: SandboxSpec, uid: int) -> None:
+        """Raises `SandboxError`."""
+        ...
+
+    def fork(self, slot: Slot, id: str) -> ProcessSandbox: ...
+    def end_slot(self, id: str) -> None: ...
+
+
+class WarmPool:
+    def __init__(self, host: Host, options: WarmOptions) -> None:
+        self._host = host
+        self._options = options
+        self._groups: OrderedDict[str, Group] = OrderedDict()
+        """Least used first."""
+        self._slots: dict[str, Slot] = {}
+        self._wanting: OrderedDict[str, Group] = OrderedDict()
+        """Whose turn to grow has not come."""
+        self._numbers = itertools.count(1)
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    async def take(self, spec: SandboxSpec) -> tuple[ProcessSandbox | None, str]:
+        """A child that waits for its task, or why there is none. Waits only where one is about to come."""
+        why = unfit(spec) if self._options.enabled else "switched off by AO_WARM"
+        if why:
+            return None, why
+        group = self._group(spec)
+        slot = group.take()
+        if slot is None and group.soon() > len(group.waiters):
+            slot = await self._wait(group)
+        if slot is None:
+            group.missed = True
+        if not group.spare():
+            self._grow(group)
+        if slot is None:
+            return None, group.why_cold or "no child of its template was waiting"
+        assert slot.sandbox is not None
+        slot.runs += 1
+        return slot.sandbox, ""
+
+    async def prepare(self, spec: SandboxSpec) -> str:
+        """Return when a child waits for a run like this one, or why none ever will."""
+        why = unfit(spec) if self._options.enabled else "switched off by AO_WARM"
+        if why:
+            return why
+        group = self._group(spec)
+        while not any(slot.state == "ready" for slot in group.slots.values()):
+            if group.why_cold and not group.spare():
+                return group.why_cold
+            group.settled.clear()
+            if not group.spare():
+                self._grow(group)
+            await group.settled.wait()
+        return ""
+
+    async def _wait(self, group: Group) -> Slot | None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        group.waiters.append(waiter)
+        try:
+            async with asyncio.timeout(min(_LONGEST_WAIT_SECONDS, group.import_seconds)):
+                await waiter
+        except TimeoutError:
+            return None
+        finally:
+            if waiter in group.waiters:
+                group.waiters.remove(waiter)
+        return group.take()
+
+    def _group(self, spec: SandboxSpec) -> Group:
+        template = template_of(spec)
+        key = key_of(template)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(key, template)
+            self._forget_some()
+        self._groups.move_to_end(key)
+        return group
+
+    def _forget_some(self) -> None:
+        for key, group in list(self._groups.items()):
+            if len(self._groups) <= _REMEMBERED_GROUPS:
+                return
+            if not group.slots and not group.waiters:
+                del self._groups[key]
+
+    # More slots, and fewer
+
+    def _grow(self, group: Group) -> None:
+        """Make one more slot; when others are being made, after them: an import takes a core."""
+        now = asyncio.get_running_loop().time()
+        if self._closing or now < group.not_before or len(group.slots) >= self._options.slots:
+            return
+        if sum(slot.state == "making" for slot in self._slots.values()) >= _IMPORTS_AT_ONCE:
+            self._wanting[group.key] = group
+            return
+        group.missed = False
+        if not self._find_room(group, max((slot.bytes for slot in group.slots.values()), default=0)):
+            return self._fail(group, NO_ROOM, lasting=False)
+        try:
+            slot = Slot(f"slot-{next(self._numbers)}", group, self._host.take_uid(), now)
+        except ValueError as error:
+            group.why_cold = str(error)
+            return
+        self._slots[slot.id] = group.slots[slot.id] = slot
+        try:
+            self._host.make_slot(slot.id, group.template, slot.uid)
+        except SandboxError as error:
+            self._fail(group, error.message, lasting=False)
+            self._drop(slot)
+
+    def _grow_next(self) -> None:
+        """A slot has been made, or has failed: the turn of the next."""
+        if self._wanting:
+            _, group = self._wanting.popitem(last=False)
+            if not any(slot.state in ("tidy", "forking", "ready") for slot in group.slots.values()):
+                self._grow(group)
+            else:
+                self._grow_next()
+
+    def _find_room(self, group: Group, wanted: int) -> bool:
+        """End slots of other templates, the least used first, until so many bytes more fit."""
+        for other in list(self._groups.values()):
+            if self._used() + wanted <= self._options.memory_bytes:
+                return True
+            for slot in list(other.slots.values()):
+                if other is not group and slot.state == "ready":
+                    self._end(slot)
+        return self._used() + wanted <= self._options.memory_bytes
+
+    def _used(self) -> int:
+        return sum(slot.bytes for slot in self._slots.values() if slot.state != "ending")
+
+    def _end(self, slot: Slot) -> None:
+        slot.state = "ending"
+        self._host.end_slot(slot.id)
+
+    def _fail(self, group: Group, reason: str, *, lasting: bool) -> None:
+        log.info("runs start cold", code=str(group.template.code_dir), reason=reason, for_good=lasting)
+        group.fail(reason, asyncio.get_running_loop().time(), lasting=lasting)
+
+    # What the supervisor tells
+
+    def on_message(self, message: control.Message) -> bool:
+        """Take it if it is about a slot."""
+        slot = self._slots.get(str(message["id"]))
+        if slot is None:
+            return False
+        if message["op"] == "slot" and message["state"] == "free":
+            numbers = cast("dict[str, int]", message["namespaces"])
+            self._on_free(slot, cast("int", message["bytes"]), numbers)
+        elif message["op"] == "slot":
+            self._on_dead(slot, str(message["reason"]), lasting=bool(message["lasting"]))
+        elif message["op"] in ("exited", "refused"):
+            if slot.state == "making":
+                self._fail(slot.group, str(message.get("message", "its sandbox ended")), lasting=False)
+            self._drop(slot)
+        return True
+
+    def _on_free(self, slot: Slot, size: int, namespaces: Mapping[str, int]) -> None:
+        if slot.state == "ending":
+            return
+        group, slot.bytes = slot.group, size
+        slot.namespaces = namespaces
+        if slot.state == "making":
+            slot.first_bytes = size
+            group.import_seconds = asyncio.get_running_loop().time() - slot.made_at
+            group.why_cold, group.failures = "", 0
+            slot.state = "tidy"
+            self._grow_next()
+        old = slot.runs >= self._options.runs or size > 2 * slot.first_bytes + _GROWTH_BYTES
+        fits = self._find_room(group, 0)
+        if old or not fits:
+            self._end(slot)
+            if old:
+                self._grow(group)
+            else:
+                self._fail(group, NO_ROOM, lasting=False)
+            return
+        slot.state = "forking"
+        slot.sandbox = self._host.fork(slot, f"{slot.id}-{slot.runs}")
+        task = asyncio.create_task(self._greet(slot, slot.sandbox), name=f"child of {slot.id}")
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
+        if group.missed:
+            self._grow(group)
+
+    async def _greet(self, slot: Slot, sandbox: ProcessSandbox) -> None:
+        """Wait until the child stands by."""
+        try:
+            async with asyncio.timeout(_HELLO_SECONDS):
+                hello = await sandbox.receive()
+        except TimeoutError:
+            hello = None
+        if slot.state != "forking":
+            return
+        if hello is None or hello["type"] != "hello":
+            self._fail(slot.group, "a child of the template did not come up", lasting=False)
+            self._end(slot)
+            return
+        sandbox.put_back(hello)
+        slot.state = "ready"
+        slot.group.settled.set()
+        slot.group.wake()
+
+    def _on_dead(self, slot: Slot, reason: str, *, lasting: bool) -> None:
+        if slot.state != "ending" and reason:
+            self._fail(slot.group, reason, lasting=lasting)
+        slot.state = "ending"
+
+    def on_run_ended(self, sandbox: ProcessSandbox) -> None:
+        """A child is gone. Its slot says for itself whether it can be used again."""
+        for slot in self._slots.values():
+            if slot.sandbox is sandbox:
+                slot.sandbox = None
+                if slot.state != "busy":
+                    sandbox.close()
+                if slot.state in ("busy", "ready", "forking"):
+                    slot.state = "tidy"
+                return
+
+    def _drop(self, slot: Slot) -> None:
+        del self._slots[slot.id]
+        del slot.group.slots[slot.id]
+        slot.state = "ending"
+        self._host.give_back_uid(slot.uid)
+        slot.gone.set()
+        self._grow_next()
+        if not slot.group.spare():
+            slot.group.wake_all()
+
+    # The end
+
+    async def cool(self) -> None:
+        """End every slot that has no run and wait until it is gone."""
+        slots = [slot for slot in self._slots.values() if slot.state != "busy"]
+        for slot in slots:
+            if slot.state != "ending":
+                self._end(slot)
+        await asyncio.gather(*(slot.gone.wait() for slot in slots))
+        await asyncio.gather(*self._greeting)
+
+    async def close(self) -> None:
+        self._closing = True
+        await self.cool()
+
+    def lose_all(self) -> None:
+        """The supervisor is gone, and all slots with it."""
+        for slot in list(self._slots.values()):
+            self._drop(slot)
+
+    def status(self) -> "list[tuple[SandboxSpec, int, str]]":
+        """For each template: how many slots it has, and why its runs start cold, if they do."""
+        return [(group.template, len(group.slots), group.why_cold) for group in self._groups.values()]

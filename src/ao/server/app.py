@@ -1,0 +1,91 @@
+"""The application: routes, error answers and the door in front of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from ao.domain.errors import AoError
+from ao.server import failures
+from ao.server.auth import Authenticator
+from ao.server.door import Door, Rules
+from ao.server.health import Readiness
+from ao.server.openapi import complete
+from ao.server.route import Route
+from ao.server.routes.agents import AgentRoutes
+from ao.server.routes.deployments import DeploymentRoutes
+from ao.server.routes.operations import OperationRoutes
+from ao.server.routes.runs import RunRoutes
+from ao.server.services import Services
+from ao.server.uploads import Uploads
+
+JSON_LIMIT = 34 << 20
+"""Bytes of a JSON body: the largest payload and some room, so that the payload's own error is seen."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The HTTP API over these services."""
+    app = FastAPI(
+        title="AO",
+        version=services.about.version,
+        summary="Release, run and watch AI agents.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
+        generate_unique_id_function=lambda route: route.name,
+    )
+    readiness = Readiness(services)
+    uploads = Uploads(services.uploads)
+    uploads.clear()
+    routers = [
+        RunRoutes(services).router(),
+        AgentRoutes(services).router(),
+        DeploymentRoutes(services, uploads).router(),
+        OperationRoutes(services, readiness).router(),
+        readiness.router(),
+        _openapi_router(app),
+    ]
+    for router in routers:
+        app.include_router(router)
+    app.state.methods = _methods(routers)
+    app.openapi = complete(app)  # type: ignore[method-assign]
+    app.add_exception_handler(AoError, failures.on_ao_error)
+    app.add_exception_handler(HTTPException, failures.on_http_exception)
+    app.add_exception_handler(ClientDisconnect, failures.on_disconnect)
+    rules = Rules(services.local_only, _body_limit(services.max_upload))
+    app.add_middleware(Door, authenticator=Authenticator(services.keys), rules=rules)
+    return app
+
+
+def _methods(routers: Sequence[APIRouter]) -> dict[str, set[str]]:
+    """The methods that each path takes, for the Allow header."""
+    methods: dict[str, set[str]] = {}
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                methods.setdefault(route.path_format, set()).update(route.methods or ())
+    return methods
+
+
+def _body_limit(max_upload: int) -> Callable[[str, str], int]:
+    def limit(method: str, path: str) -> int:
+        return max_upload if method == "POST" and path.endswith("/deployments") else JSON_LIMIT
+
+    return limit
+
+
+def _openapi_router(app: FastAPI) -> APIRouter:
+    router = APIRouter(tags=["operations"], route_class=Route)
+
+    @router.get("/v1/openapi.json", response_model=dict[str, Any])
+    async def get_openapi() -> JSONResponse:
+        """This document."""
+        return JSONResponse(app.openapi())
+
+    return router

@@ -1,0 +1,33 @@
+"""What waits for a long time must end when the server does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Closing:
+    """Set once, when the server stops: long polls answer and streams end at once."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._waits: set[asyncio.Timeout] = set()
+
+    def close(self) -> None:
+        self.closed = True
+        for wait in tuple(self._waits):
+            end_now(wait)
+
+    @asynccontextmanager
+    async def interruptible(self) -> AsyncIterator[asyncio.Timeout]:
+        """The body is interrupted with TimeoutError when the server closes, or by `end_now`."""
+        async with asyncio.timeout(0 if self.closed else None) as wait:
+            self._waits.add(wait)
+            try:
+                yield wait
+            finally:
+                self._waits.discard(wait)
+
+
+def end_now(wait: asyncio.Timeout) -> None:
+    if not wait.expired():
+        wait.reschedule(asyncio.get_running_loop().time())

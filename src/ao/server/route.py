@@ -1,0 +1,120 @@
+"""One kind of route for all: role, media type, strict JSON, unknown names refused with a suggestion."""
+
+import difflib
+import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pydantic_core
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from ao.domain.errors import InvalidInput, Problem, UsageError
+from ao.server.failures import problem_response
+from ao.server.roles import NEEDED, require
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_JSON = b"application/json"
+
+
+class Route(APIRoute):
+    """Its operation id is its handler's name, and has a row in `ao.server.roles.NEEDED`."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        operation = self.operation_id or self.name
+        if operation not in NEEDED:
+            raise LookupError(f"{operation} has no row in ao.server.roles.NEEDED")
+        takes_json = self.body_field is not None
+        takes_query = bool(self.dependant.query_params)
+        names = _known_names(self)
+
+        async def handler(request: Request) -> Response:
+            require(request.scope["ao.key"], operation)
+            if takes_json and not _is_json(request):
+                return problem_response(_NOT_JSON, 415)
+            if not takes_query and request.scope["query_string"]:
+                raise invalid(_unknown_query(request))
+            try:
+                return await handle(_StrictRequest(request.scope, request.receive))
+            except RequestValidationError as error:
+                raise invalid([_problem(entry, names) for entry in error.errors()]) from error
+
+        return handler
+
+
+def invalid(problems: list[Problem]) -> InvalidInput:
+    """One error for all that is wrong with a request."""
+    first = problems[0]
+    message = f"{first.field}: {first.message}" if first.field else first.message
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return InvalidInput(message + more, hint=first.hint, problems=problems)
+
+
+_NOT_JSON = UsageError("the request body is not declared as JSON", hint="send `Content-Type: application/json`")
+
+
+class _StrictRequest(Request):
+    """Bodies are JSON as RFC 8259 has it: no NaN, no lone surrogates."""
+
+    async def json(self) -> Any:
+        try:
+            return pydantic_core.from_json(await self.body(), allow_inf_nan=False, cache_strings="keys")
+        except ValueError as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
+
+
+def _is_json(request: Request) -> bool:
+    for name, value in request.scope["headers"]:
+        if name == b"content-type":
+            return bool(value.partition(b";")[0].strip().lower() == _JSON)
+    return False
+
+
+def _known_names(route: APIRoute) -> Mapping[str, Iterable[str]]:
+    """Names that a request may use, by the place they stand in."""
+    known: dict[str, list[str]] = {"body": [], "query": []}
+    fields = [("query", field) for field in route.dependant.query_params]
+    if route.body_field is not None:
+        fields.append(("body", route.body_field))
+    for place, field in fields:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            known[place] += [info.alias or name for name, info in model.model_fields.items()]
+        else:
+            known[place].append(field.alias)
+    return known
+
+
+def _problem(entry: Mapping[str, Any], names: Mapping[str, Iterable[str]]) -> Problem:
+    place, *path = entry["loc"]
+    field = ".".join(str(part) for part in path)
+    kind = entry["type"]
+    if kind == "extra_forbidden":
+        what = "query parameter" if place == "query" else "field"
+        return Problem(field, f"unknown {what}", _nearest(field, names.get(str(place), ())))
+    if kind == "json_invalid":
+        return Problem("", f"the request body is not JSON: {entry['ctx']['error']}")
+    if kind == "missing":
+        return Problem(field, "is required")
+    if kind == "string_pattern_mismatch":
+        return Problem(field, f"does not match {entry['ctx']['pattern']}")
+    message = str(entry["msg"])
+    return Problem(field, message[:1].lower() + message[1:])
+
+
+def _unknown_query(request: Request) -> list[Problem]:
+    names = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return [Problem(name, "unknown query parameter", "this operation takes none") for name, _ in names] or [
+        Problem("", "this operation takes no query parameters")
+    ]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(names))}"

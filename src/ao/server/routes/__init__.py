@@ -1,0 +1,1 @@
+"""One module per aggregate; each class holds the handlers of its routes."""

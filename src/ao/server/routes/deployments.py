@@ -1,0 +1,146 @@
+"""Deployments: upload, follow the build, look at versions."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from ao.bus import build_topic
+from ao.control.deployments import Deployments
+from ao.domain.deployment import DeploymentStatus
+from ao.domain.errors import UsageError
+from ao.server.failures import problem_response
+from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
+from ao.server.route import Route
+from ao.server.routes.parameters import After, AgentName, Limit, PageQuery, Version, actor
+from ao.server.services import Services
+from ao.server.stream import DOCUMENTED, Batch, EventStream, frame, resume_after, wants_stream
+from ao.server.uploads import MEDIA_TYPES, Uploads
+from ao.server.views import build_log_line, deployment_view
+from ao.store.records import Deployment
+from ao.wire.schemas import MAX_VERSION, BuildLogLine, DeploymentView, Page, Text
+from ao.wire.schemas import Request as Strict
+
+LINES_PER_BATCH = 500
+
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The packed project, as `ao deploy` makes it.",
+        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    "parameters": [
+        {
+            "name": "Content-Digest",
+            "in": "header",
+            "required": True,
+            "description": "sha-256 of the body (RFC 9530).",
+            "schema": {"type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"},
+        }
+    ],
+}
+
+
+class DeployQuery(Strict):
+    message: Text = Field("", max_length=1000, description="Why; shown with the version.")
+    upgrade: bool = Field(False, description="Resolve dependencies anew.")
+
+
+class LogQuery(Strict):
+    after: After = 0
+    limit: Limit = 1000
+
+
+class DeploymentRoutes:
+    def __init__(self, services: Services, uploads: Uploads) -> None:
+        self._deployments = services.deployments
+        self._uploads = uploads
+        self._bus = services.bus
+        self._closing = services.closing
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/v1/agents/{agent}/deployments", tags=["deployments"], route_class=Route)
+        add = router.add_api_route
+        view = DeploymentView
+        add(
+            "",
+            self.create_deployment,
+            methods=["POST"],
+            status_code=201,
+            response_model=view,
+            openapi_extra=_UPLOAD,
+        )
+        add("", self.list_deployments, methods=["GET"], response_model=Page[DeploymentView])
+        add("/{version}", self.get_deployment, methods=["GET"], response_model=DeploymentView)
+        lines = list[BuildLogLine]
+        add("/{version}/log", self.get_deployment_log, methods=["GET"], response_model=lines, **DOCUMENTED)
+        return router
+
+    async def create_deployment(
+        self, request: Request, agent: AgentName, query: Annotated[DeployQuery, Query()]
+    ) -> Response:
+        """Upload a project: it is checked, numbered and answered as `building`; the build goes on by itself."""
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
+            hint = "send `Content-Type: application/x-tar`"
+            return problem_response(UsageError("the upload is not declared as a tar archive", hint=hint), 415)
+        async with self._uploads.receive(request) as upload:
+            deployment = await self._deployments.deploy(
+                agent,
+                upload.path,
+                upload.digest,
+                actor=actor(request),
+                message=query.message,
+                upgrade=query.upgrade,
+            )
+        return reply(deployment_view(deployment, None), 201)
+
+    async def list_deployments(self, agent: AgentName, query: Annotated[PageQuery, Query()]) -> Response:
+        """Versions of an agent, newest first."""
+        before = read_cursor(query.cursor)
+        if before is not None and not (before.isdigit() and 0 < int(before[:12]) <= MAX_VERSION):
+            raise bad_cursor()
+        found = await self._deployments.list(agent, int(before) if before else None, query.limit + 1)
+        stable = (await self._deployments.agent(agent)).stable
+        more = cursor(found[query.limit - 1].version) if len(found) > query.limit else None
+        items = [deployment_view(deployment, stable) for deployment in found[: query.limit]]
+        return reply(Page[DeploymentView].model_construct(items=items, next=more))
+
+    async def get_deployment(self, agent: AgentName, version: Version) -> Response:
+        """One version: its status, parts and configuration."""
+        deployment = await self._deployments.get(agent, version)
+        return reply(deployment_view(deployment, (await self._deployments.agent(agent)).stable))
+
+    async def get_deployment_log(
+        self, request: Request, agent: AgentName, version: Version, query: Annotated[LogQuery, Query()]
+    ) -> Response:
+        """The build log: as JSON, or with `Accept: text/event-stream` live (`event: line`, then `status`)."""
+        deployment = await self._deployments.get(agent, version)
+        after = resume_after(request, query.after)
+        if wants_stream(request):
+            source = _LogSource(self._deployments, deployment)
+            return EventStream(source.read, after, self._bus, build_topic(deployment.id), self._closing)
+        lines = await self._deployments.log(deployment.id, after, query.limit)
+        return reply_list([build_log_line(line) for line in lines])
+
+
+class _LogSource:
+    """The build log of one deployment, for a stream."""
+
+    def __init__(self, deployments: Deployments, deployment: Deployment) -> None:
+        self._deployments = deployments
+        self._deployment = deployment
+
+    async def read(self, after: int) -> Batch:
+        over_before = self._deployment.status is not DeploymentStatus.BUILDING  # then all lines are there
+        lines = await self._deployments.log(self._deployment.id, after, LINES_PER_BATCH)
+        if lines:
+            frames = [frame("line", line[0], encode(build_log_line(line))) for line in lines]
+            return Batch(frames, lines[-1][0], ended=False, full=True)
+        if over_before:
+            return Batch([await self._status()], after, ended=True)
+        self._deployment = await self._deployments.get_by_id(self._deployment.id)
+        return Batch((), after, ended=False, full=self._deployment.status is not DeploymentStatus.BUILDING)
+
+    async def _status(self) -> bytes:
+        stable = (await self._deployments.agent(self._deployment.agent)).stable
+        return frame("status", None, encode(deployment_view(self._deployment, stable)))

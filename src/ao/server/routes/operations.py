@@ -1,0 +1,96 @@
+"""Schedules, secrets, garbage and the server itself."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from ao.clock import to_datetime
+from ao.server.health import Readiness
+from ao.server.replies import reply, reply_list
+from ao.server.route import Route
+from ao.server.routes.parameters import AgentFilter, actor
+from ao.server.services import Services
+from ao.server.views import schedule_view, secret_view, worker_view
+from ao.wire.schemas import GcView, ScheduleView, SecretSet, SecretView, StatusView
+from ao.wire.schemas import Request as Strict
+
+SecretName = Annotated[
+    str, Path(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", examples=["GITHUB_TOKEN"])
+]
+
+
+class AgentQuery(Strict):
+    agent: AgentFilter = None
+
+
+class GcQuery(Strict):
+    dry_run: bool = Field(False, description="Only say what would be removed.")
+
+
+class OperationRoutes:
+    def __init__(self, services: Services, readiness: Readiness) -> None:
+        self._services = services
+        self._readiness = readiness
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/v1", tags=["operations"], route_class=Route)
+        add = router.add_api_route
+        add("/schedules", self.list_schedules, methods=["GET"], response_model=list[ScheduleView])
+        add("/secrets", self.list_secrets, methods=["GET"], response_model=list[SecretView])
+        add("/secrets/{name}", self.set_secret, methods=["PUT"], response_model=SecretView)
+        add("/secrets/{name}", self.delete_secret, methods=["DELETE"], status_code=204, response_class=Response)
+        add("/gc", self.collect_garbage, methods=["POST"], response_model=GcView)
+        add("/status", self.get_status, methods=["GET"], response_model=StatusView)
+        return router
+
+    async def list_schedules(self, query: Annotated[AgentQuery, Query()]) -> Response:
+        """Agents that run by themselves, and when next."""
+        return reply_list([schedule_view(entry) for entry in await self._services.schedules.list(query.agent)])
+
+    async def list_secrets(self, query: Annotated[AgentQuery, Query()]) -> Response:
+        """Names of secrets; values never leave."""
+        return reply_list([secret_view(secret) for secret in await self._services.secrets.list(query.agent)])
+
+    async def set_secret(
+        self, request: Request, name: SecretName, body: SecretSet, query: Annotated[AgentQuery, Query()]
+    ) -> Response:
+        """Set a secret for one agent, or without `agent` for all; runs that start from now on get it."""
+        return reply(
+            secret_view(await self._services.secrets.set(query.agent, name, body.value, actor(request)))
+        )
+
+    async def delete_secret(self, name: SecretName, query: Annotated[AgentQuery, Query()]) -> Response:
+        """Remove a secret."""
+        await self._services.secrets.delete(query.agent, name)
+        return Response(status_code=204)
+
+    async def collect_garbage(self, query: Annotated[GcQuery, Query()]) -> Response:
+        """Remove environments, releases and blobs that nothing refers to."""
+        collected = await self._services.deployments.gc(query.dry_run)
+        view = GcView(
+            dry_run=query.dry_run,
+            environments=collected.environments,
+            releases=collected.releases,
+            blobs=collected.blobs,
+            freed_bytes=collected.freed_bytes,
+        )
+        return reply(view)
+
+    async def get_status(self) -> Response:
+        """What this server is, and how it is."""
+        about, store = self._services.about, self._services.store
+        now_us = await store.schedules.now_us()
+        workers = [worker_view(worker, now_us) for worker in await store.workers.list()]
+        view = StatusView.model_construct(
+            version=about.version,
+            home=str(about.home),
+            database=about.database,
+            started_at=to_datetime(about.started_us),
+            sandbox=about.sandbox,
+            degraded=list(about.degraded),
+            runs=await store.workers.counts(),
+            workers=workers,
+            checks=await self._readiness.checks(),
+        )
+        return reply(view)

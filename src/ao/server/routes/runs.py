@@ -1,0 +1,184 @@
+"""Runs: create, follow, cancel."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
+
+from ao.bus import run_topic
+from ao.control.runs import Runs
+from ao.domain.errors import IdempotencyConflict, Problem
+from ao.domain.event import EventKind
+from ao.domain.run import TERMINAL, RunState
+from ao.ids import RunId
+from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
+from ao.server.route import Route
+from ao.server.routes.parameters import After, AgentFilter, Cursor, Limit, RunIdText, Wait, actor
+from ao.server.services import Services
+from ao.server.stream import DOCUMENTED, Batch, EventStream, frame, resume_after, wants_stream
+from ao.server.views import attempt_view, event_view, run_summary, run_view
+from ao.store.records import Run, RunFilter
+from ao.wire.schemas import MAX_VERSION, AttemptView, EventView, LogLine, Page, RunCreate, RunSummary, RunView
+from ao.wire.schemas import Request as Strict
+
+EVENTS_PER_BATCH = 500
+JUST_ACCEPTED = "it was accepted just now"
+_REPEATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": RunView, "description": "The run that this idempotency key made before."}
+}
+_TERMINAL_WORDS = frozenset(state.value for state in TERMINAL)
+
+
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="In place of `idempotency_key` in the body.",
+    ),
+]
+
+
+class WaitQuery(Strict):
+    wait: Wait = 0.0
+
+
+class RunsQuery(Strict):
+    agent: AgentFilter = None
+    state: list[RunState] = Field(default_factory=list, description="May be repeated.")
+    version: int | None = Field(None, ge=1, le=MAX_VERSION)
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class EventsQuery(Strict):
+    after: After = 0
+    limit: Limit = 1000
+
+
+class LogsQuery(Strict):
+    after: After = 0
+    tail: int | None = Field(None, ge=0, le=100_000, description="Only the last lines, this many.")
+
+
+def with_key(body: RunCreate, key: str | None) -> RunCreate:
+    """The request with the key of the header, where there is one. Two different keys are refused."""
+    if key is None or key == body.idempotency_key:
+        return body
+    if body.idempotency_key is not None:
+        problem = Problem("idempotency_key", "differs from the Idempotency-Key header")
+        raise IdempotencyConflict("two different idempotency keys", hint="send one", problems=[problem])
+    return body.model_copy(update={"idempotency_key": key})
+
+
+class RunRoutes:
+    def __init__(self, services: Services) -> None:
+        self._runs = services.runs
+        self._bus = services.bus
+        self._closing = services.closing
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=Route)
+        add = router.add_api_route
+        add("", self.create_run, methods=["POST"], status_code=201, response_model=RunView, responses=_REPEATED)
+        add("/{run_id}", self.get_run, methods=["GET"], response_model=RunView)
+        add("", self.list_runs, methods=["GET"], response_model=Page[RunSummary])
+        add("/{run_id}/cancel", self.cancel_run, methods=["POST"], response_model=RunView)
+        events = list[EventView]
+        add("/{run_id}/events", self.get_run_events, methods=["GET"], response_model=events, **DOCUMENTED)
+        add("/{run_id}/logs", self.get_run_logs, methods=["GET"], response_model=list[LogLine])
+        add("/{run_id}/attempts", self.list_run_attempts, methods=["GET"], response_model=list[AttemptView])
+        return router
+
+    async def create_run(
+        self, request: Request, body: RunCreate, query: Annotated[WaitQuery, Query()], key: KeyHeader = None
+    ) -> Response:
+        """Accept a run. It is durable when the answer is sent, and starts as soon as a slot is free."""
+        run, is_new = await self._runs.create(with_key(body, key), actor(request))
+        location = {"location": f"/v1/runs/{run.id}"}
+        if query.wait and not run.head.state.terminal:
+            run = await self._ended(run.id, query.wait)
+        elif is_new:
+            # The answer to most submits: nothing needs to be looked up to say why it is pending.
+            return reply(run_view(run, body.input, None, JUST_ACCEPTED), 201, location)
+        return reply(await self._view(run), 201 if is_new else 200, location)
+
+    async def get_run(self, run_id: RunIdText, query: Annotated[WaitQuery, Query()]) -> Response:
+        """One run, with its input, output and error."""
+        run = (
+            await self._ended(RunId(run_id), query.wait) if query.wait else await self._runs.get(RunId(run_id))
+        )
+        return reply(await self._view(run))
+
+    async def list_runs(self, query: Annotated[RunsQuery, Query()]) -> Response:
+        """Runs, newest first."""
+        before = read_cursor(query.cursor)
+        if before is not None and len(before) != 36:
+            raise bad_cursor()
+        where = RunFilter(query.agent, query.state, query.version, RunId(before) if before else None)
+        runs = await self._runs.list(where, query.limit + 1)
+        more = cursor(runs[query.limit - 1].id) if len(runs) > query.limit else None
+        items = [run_summary(run) for run in runs[: query.limit]]
+        return reply(Page[RunSummary].model_construct(items=items, next=more))
+
+    async def cancel_run(self, request: Request, run_id: RunIdText) -> Response:
+        """Cancel a run: a pending one ends at once, a running one as soon as its worker has stopped it."""
+        return reply(await self._view(await self._runs.cancel(RunId(run_id), actor(request))))
+
+    async def get_run_events(
+        self, request: Request, run_id: RunIdText, query: Annotated[EventsQuery, Query()]
+    ) -> Response:
+        """Events in order: as JSON, or with `Accept: text/event-stream` live until the run has ended.
+
+        A stream's `id` is the event's seq; `Last-Event-ID` resumes without gap or repeat.
+        """
+        run = await self._runs.get(RunId(run_id))
+        after = resume_after(request, query.after)
+        if wants_stream(request):
+            source = _EventSource(self._runs, run)
+            return EventStream(source.read, after, self._bus, run_topic(run_id), self._closing)
+        events = await self._runs.events(run.id, after, query.limit)
+        return reply_list([event_view(event) for event in events])
+
+    async def get_run_logs(self, run_id: RunIdText, query: Annotated[LogsQuery, Query()]) -> Response:
+        """Lines of stdout and stderr of all attempts, in order."""
+        return reply_list(await self._runs.logs(RunId(run_id), query.after, query.tail))
+
+    async def list_run_attempts(self, run_id: RunIdText) -> Response:
+        """Every try of the run, with the error that caused the next one."""
+        return reply_list([attempt_view(attempt) for attempt in await self._runs.attempts(RunId(run_id))])
+
+    async def _ended(self, run_id: RunId, seconds: float) -> Run:
+        """The run when it ends, when the time is over or when the server closes."""
+        try:
+            async with self._closing.interruptible():
+                return await self._runs.wait(run_id, seconds)
+        except TimeoutError:
+            return await self._runs.get(run_id)
+
+    async def _view(self, run: Run) -> RunView:
+        input_value = await self._runs.payload(run.input)
+        output = await self._runs.payload(run.output)
+        why = await self._runs.why_pending(run) if run.head.state is RunState.PENDING else None
+        return run_view(run, input_value, output, why)
+
+
+class _EventSource:
+    """The events of one run, for a stream."""
+
+    def __init__(self, runs: Runs, run: Run) -> None:
+        self._runs = runs
+        self._run = run
+
+    async def read(self, after: int) -> Batch:
+        ended_before = self._run.head.state.terminal  # looked at first: what is read now is all there is
+        events = await self._runs.events(self._run.id, after, EVENTS_PER_BATCH)
+        if not events:
+            if not ended_before:
+                self._run = await self._runs.get(self._run.id)
+            return Batch((), after, ended_before, full=self._run.head.state.terminal)
+        last = events[-1]
+        ended = last.kind is EventKind.STATE and last.data.get("to") in _TERMINAL_WORDS
+        frames = [frame(event.kind, event.seq, encode(event_view(event))) for event in events]
+        return Batch(frames, last.seq, ended, full=len(events) == EVENTS_PER_BATCH)

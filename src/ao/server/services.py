@@ -1,0 +1,52 @@
+"""What the routes need, as one value; `ao.wiring` fills it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ao.bus import Bus
+from ao.control.deployments import Deployments
+from ao.control.keys import Keys
+from ao.control.runs import Runs
+from ao.control.schedules import Schedules
+from ao.control.secrets import Secrets
+from ao.server.closing import Closing
+from ao.store import Store
+from ao.wire.schemas import CheckView
+
+Check = Callable[[], Awaitable[CheckView]]
+"""One dependency looked at; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What this server is; shown by `ao doctor` and the status page."""
+
+    version: str
+    home: Path
+    database: str
+    """`sqlite` or `postgresql`, never with credentials."""
+    started_us: int
+    sandbox: str
+    degraded: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    runs: Runs
+    deployments: Deployments
+    schedules: Schedules
+    secrets: Secrets
+    keys: Keys
+    store: Store
+    bus: Bus
+    about: About
+    uploads: Path
+    """Directory for uploads in flight; what is in it at the start is left over and removed."""
+    max_upload: int
+    """Bytes."""
+    local_only: bool = True
+    """The server listens on loopback."""
+    checks: Sequence[Check] = ()
+    """Readiness checks beyond those of the server itself."""
+    closing: Closing = field(default_factory=Closing)

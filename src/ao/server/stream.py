@@ -1,0 +1,149 @@
+"""Server-sent events, resumable by `Last-Event-ID`.
+
+A stream holds nothing while it is idle: it reads from the store when the bus says that there is more,
+or after a few seconds in case a hint was lost.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
+
+from ao.bus import Bus, Subscription
+from ao.domain.errors import AoError, InvalidInput, Problem
+from ao.logs import get_logger
+from ao.server.closing import Closing, end_now
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "text/event-stream"
+HEARTBEAT = b": heartbeat\n\n"
+END = b": end\n\n"
+"""Ends a complete stream, so that a client can tell it from a cut connection."""
+IDLE_SECONDS = (5.0, 10.0)
+"""A random time between these passes without a hint before the store is asked and a heartbeat is sent."""
+MAX_SEQ = 2**53 - 1
+
+DOCUMENTED: dict[str, Any] = {
+    "responses": {
+        200: {
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"type": "string", "description": "Server-sent events; the last line is `: end`."}
+                }
+            }
+        }
+    },
+    "openapi_extra": {
+        "parameters": [
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": False,
+                "description": "Resume a stream after this event.",
+                "schema": {"type": "integer", "minimum": 0, "maximum": MAX_SEQ},
+            }
+        ]
+    },
+}
+"""What OpenAPI should know of an operation that answers with JSON or a stream."""
+
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a source has after a seq."""
+
+    frames: Sequence[bytes]
+    last_seq: int
+    ended: bool
+    """Nothing will follow `frames`."""
+    full: bool = False
+    """There may be more at once."""
+
+
+Source = Callable[[int], Awaitable[Batch]]
+
+
+class EventStream(Response):
+    """Frames of `source` from `after` on, until it ends, the client goes or the server closes."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, source: Source, after: int, bus: Bus, topic: str, closing: Closing) -> None:
+        super().__init__(headers=_HEADERS, media_type=MEDIA_TYPE)
+        del self.headers["content-length"]
+        self._source = source
+        self._after = after
+        self._bus = bus
+        self._topic = topic
+        self._closing = closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            async with self._closing.interruptible() as wait:
+                watcher = asyncio.create_task(_watch_disconnect(receive, wait))
+                try:
+                    await self._stream(send)
+                finally:
+                    watcher.cancel()
+        except TimeoutError:
+            pass  # the client went away or the server closes: both end a stream without fault
+        except AoError as error:
+            log.warning("event stream cut", topic=self._topic, error=str(error))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _stream(self, send: Send) -> None:
+        after = self._after
+        with self._bus.subscribe(self._topic) as hints:
+            while True:
+                batch = await self._source(after)
+                after = max(after, batch.last_seq)
+                if batch.frames:
+                    await send(
+                        {"type": "http.response.body", "body": b"".join(batch.frames), "more_body": True}
+                    )
+                if batch.ended:
+                    await send({"type": "http.response.body", "body": END, "more_body": True})
+                    return
+                if not batch.full:
+                    await _idle(hints, send)
+
+
+async def _idle(hints: Subscription, send: Send) -> None:
+    seconds = random.uniform(*IDLE_SECONDS)  # noqa: S311 - spreads the polling of many streams
+    if not await hints.wait(seconds):
+        await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
+
+
+async def _watch_disconnect(receive: Receive, wait: asyncio.Timeout) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    end_now(wait)
+
+
+def frame(event: str, seq: int | None, data: bytes) -> bytes:
+    """One event. JSON has no raw line breaks, so that `data` is one line."""
+    id_line = b"" if seq is None else b"id: %d\n" % seq
+    return b"event: %s\n%sdata: %s\n\n" % (event.encode(), id_line, data)
+
+
+def wants_stream(request: Request) -> bool:
+    return MEDIA_TYPE in request.headers.get("accept", "")
+
+
+def resume_after(request: Request, after: int) -> int:
+    """The seq to go on from: `Last-Event-ID` of a reconnecting client, else `after`."""
+    text = request.headers.get("last-event-id")
+    if text is None:
+        return after
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= MAX_SEQ):
+        problem = Problem("Last-Event-ID", "is not the id of an event", "send back the id that was received")
+        raise InvalidInput(f"Last-Event-ID {problem.message}", hint=problem.hint, problems=[problem])
+    return int(text)

@@ -1,0 +1,291 @@
+"""Settings: parsed once from a mapping such as `os.environ`, all mistakes reported together.
+
+Nothing else in AO reads the environment. `docs/configuration.md` documents every entry of `SETTINGS`,
+and a test compares the two.
+"""
+
+import base64
+import binascii
+import difflib
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+from ao.domain.errors import InvalidConfig, Problem
+
+DEFAULT_PORT = 7433
+Origin = Literal["default", "env"]
+
+RUNNER_VARIABLES = frozenset(
+    {
+        "AO_RUN_ID",
+        "AO_ATTEMPT",
+        "AO_LAST_ERROR",
+        "AO_AGENT",
+        "AO_VERSION",
+        "AO_ENVIRONMENT",
+        "AO_OUTPUT",
+        "AO_WORK_DIR",
+    }
+)
+"""What the runner gives to agents: known names, but no settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sizes are bytes; durations are seconds."""
+
+    home: Path
+    host: str
+    port: int
+    """0 takes any free port."""
+    url: str | None
+    """The server that commands and clients speak to; None: the one that runs in `home`."""
+    api_key: str | None = field(repr=False)
+    slots: int
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["json", "text"]
+    sandbox: Literal["auto", "namespaces", "landlock", "degraded"]
+    warm: Literal["on", "off"]
+    database_url: str = field(repr=False)
+    """May hold a password."""
+    max_upload: int
+    secrets_key: bytes | None = field(repr=False)
+    """32 bytes; None: the file `secrets.key` in `home`."""
+    lease_seconds: float
+    heartbeat_seconds: float
+    sweep_seconds: float
+    grace_seconds: float
+    """On shutdown, runs have this long to end before they are handed back."""
+    origins: Mapping[str, Origin]
+    """Where each value came from, by variable name."""
+
+    @property
+    def loopback(self) -> bool:
+        """True when only this machine can reach the server."""
+        return is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    variable: str
+    parse: Callable[[str], object]
+    """Raises ValueError with a message for the user."""
+    default: Callable[[Mapping[str, str]], object]
+    """From the environment, because one default (the home directory) depends on it."""
+    secret: bool = False
+
+    @property
+    def attribute(self) -> str:
+        return self.variable.removeprefix("AO_").lower()
+
+
+def parse(environ: Mapping[str, str]) -> Settings:
+    """Settings from variables. Raises InvalidConfig with one problem per mistake, unknown names included.
+
+    A variable that is set to the empty string counts as not set.
+    """
+    problems = _unknown(environ)
+    values: dict[str, object] = {}
+    origins: dict[str, Origin] = {}
+    for setting in SETTINGS:
+        text = environ.get(setting.variable, "").strip()
+        origins[setting.variable] = "env" if text else "default"
+        try:
+            values[setting.attribute] = setting.parse(text) if text else setting.default(environ)
+        except ValueError as error:
+            shown = "its value" if setting.secret else repr(text)
+            problems.append(Problem(setting.variable, f"{shown} {error}"))
+    if not problems:
+        problems = _contradictions(values)
+    if problems:
+        first = problems[0]
+        single = len(problems) == 1
+        raise InvalidConfig(
+            f"{first.field} {first.message}" if single else f"{len(problems)} settings are not valid",
+            hint=(single and first.hint) or "docs/configuration.md lists every variable with its values",
+            problems=problems,
+        )
+    values["database_url"] = values["database_url"] or f"sqlite:///{values['home']}/ao.db"
+    return Settings(**values, origins=origins)  # type: ignore[arg-type]
+
+
+def from_environment(overrides: Mapping[str, str] | None = None) -> Settings:
+    """The one place where AO reads `os.environ`, with `connection_variables`. `overrides` (flags) win."""
+    return parse({**os.environ, **(overrides or {})})
+
+
+def host_environment() -> Mapping[str, str]:
+    """The variables of this process, for the programs that AO starts on the host (pip, uv): their
+    indexes, certificates and proxies are configured there."""
+    return dict(os.environ)
+
+
+def connection_variables() -> Mapping[str, str]:
+    """The variables that a client needs to find its server; nothing is validated."""
+    names = ("AO_HOME", "AO_URL", "AO_API_KEY", "XDG_DATA_HOME", "HOME")
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def misspelt_connection_variables() -> list[Problem]:
+    """Variables that look like one of those that name a server, and would silently be ignored."""
+    relevant = ("AO_HOME?", "AO_URL?", "AO_API_KEY?")
+    return [problem for problem in _unknown(os.environ) if problem.hint.endswith(relevant)]
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """`$XDG_DATA_HOME/ao`, or `~/.local/share/ao`."""
+    base = environ.get("XDG_DATA_HOME", "")
+    if base.startswith("/"):
+        return Path(base) / "ao"
+    home = environ.get("HOME")
+    return (Path(home) if home else Path.home()) / ".local/share/ao"
+
+
+def home_of(environ: Mapping[str, str]) -> Path:
+    """The home directory that these variables mean."""
+    text = environ.get("AO_HOME", "").strip()
+    return _directory(text) if text else default_home(environ)
+
+
+def is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+# --- how values are read ---------------------------------------------------------------------------
+
+
+def _unknown(environ: Mapping[str, str]) -> list[Problem]:
+    known = {setting.variable for setting in SETTINGS}
+    problems = []
+    for name in sorted(environ):
+        if name.startswith("AO_") and name not in known and name not in RUNNER_VARIABLES:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else ""
+            problems.append(Problem(name, "is not a setting", hint))
+    return problems
+
+
+def _contradictions(values: Mapping[str, object]) -> list[Problem]:
+    lease, heartbeat = cast("float", values["lease_seconds"]), cast("float", values["heartbeat_seconds"])
+    if heartbeat * 2 > lease:
+        return [
+            Problem(
+                "AO_HEARTBEAT_SECONDS",
+                f"{heartbeat:g} is more than half of AO_LEASE_SECONDS ({lease:g}): a late one loses runs",
+                "keep the lease at three to four heartbeats",
+            )
+        ]
+    return []
+
+
+def _directory(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        path = Path.cwd() / path
+    return path
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", text):
+        raise ValueError("is not a host name or address, such as 127.0.0.1")
+    return text.strip("[]")
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text) if re.fullmatch(r"\d{1,18}", text) else -1
+        if not low <= value <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
+def _seconds(text: str) -> float:
+    value = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
+    if not 0.05 <= value <= 86_400:
+        raise ValueError("is not a number of seconds from 0.05 to 86400")
+    return value
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*([KMGT]?)(i?B)?", text, re.IGNORECASE)
+    value = int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ") if match else 0
+    if not 1 <= value <= 1 << 50:
+        raise ValueError("is not a size such as 200M or 2G")
+    return value
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return text.lower()
+
+    return read
+
+
+def check_url(text: str) -> str:
+    """A server's base URL without trailing slash; ValueError otherwise."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        valid = False
+    if not valid or any(c.isspace() for c in text):
+        raise ValueError("is not a URL such as http://127.0.0.1:7433")
+    return text.rstrip("/")
+
+
+def _database_url(text: str) -> str:
+    if text.startswith(("postgresql://", "postgres://")) or re.match(r"sqlite:////?[^/]", text):
+        return text
+    raise ValueError("is not postgresql://… or sqlite:///path")
+
+
+def _api_key(text: str) -> str:
+    if not re.fullmatch(r"ao_[0-9A-Za-z]{8,128}", text):
+        raise ValueError("is not an API key: they start with ao_, followed by letters and digits")
+    return text
+
+
+def _secrets_key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("is not 32 bytes in base64; make one with `openssl rand -base64 32`")
+    return key
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("AO_HOME", _directory, default_home),
+    Setting("AO_HOST", _host, lambda _: "127.0.0.1"),
+    Setting("AO_PORT", _integer(0, 65_535), lambda _: DEFAULT_PORT),
+    Setting("AO_URL", check_url, lambda _: None),
+    Setting("AO_API_KEY", _api_key, lambda _: None, secret=True),
+    Setting("AO_SLOTS", _integer(1, 10_000), lambda _: 2 * (os.cpu_count() or 1)),
+    Setting("AO_LOG_LEVEL", _choice("debug", "info", "warning", "error"), lambda _: "info"),
+    Setting("AO_LOG_FORMAT", _choice("json", "text"), lambda _: "json"),
+    Setting("AO_SANDBOX", _choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
+    Setting("AO_WARM", _choice("on", "off"), lambda _: "off"),
+    Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
+    Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),
+    Setting("AO_SECRETS_KEY", _secrets_key, lambda _: None, secret=True),
+    Setting("AO_LEASE_SECONDS", _seconds, lambda _: 12.0),
+    Setting("AO_HEARTBEAT_SECONDS", _seconds, lambda _: 3.0),
+    Setting("AO_SWEEP_SECONDS", _seconds, lambda _: 1.0),
+    Setting("AO_GRACE_SECONDS", _seconds, lambda _: 10.0),
+)

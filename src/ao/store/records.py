@@ -1,0 +1,289 @@
+"""The values that go into the store and come out of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ao.domain.deployment import DeploymentStatus, Pointer
+from ao.domain.outcome import ErrorInfo, OutcomeKind
+from ao.domain.retry import RetryPolicy
+from ao.domain.run import RunHead, RunState
+from ao.ids import ApiKeyId, DeploymentId, Digest, RunId, ScheduleId, WorkerId
+
+INLINE_BYTES = 64 * 1024
+"""Payloads above this size are kept as blobs and referred to by digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A JSON value: inline as text, or a blob when it is larger than `INLINE_BYTES`."""
+
+    inline: str | None = None
+    blob: Digest | None = None
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    id: RunId
+    agent: str
+    environment: str
+    input: Payload
+    actor: str
+    deployment_id: DeploymentId | None = None
+    """Pinned; None follows the environment's `stable` pointer at the first claim."""
+    idempotency_key: str | None = None
+    request_hash: str = ""
+    """Digest of all that the caller asked for; with a key it must be equal the second time."""
+    priority: int = 0
+    """Larger is sooner."""
+    schedule_id: ScheduleId | None = None
+    tick_us: int | None = None
+    lineage: RunId | None = None
+    """The first run of this line of replays; None means itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    run_id: RunId
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as readers see it: request, head and outcome together."""
+
+    id: RunId
+    agent: str
+    environment: str
+    input: Payload
+    actor: str
+    created_us: int
+    priority: int
+    pinned: bool
+    deployment_id: DeploymentId | None
+    """Resolved at the first claim (or pinned)."""
+    version: int | None
+    digest: Digest | None
+    schedule_id: ScheduleId | None
+    lineage: RunId
+    head: RunHead
+    due_us: int | None
+    """For `pending`: when it can be claimed, if that is in the future."""
+    started_us: int | None
+    """Start of the first attempt."""
+    finished_us: int | None
+    worker_id: WorkerId | None
+    output: Payload | None
+    error: ErrorInfo | None
+    """The final error; while the run is not terminal, the last attempt's."""
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    run_id: RunId
+    number: int
+    fence: int
+    worker_id: WorkerId
+    sandbox: str
+    started_us: int
+    finished_us: int | None
+    kind: OutcomeKind | None
+    error: ErrorInfo | None
+    exit_code: int | None
+    max_rss_bytes: int | None
+    cpu_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker gets when it takes a run: all it needs to execute one attempt."""
+
+    run_id: RunId
+    agent: str
+    environment: str
+    fence: int
+    attempt: int
+    input: Payload
+    last_error: str | None
+    deployment_id: DeploymentId
+    version: int
+    digest: Digest
+    config: str
+    """The deployment's resolved `ao.toml` as JSON text."""
+    env_key: str
+    """Name of the built environment."""
+    active_us: int
+    created_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A run that the store says a worker is executing."""
+
+    run_id: RunId
+    fence: int
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    agent: str | None = None
+    states: Sequence[RunState] = ()
+    version: int | None = None
+    before: RunId | None = None
+    """Keyset cursor: only runs created before this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the store did with the end of an attempt."""
+
+    state: RunState
+    due_us: int | None
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    state: RunState
+    """`cancelled` when it was pending; `running` when its worker has to stop it; else what it ended as."""
+    worker_id: WorkerId | None
+
+
+# --- deployments -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeployment:
+    id: DeploymentId
+    agent: str
+    actor: str
+    source_digest: Digest
+    """sha256 of the uploaded archive."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRelease:
+    """What a build that succeeded adds to its deployment."""
+
+    digest: Digest
+    config: str
+    env_key: str
+    lock_digest: Digest | None
+    requirements_hash: str
+    """Digest of what was asked for (requirements text, python): equal → the lock is used again."""
+    parts: str
+    """JSON: part name → {digest, size}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    id: DeploymentId
+    agent: str
+    version: int
+    status: DeploymentStatus
+    actor: str
+    message: str
+    source_digest: Digest
+    created_us: int
+    finished_us: int | None
+    error: str | None
+    release: BuiltRelease | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    name: str
+    created_us: int
+    stable: int | None
+    """Version that `stable` points at in the default environment."""
+    last_good: int | None
+    latest: int
+    """Highest version, whatever its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointerMove:
+    """One entry of the append-only history of what was live."""
+
+    agent: str
+    environment: str
+    pointer: Pointer
+    frm: int | None
+    to: int
+    reason: str
+    actor: str
+    at_us: int
+
+
+# --- workers, schedules, secrets, keys -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    id: WorkerId
+    name: str
+    slots: int
+    running: int
+    sandbox: str
+    started_us: int
+    heartbeat_us: int
+    lease_until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    id: ScheduleId
+    agent: str
+    environment: str
+    cron: str
+    timezone: str
+    missed: str
+    """Missed-tick policy: `skip`, `latest` or `all`."""
+    next_us: int
+    last_tick_us: int | None
+    last_run_id: RunId | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    agent: str
+    """Empty for a secret that all agents may name."""
+    name: str
+    version: int
+    updated_us: int
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    id: ApiKeyId
+    name: str
+    role: str
+    created_us: int
+    revoked_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LostRuns:
+    """What a sweep found: runs that went back to pending, and runs that were failed."""
+
+    requeued: Sequence[RunId] = field(default_factory=tuple)
+    failed: Sequence[RunId] = field(default_factory=tuple)
+    cancelled: Sequence[RunId] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishAttempt:
+    """A worker's report of one attempt: fenced, with the events that were not yet written."""
+
+    run_id: RunId
+    fence: int
+    policy: RetryPolicy
+    random: float
+    output: Payload | None

@@ -1,0 +1,218 @@
+"""How a run leaves a state: the one guarded write, with its events, for outcomes, losses and cancels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ao.domain.errors import NotFound, StaleWrite
+from ao.domain.event import EventKind
+from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
+from ao.domain.retry import RetryPolicy
+from ao.domain.run import RunHead, RunState, Transition, after_attempt, cancel_pending, hand_back
+from ao.ids import RunId, WorkerId
+from ao.store.records import CancelResult, FinishAttempt, Finished, Payload
+from ao.store.sql import run_sql as sql
+from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
+from ao.store.sql.engine import Row, Tx
+
+_NO_RETRY = RetryPolicy()
+"""Losses and cancels do not look at the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A run's head, read (and on Postgres locked) in the write that changes it."""
+
+    run_id: RunId
+    head: RunHead
+    next_seq: int
+    worker_id: str | None
+    due_us: int | None
+
+    @property
+    def actor(self) -> str:
+        return f"worker:{self.worker_id}"
+
+
+def hold(tx: Tx, run_id: RunId) -> Held:
+    row = tx.one(sql.HELD, {"run_id": run_id})
+    if row is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return _held(run_id, row)
+
+
+def hold_fenced(tx: Tx, run_id: RunId, fence: int) -> Held:
+    row = tx.one(sql.HELD, {"run_id": run_id})
+    if row is None or row[0] != RunState.RUNNING or row[1] != fence:
+        raise stale(run_id, fence)
+    return _held(run_id, row)
+
+
+def stale(run_id: RunId, fence: int) -> StaleWrite:
+    return StaleWrite(
+        f"Run {run_id} is no longer owned with fence {fence}.", details={"run_id": run_id, "fence": fence}
+    )
+
+
+def _held(run_id: RunId, row: Row) -> Held:
+    return Held(run_id, sql.head_from(row), row[8], row[9], row[10])
+
+
+def insert_events(tx: Tx, run_id: RunId, first_seq: int, events: Sequence[EncodedEvent]) -> None:
+    """Write events at the seqs that the head's write has taken."""
+    rows = [
+        {"run_id": run_id, "seq": seq, "kind": kind, "at_us": at_us, "data": data}
+        for seq, (kind, at_us, data) in enumerate(events, first_seq)
+    ]
+    if len(rows) == 1:
+        tx.run(sql.INSERT_EVENT, rows[0])
+    else:
+        tx.many(sql.INSERT_EVENT, rows)
+
+
+def finish(tx: Tx, report: FinishAttempt, outcome: AttemptOutcome, events: list[EncodedEvent]) -> Finished:
+    held = hold_fenced(tx, report.run_id, report.fence)
+    transition = after_attempt(held.head, outcome, report.policy, tx.now_us, held.actor, report.random)
+    output = report.output
+    if output is None and transition.output is not None:
+        output = Payload(transition.output)
+    return _end(tx, held, outcome, transition, events, tx.now_us, output)
+
+
+def lose(tx: Tx, run_id: RunId, message: str, alive_us: int, actor: str) -> RunState | None:
+    """The worker of a running run went away; None when the run was not running any more.
+
+    `alive_us` is when the worker was last known to be there: time after it does not count as active.
+    """
+    held = hold(tx, run_id)
+    if held.head.state is not RunState.RUNNING:
+        return None
+    outcome = AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))
+    transition = after_attempt(held.head, outcome, _NO_RETRY, tx.now_us, actor, 0.0)
+    ended_us = max(alive_us, held.head.attempt_started_us or 0)
+    return _end(tx, held, outcome, transition, [], ended_us, None).state
+
+
+def give_back(tx: Tx, run_id: RunId, fence: int, events: list[EncodedEvent]) -> None:
+    """Hand back; a run that was asked to cancel is cancelled instead of being queued again."""
+    held = hold_fenced(tx, run_id, fence)
+    now_us = tx.now_us
+    if held.head.cancel_requested:
+        error = ErrorInfo(OutcomeKind.CANCELLED, "cancelled while its worker shut down")
+        outcome = AttemptOutcome(OutcomeKind.CANCELLED, error=error)
+        transition = after_attempt(held.head, outcome, _NO_RETRY, now_us, held.actor, 0.0)
+        _end(tx, held, outcome, transition, events, now_us, None)
+        return
+    transition = hand_back(now_us, held.actor)
+    _leave(tx, held, transition, events, now_us)
+    tx.run(sql.END_ATTEMPT, _attempt_row(held, None, now_us))
+    tx.run(sql.REQUEUE, {"run_id": run_id})
+
+
+def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
+    held = hold(tx, run_id)
+    state = held.head.state
+    if state is RunState.RUNNING:
+        tx.run(sql.REQUEST_CANCEL, {"run_id": run_id})
+        return CancelResult(RunState.RUNNING, None if held.worker_id is None else WorkerId(held.worker_id))
+    if state is not RunState.PENDING:
+        return CancelResult(state, None)
+    transition = cancel_pending(tx.now_us, actor)
+    _leave(tx, held, transition, [], tx.now_us)
+    _put_outcome(tx, held, transition, None)
+    if held.due_us is not None:
+        tx.run(sql.DROP_DELAYED, {"run_id": run_id, "due_us": held.due_us})
+    tx.run(sql.DROP_BLOCKED, {"run_id": run_id})
+    tx.run(sql.DROP_READY, {"run_id": run_id})  # last: a promotion that was waited for has put it there
+    return CancelResult(RunState.CANCELLED, None)
+
+
+def _end(
+    tx: Tx,
+    held: Held,
+    outcome: AttemptOutcome,
+    transition: Transition,
+    events: list[EncodedEvent],
+    ended_us: int,
+    output: Payload | None,
+) -> Finished:
+    """Write the end of an attempt: head, events, attempt, outcome and what makes it claimable again."""
+    row = _attempt_row(held, outcome, ended_us)
+    events = [*events, _attempt_finished(held, outcome, ended_us, transition.at_us)]
+    last_seq = _leave(tx, held, transition, events, ended_us)
+    tx.run(sql.END_ATTEMPT, row)
+    if transition.to.terminal or transition.error is not None:
+        _put_outcome(tx, held, transition, output)
+    if transition.to is RunState.PENDING:
+        if transition.due_us is None:
+            tx.run(sql.REQUEUE, {"run_id": held.run_id})
+        else:
+            tx.run(sql.DELAY, {"run_id": held.run_id, "due_us": transition.due_us})
+    return Finished(transition.to, transition.due_us, last_seq)
+
+
+def _leave(tx: Tx, held: Held, transition: Transition, events: list[EncodedEvent], ended_us: int) -> int:
+    """The guarded write of the head, and the events up to the `state` event, whose seq is returned."""
+    head = held.head
+    events = [*events, (EventKind.STATE.value, transition.at_us, state_event(transition))]
+    started_us = ended_us if head.attempt_started_us is None else head.attempt_started_us
+    changed = tx.run(
+        sql.LEAVE_HEAD,
+        {
+            "run_id": held.run_id,
+            "from": transition.frm,
+            "to": transition.to,
+            "fence": head.fence,
+            "next_seq": held.next_seq + len(events),
+            "failures": head.failures + transition.failed_attempt,
+            "losses": head.losses + transition.lost_attempt,
+            "active_us": head.active_us + max(0, ended_us - started_us),
+            "due_us": transition.due_us,
+            "finished_us": transition.at_us if transition.to.terminal else None,
+        },
+    )
+    if changed != 1:
+        raise stale(held.run_id, head.fence)
+    insert_events(tx, held.run_id, held.next_seq, events)
+    return held.next_seq + len(events) - 1
+
+
+def _put_outcome(tx: Tx, held: Held, transition: Transition, output: Payload | None) -> None:
+    completed = transition.to is RunState.COMPLETED
+    tx.run(
+        sql.PUT_OUTCOME,
+        {
+            "run_id": held.run_id,
+            "output": output.inline if completed and output else None,
+            "output_blob": output.blob if completed and output else None,
+            "error": error_text(transition.error),
+        },
+    )
+
+
+def _attempt_row(held: Held, outcome: AttemptOutcome | None, ended_us: int) -> dict[str, object]:
+    return {
+        "run_id": held.run_id,
+        "attempt": held.head.attempt,
+        "at_us": ended_us,
+        "kind": None if outcome is None else outcome.kind,
+        "error": None if outcome is None else error_text(outcome.error),
+        "exit_code": None if outcome is None else outcome.exit_code,
+        "max_rss_bytes": None if outcome is None else outcome.max_rss_bytes,
+        "cpu_seconds": None if outcome is None else outcome.cpu_seconds,
+        "sandbox": "" if outcome is None else outcome.sandbox,
+    }
+
+
+def _attempt_finished(held: Held, outcome: AttemptOutcome, ended_us: int, at_us: int) -> EncodedEvent:
+    started_us = ended_us if held.head.attempt_started_us is None else held.head.attempt_started_us
+    data: dict[str, object] = {
+        "attempt": held.head.attempt,
+        "kind": outcome.kind,
+        "duration_us": max(0, ended_us - started_us),
+    }
+    if outcome.error is not None:
+        data["error"] = error_dict(outcome.error)
+    for name in ("exit_code", "max_rss_bytes", "cpu_seconds"):
+        if (value := getattr(outcome, name)) is not None:
+            data[name] = value
+    return EventKind.ATTEMPT_FINISHED.value, at_us, to_json(data)

@@ -1,0 +1,138 @@
+"""Everything in which SQLite and Postgres differ for the SQL of AO, and nothing else.
+
+Hooks: `sql` (parameter style, lock clauses), `NOW` (the clock), `BEGIN`, `DDL` (the schema as text),
+`schema_version` (where the migration tool keeps it) and `error` (what a failure means to a caller).
+"""
+
+import errno
+import os
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+from ao.domain.errors import (
+    AoError,
+    Conflict,
+    DatabaseDamaged,
+    InternalError,
+    InvalidInput,
+    StorageFull,
+    Unavailable,
+)
+
+_LOCK = re.compile(r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+_FULL_HINT = "Free space on the disk that holds the database; AO continues by itself."
+
+
+class _Statements(dict[str, str]):
+    """Translated SQL by its text."""
+
+    def __init__(self, dialect: "SqliteDialect | PostgresDialect") -> None:
+        super().__init__()
+        self._dialect = dialect
+
+    def __missing__(self, text: str) -> str:
+        translated = self[text] = self._dialect.translate(text)
+        return translated
+
+
+class SqliteDialect:
+    """SQLite has one writer, so lock clauses fall away; its clock is this machine's."""
+
+    DDL = "schema_sqlite.sql"
+    BEGIN = "BEGIN IMMEDIATE"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.sql = _Statements(self)
+
+    @staticmethod
+    def now_us() -> int:
+        return time.time_ns() // 1_000
+
+    def translate(self, text: str) -> str:
+        return _LOCK.sub("", text)
+
+    def error(self, error: Exception) -> AoError:
+        """What went wrong, in AO's words."""
+        if isinstance(error, UnicodeEncodeError):
+            return InvalidInput("Text for the database has half of a surrogate pair.")
+        if isinstance(error, OSError):
+            full = error.errno == errno.ENOSPC
+            return (StorageFull if full else Unavailable)(f"{self._path} cannot be used now: {error}")
+        if not isinstance(error, sqlite3.Error):
+            return InternalError(f"The database layer failed: {error!r}")
+        name = getattr(error, "sqlite_errorname", "")
+        if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and self._disk_is_full()):
+            return StorageFull(f"There is no space left for {self._path}.", hint=_FULL_HINT)
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return DatabaseDamaged(f"{self._path} is damaged: {error}")
+        if name.startswith(
+            ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+        ):
+            return Unavailable(f"{self._path} cannot be used now: {error}")
+        if name.startswith("SQLITE_CONSTRAINT"):
+            return Conflict(f"The database refused a duplicate: {error}")
+        return InternalError(f"SQLite: {error}")
+
+    def _disk_is_full(self) -> bool:
+        try:
+            free = os.statvfs(self._path.parent)
+        except OSError as error:
+            return error.errno == errno.ENOSPC
+        return free.f_bavail * free.f_frsize < 1 << 20
+
+
+class PostgresDialect:
+    """READ COMMITTED, row locks; the server's clock, read with each `BEGIN` in one round trip."""
+
+    DDL = "schema_postgres.sql"
+    NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    BEGIN = (
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; "
+        "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s'; "
+        f"SET LOCAL statement_timeout = '60s'; {NOW}"
+    )
+    """Settings are local to the transaction: behind PgBouncer a session's would leak or be lost."""
+
+    _TRANSIENT = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03"})
+    """Connection lost, serialization failure, deadlock, lock timeout, shutdown, idle in transaction."""
+
+    def __init__(self) -> None:
+        self.sql = _Statements(self)
+
+    def translate(self, text: str) -> str:
+        return _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
+
+    def error(self, error: Exception) -> AoError:
+        """What went wrong, in AO's words."""
+        state = getattr(error, "sqlstate", None) or ""
+        if isinstance(error, UnicodeEncodeError) or state.startswith("22") or _is(error, "DataError"):
+            return InvalidInput(f"The database refused a value: {error}")
+        if state == "53100":
+            return StorageFull("The disk of the Postgres server is full.", hint=_FULL_HINT)
+        if state == "23505":
+            return Conflict(f"The database refused a duplicate: {error}")
+        if state.startswith("XX"):
+            return DatabaseDamaged(f"Postgres reports damage: {error}")
+        if _is_lost(error) or state[:2] in {"08", "40", "53", "55", "57", "58"} or state == "25006":
+            return Unavailable(f"Postgres cannot be used now: {error}")
+        return InternalError(f"Postgres ({state}): {error}")
+
+    def is_transient(self, error: Exception) -> bool:
+        """The server rolled it back, or never heard of it: trying again is right."""
+        state = getattr(error, "sqlstate", None) or ""
+        return _is_lost(error) or state in self._TRANSIENT or state.startswith("08")
+
+
+def _is_lost(error: Exception) -> bool:
+    """The connection could not be made, or broke: the server said nothing."""
+    silent = getattr(error, "sqlstate", None) is None
+    return silent and (_is(error, "OperationalError") or _is(error, "InterfaceError"))
+
+
+def _is(error: Exception, name: str) -> bool:
+    """Of this class of the driver, which is not imported here: SQLite's users do not have to load it."""
+    return any(parent.__name__ == name for parent in type(error).__mro__)

@@ -1,0 +1,62 @@
+"""What the stores need of a database: run one synchronous function as one write or one read.
+
+SQL is written once, with `:name` parameters and Postgres lock clauses; `ao.store.sql.dialect` makes it
+fit. `:now` is bound to the write's instant by the engine: it is the database's clock.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+Row = tuple[Any, ...]
+Params = dict[str, Any]
+
+
+@dataclass(slots=True)
+class ClockOffset:
+    """Microseconds added to the database's clock. Only tests set it; replicas under test share one."""
+
+    us: int = 0
+
+
+class Tx(Protocol):
+    """The statements of one write or read; use it only inside the function that was given it."""
+
+    @property
+    def now_us(self) -> int:
+        """The database's clock; constant within one write, and what `:now` is bound to."""
+        ...
+
+    def run(self, sql: str, params: Params) -> int:
+        """Execute; returns how many rows were changed."""
+        ...
+
+    def many(self, sql: str, rows: Sequence[Params]) -> int:
+        """Execute once per row (`:now` is not bound); returns how many rows were changed in all."""
+        ...
+
+    def one(self, sql: str, params: Params) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    def all(self, sql: str, params: Params) -> Sequence[Row]: ...
+
+
+class Engine(Protocol):
+    async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
+        """Run `fn` as one atomic write; returns its result once that is durable.
+
+        `fn` may run more than once (after a rollback), in another thread, and must not await.
+        `urgent` is for heartbeats and outcomes: they do not queue behind other writes' connections.
+        """
+        ...
+
+    async def read(self, fn: Callable[[Tx], T]) -> T:
+        """Run `fn`, which only reads; it sees every write that was acknowledged before the call."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the database."""
+        ...

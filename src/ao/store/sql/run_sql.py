@@ -1,0 +1,252 @@
+"""SQL of runs, and rows as records."""
+
+from ao.domain.outcome import OutcomeKind
+from ao.domain.run import RunHead, RunState
+from ao.store.records import Attempt, Claim, Payload, Run
+from ao.store.sql.codec import error_from, payload_from
+from ao.store.sql.engine import Row
+
+# --- create ----------------------------------------------------------------------------------------
+
+TAKE_KEY = """
+INSERT INTO idempotency (agent, key, run_id, request_hash)
+VALUES (:agent, :idempotency_key, :run_id, :request_hash)
+ON CONFLICT (agent, key) DO NOTHING"""
+
+FIND_KEY = "SELECT run_id, request_hash FROM idempotency WHERE agent = :agent AND key = :idempotency_key"
+
+INSERT_RUN = """
+INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
+  pinned_deployment_id, schedule_id, tick_us, lineage)
+VALUES (:run_id, :agent, :environment, :input, :input_blob, :actor, :now, :priority,
+  :deployment_id, :schedule_id, :tick_us, :lineage)"""
+
+INSERT_HEAD = """
+INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested,
+  active_us, deployment_id)
+VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id)"""
+
+INSERT_READY = "INSERT INTO run_ready (rank, run_id) VALUES (:rank, :run_id)"
+
+INSERT_EVENT = """
+INSERT INTO run_event (run_id, seq, kind, at_us, data) VALUES (:run_id, :seq, :kind, :at_us, :data)"""
+
+# --- claim -----------------------------------------------------------------------------------------
+
+LEASE = """
+SELECT sandbox FROM worker WHERE worker_id = :worker_id AND lease_until_us > :now FOR UPDATE"""
+
+RESOLVE = """
+  LEFT JOIN pointer p ON p.agent = r.agent AND p.environment = r.environment AND p.pointer = 'stable'
+  LEFT JOIN deployment d ON d.deployment_id = COALESCE(h.deployment_id, p.deployment_id)
+    AND d.status = 'succeeded'"""
+
+PICK = f"""
+WITH q AS MATERIALIZED (
+  SELECT rank, run_id FROM run_ready ORDER BY rank, run_id LIMIT :limit FOR UPDATE SKIP LOCKED)
+SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
+  r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key
+FROM q
+  JOIN run_head h ON h.run_id = q.run_id
+  JOIN run r ON r.run_id = q.run_id
+  LEFT JOIN run_outcome o ON o.run_id = q.run_id {RESOLVE}
+WHERE h.state = 'pending'
+ORDER BY q.rank, q.run_id FOR UPDATE OF h SKIP LOCKED"""
+
+DELETE_READY = "DELETE FROM run_ready WHERE rank = :rank AND run_id = :run_id"
+
+INSERT_BLOCKED = "INSERT INTO run_blocked (run_id, rank) VALUES (:run_id, :rank)"
+
+CLAIM_HEAD = """
+UPDATE run_head SET state = 'running', fence = :fence + 1, attempt = :attempt, next_seq = :seq + 1,
+  attempt_started_us = :at_us, started_us = COALESCE(started_us, :at_us), due_us = NULL,
+  worker_id = :worker_id, deployment_id = :deployment_id
+WHERE run_id = :run_id AND state = 'pending' AND fence = :fence"""
+
+INSERT_ATTEMPT = """
+INSERT INTO run_attempt (run_id, number, fence, worker_id, sandbox, started_us)
+VALUES (:run_id, :attempt, :fence + 1, :worker_id, :sandbox, :at_us)"""
+
+# --- while running ---------------------------------------------------------------------------------
+
+TAKE_SEQS = """
+UPDATE run_head SET next_seq = next_seq + :count
+WHERE run_id = :run_id AND state = 'running' AND fence = :fence RETURNING next_seq"""
+
+# --- leaving `running`, and `pending` by a cancel ------------------------------------------------
+
+_HEAD = """
+h.state, h.fence, h.attempt, h.failures, h.losses, h.cancel_requested, h.active_us,
+  h.attempt_started_us"""
+
+HELD = f"""
+SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us FROM run_head h WHERE h.run_id = :run_id FOR UPDATE"""
+
+LEAVE_HEAD = """
+UPDATE run_head SET state = :to, next_seq = :next_seq, failures = :failures, losses = :losses,
+  active_us = :active_us, attempt_started_us = NULL, worker_id = NULL, due_us = :due_us,
+  finished_us = :finished_us
+WHERE run_id = :run_id AND state = :from AND fence = :fence"""
+
+END_ATTEMPT = """
+UPDATE run_attempt SET finished_us = :at_us, kind = :kind, error = :error, exit_code = :exit_code,
+  max_rss_bytes = :max_rss_bytes, cpu_seconds = :cpu_seconds,
+  sandbox = CASE WHEN :sandbox = '' THEN sandbox ELSE :sandbox END
+WHERE run_id = :run_id AND number = :attempt"""
+
+PUT_OUTCOME = """
+INSERT INTO run_outcome (run_id, output, output_blob, error)
+VALUES (:run_id, :output, :output_blob, :error)
+ON CONFLICT (run_id) DO UPDATE SET output = excluded.output, output_blob = excluded.output_blob,
+  error = excluded.error"""
+
+REQUEUE = "INSERT INTO run_ready (rank, run_id) SELECT -priority, run_id FROM run WHERE run_id = :run_id"
+
+DELAY = """
+INSERT INTO run_delayed (due_us, run_id, rank)
+SELECT :due_us, run_id, -priority FROM run WHERE run_id = :run_id"""
+
+REQUEST_CANCEL = "UPDATE run_head SET cancel_requested = 1 WHERE run_id = :run_id AND state = 'running'"
+
+DROP_DELAYED = "DELETE FROM run_delayed WHERE due_us = :due_us AND run_id = :run_id"
+
+DROP_READY = """
+DELETE FROM run_ready WHERE run_id = :run_id
+  AND rank = (SELECT -priority FROM run WHERE run.run_id = :run_id)"""
+
+DROP_BLOCKED = "DELETE FROM run_blocked WHERE run_id = :run_id"
+
+# --- promotion -------------------------------------------------------------------------------------
+
+TAKE_DUE = """
+WITH due AS MATERIALIZED (
+  SELECT due_us, run_id FROM run_delayed WHERE due_us <= :now ORDER BY due_us, run_id LIMIT :limit
+  FOR UPDATE SKIP LOCKED)
+DELETE FROM run_delayed WHERE (due_us, run_id) IN (SELECT due_us, run_id FROM due)
+RETURNING run_id, rank"""
+
+NEXT_DUE = "SELECT MIN(due_us) FROM run_delayed"
+
+TAKE_UNBLOCKED = f"""
+WITH free AS MATERIALIZED (
+  SELECT b.run_id FROM run_blocked b
+    JOIN run_head h ON h.run_id = b.run_id
+    JOIN run r ON r.run_id = b.run_id {RESOLVE}
+  WHERE d.deployment_id IS NOT NULL LIMIT :limit FOR UPDATE OF b SKIP LOCKED)
+DELETE FROM run_blocked WHERE run_id IN (SELECT run_id FROM free)
+RETURNING run_id, rank"""
+
+# --- reading ---------------------------------------------------------------------------------------
+
+_RUN = f"""
+SELECT {_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us, r.priority,
+  r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage, q.due_us,
+  h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq
+FROM run r
+  JOIN run_head h ON h.run_id = r.run_id
+  LEFT JOIN deployment d ON d.deployment_id = h.deployment_id
+  LEFT JOIN run_outcome o ON o.run_id = r.run_id
+  LEFT JOIN run_delayed q ON q.due_us = h.due_us AND q.run_id = r.run_id"""
+
+GET = _RUN + " WHERE r.run_id = :run_id"
+
+ATTEMPTS = """
+SELECT run_id, number, fence, worker_id, sandbox, started_us, finished_us, kind, error, exit_code,
+  max_rss_bytes, cpu_seconds
+FROM run_attempt WHERE run_id = :run_id ORDER BY number"""
+
+EVENTS = """
+SELECT seq, kind, at_us, data FROM run_event
+WHERE run_id = :run_id AND seq > :after_seq ORDER BY seq LIMIT :limit"""
+
+
+def list_sql(*, agent: bool, state: RunState | None, version: bool, before: bool) -> str:
+    """One bounded probe: newest first, with only the conditions that are asked for."""
+    where = []
+    table = "r" if agent else "h"
+    if agent:
+        where.append("r.agent = :agent")
+    if state is not None:
+        # A literal, so that the partial index on states other than `completed` can be used.
+        where.append(f"h.state = '{state}'")
+        if state is not RunState.COMPLETED:
+            where.append("h.state <> 'completed'")
+    if version:
+        where.append("d.version = :version")
+    if before:
+        where.append(f"{table}.run_id < :before")
+    clause = f" WHERE {' AND '.join(where)}" if where else ""
+    return f"{_RUN}{clause} ORDER BY {table}.run_id DESC LIMIT :limit"
+
+
+def head_from(row: Row) -> RunHead:
+    """From the columns of `_HEAD`, first in a row."""
+    return RunHead(RunState(row[0]), row[1], row[2], row[3], row[4], bool(row[5]), row[6], row[7])
+
+
+def run_from(row: Row) -> Run:
+    (run_id, agent, environment, inline, blob, actor, created_us, priority, pinned, deployment_id, version,
+     digest, schedule_id, lineage, due_us, started_us, finished_us, worker_id, output, output_blob, error,
+     next_seq) = row[8:]  # fmt: skip
+    return Run(
+        id=run_id,
+        agent=agent,
+        environment=environment,
+        input=Payload(inline, blob),
+        actor=actor,
+        created_us=created_us,
+        priority=priority,
+        pinned=pinned is not None,
+        deployment_id=deployment_id,
+        version=version,
+        digest=digest,
+        schedule_id=schedule_id,
+        lineage=lineage,
+        head=head_from(row),
+        due_us=due_us,
+        started_us=started_us,
+        finished_us=finished_us,
+        worker_id=worker_id,
+        output=payload_from(output, output_blob),
+        error=error_from(error),
+        last_seq=next_seq - 1,
+    )
+
+
+def claim_from(row: Row) -> Claim:
+    """From a row of `PICK` that has a deployment; fence and attempt are the new ones."""
+    error = error_from(row[11])
+    return Claim(
+        run_id=row[1],
+        agent=row[6],
+        environment=row[7],
+        fence=row[2] + 1,
+        attempt=row[3] + 1,
+        input=Payload(row[8], row[9]),
+        last_error=None if error is None else error.message,
+        deployment_id=row[12],
+        version=row[13],
+        digest=row[14],
+        config=row[15],
+        env_key=row[16],
+        active_us=row[5],
+        created_us=row[10],
+    )
+
+
+def attempt_from(row: Row) -> Attempt:
+    kind = None if row[7] is None else OutcomeKind(row[7])
+    return Attempt(
+        run_id=row[0],
+        number=row[1],
+        fence=row[2],
+        worker_id=row[3],
+        sandbox=row[4],
+        started_us=row[5],
+        finished_us=row[6],
+        kind=kind,
+        error=error_from(row[8]),
+        exit_code=row[9],
+        max_rss_bytes=row[10],
+        cpu_seconds=row[11],
+    )

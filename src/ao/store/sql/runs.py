@@ -1,0 +1,204 @@
+"""`ao.store.RunStore` in SQL."""
+
+import json
+from collections.abc import Sequence
+
+from ao.domain.errors import IdempotencyConflict, NotFound
+from ao.domain.event import Event, EventKind, NewEvent
+from ao.domain.outcome import AttemptOutcome
+from ao.domain.run import claim as claim_transition
+from ao.domain.run import create as create_transition
+from ao.ids import RunId, WorkerId
+from ao.store.records import (
+    Attempt,
+    CancelResult,
+    Claim,
+    Created,
+    FinishAttempt,
+    Finished,
+    NewRun,
+    Run,
+    RunFilter,
+)
+from ao.store.sql import attempts
+from ao.store.sql import run_sql as sql
+from ao.store.sql.codec import encode_events, state_event
+from ao.store.sql.engine import Engine, Params, Row, Tx
+
+
+class SqlRunStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, run: NewRun) -> Created:
+        return await self._engine.write(lambda tx: create_run(tx, run))
+
+    async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Claim]:
+        if limit <= 0:
+            return []
+        return await self._engine.write(lambda tx: _claim(tx, worker_id, limit))
+
+    async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
+        encoded = encode_events(events)
+
+        def write(tx: Tx) -> int:
+            row = tx.one(sql.TAKE_SEQS, {"run_id": run_id, "fence": fence, "count": len(encoded)})
+            if row is None:
+                raise attempts.stale(run_id, fence)
+            attempts.insert_events(tx, run_id, row[0] - len(encoded), encoded)
+            return int(row[0]) - 1
+
+        return await self._engine.write(write)
+
+    async def finish(
+        self, report: FinishAttempt, outcome: AttemptOutcome, events: Sequence[NewEvent]
+    ) -> Finished:
+        encoded = encode_events(events)
+        return await self._engine.write(lambda tx: attempts.finish(tx, report, outcome, encoded), urgent=True)
+
+    async def hand_back(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> None:
+        encoded = encode_events(events)
+        await self._engine.write(lambda tx: attempts.give_back(tx, run_id, fence, encoded), urgent=True)
+
+    async def cancel(self, run_id: RunId, actor: str) -> CancelResult:
+        return await self._engine.write(lambda tx: attempts.cancel(tx, run_id, actor))
+
+    async def promote_due(self, limit: int) -> tuple[int, int | None]:
+        return await self._engine.write(lambda tx: _promote_due(tx, limit))
+
+    async def get(self, run_id: RunId) -> Run:
+        row = await self._engine.read(lambda tx: tx.one(sql.GET, {"run_id": run_id}))
+        if row is None:
+            raise NotFound(f"There is no run {run_id}.", hint="`ao runs` lists them.")
+        return sql.run_from(row)
+
+    async def list(self, where: RunFilter, limit: int) -> Sequence[Run]:
+        return await self._engine.read(lambda tx: _list(tx, where, limit))
+
+    async def attempts(self, run_id: RunId) -> Sequence[Attempt]:
+        rows = await self._engine.read(lambda tx: tx.all(sql.ATTEMPTS, {"run_id": run_id}))
+        return [sql.attempt_from(row) for row in rows]
+
+    async def events(self, run_id: RunId, after_seq: int, limit: int) -> Sequence[Event]:
+        params = {"run_id": run_id, "after_seq": after_seq, "limit": limit}
+        rows = await self._engine.read(lambda tx: tx.all(sql.EVENTS, params))
+        return [Event(seq, EventKind(kind), at_us, json.loads(data)) for seq, kind, at_us, data in rows]
+
+
+def create_run(tx: Tx, run: NewRun) -> Created:
+    params: Params = {
+        "run_id": run.id,
+        "agent": run.agent,
+        "environment": run.environment,
+        "input": run.input.inline,
+        "input_blob": run.input.blob,
+        "actor": run.actor,
+        "priority": run.priority,
+        "rank": -run.priority,
+        "deployment_id": run.deployment_id,
+        "schedule_id": run.schedule_id,
+        "tick_us": run.tick_us,
+        "lineage": run.lineage or run.id,
+        "idempotency_key": run.idempotency_key,
+        "request_hash": run.request_hash,
+    }
+    if run.idempotency_key is not None and tx.run(sql.TAKE_KEY, params) == 0:
+        return _repeated(tx, run, params)
+    tx.run(sql.INSERT_RUN, params)
+    tx.run(sql.INSERT_HEAD, params)
+    tx.run(sql.INSERT_READY, params)
+    data = state_event(create_transition(tx.now_us, run.actor))
+    attempts.insert_events(tx, run.id, 1, [(EventKind.STATE.value, tx.now_us, data)])
+    return Created(run.id, True)
+
+
+def _repeated(tx: Tx, run: NewRun, params: Params) -> Created:
+    row = tx.one(sql.FIND_KEY, params)
+    if row is None or row[1] != run.request_hash:
+        raise IdempotencyConflict(
+            f"The idempotency key {run.idempotency_key!r} was used for another request to {run.agent}.",
+            hint="Use a new key for a new request.",
+            details={"run_id": None if row is None else row[0]},
+        )
+    return Created(RunId(row[0]), False)
+
+
+def _claim(tx: Tx, worker_id: WorkerId, limit: int) -> list[Claim]:
+    worker = tx.one(sql.LEASE, {"worker_id": worker_id})
+    if worker is None:
+        return []
+    claims: list[Claim] = []
+    while len(claims) < limit:
+        rows = tx.all(sql.PICK, {"limit": limit - len(claims)})
+        blocked = [row for row in rows if row[12] is None]
+        claims += _take(tx, worker_id, worker[0], [row for row in rows if row[12] is not None])
+        if not blocked:
+            break
+        # Out of the way of later claims, until a pointer moves.
+        parked = [{"rank": row[0], "run_id": row[1]} for row in blocked]
+        tx.many(sql.DELETE_READY, parked)
+        tx.many(sql.INSERT_BLOCKED, parked)
+    return claims
+
+
+def _take(tx: Tx, worker_id: WorkerId, sandbox: str, rows: Sequence[Row]) -> list[Claim]:
+    if not rows:
+        return []
+    data = state_event(claim_transition(tx.now_us, f"worker:{worker_id}"))
+    params = [
+        {
+            "rank": row[0],
+            "run_id": row[1],
+            "fence": row[2],
+            "attempt": row[3] + 1,
+            "seq": row[4],
+            "deployment_id": row[12],
+            "worker_id": worker_id,
+            "sandbox": sandbox,
+            "at_us": tx.now_us,
+            "kind": EventKind.STATE.value,
+            "data": data,
+        }
+        for row in rows
+    ]
+    tx.many(sql.DELETE_READY, params)
+    tx.many(sql.CLAIM_HEAD, params)
+    tx.many(sql.INSERT_ATTEMPT, params)
+    tx.many(sql.INSERT_EVENT, params)
+    return [sql.claim_from(row) for row in rows]
+
+
+def _promote_due(tx: Tx, limit: int) -> tuple[int, int | None]:
+    due = [{"run_id": run_id, "rank": rank} for run_id, rank in tx.all(sql.TAKE_DUE, {"limit": limit})]
+    if due:
+        tx.many(sql.INSERT_READY, due)
+    promoted = len(due) + unblock(tx, limit)
+    row = tx.one(sql.NEXT_DUE, {})
+    return promoted, None if row is None else row[0]
+
+
+def unblock(tx: Tx, limit: int = 1000) -> int:
+    """Make runs claimable that waited for a deployment and have one now; returns how many."""
+    rows = tx.all(sql.TAKE_UNBLOCKED, {"limit": limit})
+    if rows:
+        tx.many(sql.INSERT_READY, [{"run_id": run_id, "rank": rank} for run_id, rank in rows])
+    return len(rows)
+
+
+def _list(tx: Tx, where: RunFilter, limit: int) -> list[Run]:
+    """One bounded probe per state, merged: each can use an index in the order of the answer."""
+    params = {"agent": where.agent, "version": where.version, "before": where.before, "limit": limit}
+    asked = {
+        "agent": where.agent is not None,
+        "version": where.version is not None,
+        "before": where.before is not None,
+    }
+    if not where.states:
+        return [sql.run_from(row) for row in tx.all(sql.list_sql(state=None, **asked), params)]
+    runs = [
+        sql.run_from(row)
+        for state in dict.fromkeys(where.states)
+        for row in tx.all(sql.list_sql(state=state, **asked), params)
+    ]
+    runs.sort(key=lambda run: run.id, reverse=True)
+    return runs[:limit]

@@ -1,0 +1,287 @@
+"""The schema, as SQLAlchemy metadata: the source of the migrations and of the `schema_*.sql` files.
+
+Instants are integer microseconds (`*_us`), JSON is text, truth values are 0 and 1. There are no foreign
+keys: on the hot path they cost a lookup and a lock for what the store's own writes already guarantee.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(naming_convention={"ix": "%(table_name)s_%(column_0_N_name)s", "pk": "%(table_name)s_pkey"})
+
+
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Bytewise order everywhere: what SQLite does, and what keeps ids in the order of their creation."""
+
+
+def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
+    return Column(name, _TEXT, primary_key=key, nullable=null)
+
+
+def _int(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
+    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
+
+
+def _small(name: str, *, null: bool = False) -> Column[int]:
+    return Column(name, Integer, nullable=null)
+
+
+meta = Table("meta", metadata, _text("key", key=True), _text("value"))
+
+# --- runs ------------------------------------------------------------------------------------------
+
+run = Table(
+    "run",
+    metadata,
+    _text("run_id", key=True),
+    _text("agent"),
+    _text("environment"),
+    _text("input", null=True),
+    _text("input_blob", null=True),
+    _text("actor"),
+    _int("created_us"),
+    _small("priority"),
+    _text("pinned_deployment_id", null=True),
+    _text("schedule_id", null=True),
+    _int("tick_us", null=True),
+    _text("lineage"),
+    Index("run_agent", "agent", "run_id"),
+    comment="Immutable: what was asked for.",
+)
+
+run_head = Table(
+    "run_head",
+    metadata,
+    _text("run_id", key=True),
+    _text("state"),
+    _int("fence"),
+    _int("next_seq"),
+    _small("attempt"),
+    _small("failures"),
+    _small("losses"),
+    _small("cancel_requested"),
+    _int("active_us"),
+    _int("attempt_started_us", null=True),
+    _int("started_us", null=True),
+    _int("finished_us", null=True),
+    _int("due_us", null=True),
+    _text("worker_id", null=True),
+    _text("deployment_id", null=True),
+    sqlite_with_rowid=False,
+    comment="The mutable part of a run; every change is guarded by state and fence.",
+)
+_OPEN = text("state <> 'completed'")
+Index("run_head_state", run_head.c.state, run_head.c.run_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+run_ready = Table(
+    "run_ready",
+    metadata,
+    _int("rank", key=True),
+    _text("run_id", key=True),
+    sqlite_with_rowid=False,
+    comment="Only what can be claimed now; rank is -priority, so that the key is the order of claims.",
+)
+
+run_delayed = Table(
+    "run_delayed",
+    metadata,
+    _int("due_us", key=True),
+    _text("run_id", key=True),
+    _int("rank"),
+    sqlite_with_rowid=False,
+)
+
+run_blocked = Table(
+    "run_blocked",
+    metadata,
+    _text("run_id", key=True),
+    _int("rank"),
+    sqlite_with_rowid=False,
+    comment="Pending runs that have no deployment to run on; promoted when a pointer moves.",
+)
+
+run_outcome = Table(
+    "run_outcome",
+    metadata,
+    _text("run_id", key=True),
+    _text("output", null=True),
+    _text("output_blob", null=True),
+    _text("error", null=True),
+    comment="The result, or the last attempt's error as JSON.",
+)
+
+run_attempt = Table(
+    "run_attempt",
+    metadata,
+    _text("run_id", key=True),
+    _int("number", key=True),
+    _int("fence"),
+    _text("worker_id"),
+    _text("sandbox"),
+    _int("started_us"),
+    _int("finished_us", null=True),
+    _text("kind", null=True),
+    _text("error", null=True),
+    _small("exit_code", null=True),
+    _int("max_rss_bytes", null=True),
+    Column("cpu_seconds", Double),
+    sqlite_with_rowid=False,
+)
+
+run_event = Table(
+    "run_event",
+    metadata,
+    _text("run_id", key=True),
+    _int("seq", key=True),
+    _text("kind"),
+    _int("at_us"),
+    _text("data"),
+    # With a rowid on SQLite: chunks of output are large for a tree by key; measured, a run ends a third faster.
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _text("agent", key=True),
+    _text("key", key=True),
+    _text("run_id"),
+    _text("request_hash"),
+    sqlite_with_rowid=False,
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    _text("worker_id", key=True),
+    _text("name"),
+    _small("slots"),
+    _text("sandbox"),
+    _int("started_us"),
+    _int("heartbeat_us"),
+    _int("lease_until_us"),
+    comment="One row per live worker. No index on its times: a heartbeat must stay cheap.",
+)
+
+# --- agents and deployments ------------------------------------------------------------------------
+
+agent = Table("agent", metadata, _text("name", key=True), _int("created_us"), _int("latest"))
+
+deployment = Table(
+    "deployment",
+    metadata,
+    _text("deployment_id", key=True),
+    _text("agent"),
+    _int("version"),
+    _text("status"),
+    _text("actor"),
+    _text("message"),
+    _text("source_digest"),
+    _int("created_us"),
+    _int("finished_us", null=True),
+    _int("log_seq"),
+    _text("error", null=True),
+    _text("digest", null=True),
+    _text("config", null=True),
+    _text("env_key", null=True),
+    _text("lock_digest", null=True),
+    _text("requirements_hash", null=True),
+    _text("parts", null=True),
+    Index("deployment_version", "agent", "version", unique=True),
+)
+
+deployment_log = Table(
+    "deployment_log",
+    metadata,
+    _text("deployment_id", key=True),
+    _int("seq", key=True),
+    _int("at_us"),
+    _text("text"),
+    sqlite_with_rowid=False,
+)
+
+pointer = Table(
+    "pointer",
+    metadata,
+    _text("agent", key=True),
+    _text("environment", key=True),
+    _text("pointer", key=True),
+    _text("deployment_id"),
+    _int("version"),
+    sqlite_with_rowid=False,
+)
+
+pointer_log = Table(
+    "pointer_log",
+    metadata,
+    _text("agent", key=True),
+    _int("seq", key=True),
+    _text("environment"),
+    _text("pointer"),
+    _int("from_version", null=True),
+    _int("to_version"),
+    _text("reason"),
+    _text("actor"),
+    _int("at_us"),
+    sqlite_with_rowid=False,
+)
+
+# --- schedules, secrets, keys ----------------------------------------------------------------------
+
+schedule = Table(
+    "schedule",
+    metadata,
+    _text("schedule_id", key=True),
+    _text("agent"),
+    _text("environment"),
+    _text("cron"),
+    _text("timezone"),
+    _text("missed"),
+    _int("next_us"),
+    _int("last_tick_us", null=True),
+    _text("last_run_id", null=True),
+    _small("paused"),
+    Index("schedule_agent", "agent", "environment", unique=True),
+)
+
+schedule_tick = Table(
+    "schedule_tick",
+    metadata,
+    _text("schedule_id", key=True),
+    _int("tick_us", key=True),
+    _text("run_id"),
+    sqlite_with_rowid=False,
+    comment="Each tick fires once.",
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    _text("agent", key=True),
+    _text("name", key=True),
+    Column("ciphertext", LargeBinary, nullable=False),
+    _int("version"),
+    _int("updated_us"),
+    _text("actor"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    _text("key_id", key=True),
+    _text("name"),
+    _text("role"),
+    _text("key_hash"),
+    _int("created_us"),
+    _int("revoked_us", null=True),
+    Index("api_key_hash", "key_hash", unique=True),
+)

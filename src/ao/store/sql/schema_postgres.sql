@@ -1,0 +1,227 @@
+-- Made by `python -m ao.store.sql.ddl`; do not edit.
+
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE agent (
+	name TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	latest BIGINT NOT NULL,
+	CONSTRAINT agent_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE api_key (
+	key_id TEXT COLLATE "C" NOT NULL,
+	name TEXT COLLATE "C" NOT NULL,
+	role TEXT COLLATE "C" NOT NULL,
+	key_hash TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	revoked_us BIGINT,
+	CONSTRAINT api_key_pkey PRIMARY KEY (key_id)
+);
+
+CREATE UNIQUE INDEX api_key_hash ON api_key (key_hash);
+
+CREATE TABLE deployment (
+	deployment_id TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	version BIGINT NOT NULL,
+	status TEXT COLLATE "C" NOT NULL,
+	actor TEXT COLLATE "C" NOT NULL,
+	message TEXT COLLATE "C" NOT NULL,
+	source_digest TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	finished_us BIGINT,
+	log_seq BIGINT NOT NULL,
+	error TEXT COLLATE "C",
+	digest TEXT COLLATE "C",
+	config TEXT COLLATE "C",
+	env_key TEXT COLLATE "C",
+	lock_digest TEXT COLLATE "C",
+	requirements_hash TEXT COLLATE "C",
+	parts TEXT COLLATE "C",
+	CONSTRAINT deployment_pkey PRIMARY KEY (deployment_id)
+);
+
+CREATE UNIQUE INDEX deployment_version ON deployment (agent, version);
+
+CREATE TABLE deployment_log (
+	deployment_id TEXT COLLATE "C" NOT NULL,
+	seq BIGINT NOT NULL,
+	at_us BIGINT NOT NULL,
+	text TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT deployment_log_pkey PRIMARY KEY (deployment_id, seq)
+);
+
+CREATE TABLE idempotency (
+	agent TEXT COLLATE "C" NOT NULL,
+	key TEXT COLLATE "C" NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	request_hash TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT idempotency_pkey PRIMARY KEY (agent, key)
+);
+
+CREATE TABLE meta (
+	key TEXT COLLATE "C" NOT NULL,
+	value TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT meta_pkey PRIMARY KEY (key)
+);
+
+CREATE TABLE pointer (
+	agent TEXT COLLATE "C" NOT NULL,
+	environment TEXT COLLATE "C" NOT NULL,
+	pointer TEXT COLLATE "C" NOT NULL,
+	deployment_id TEXT COLLATE "C" NOT NULL,
+	version BIGINT NOT NULL,
+	CONSTRAINT pointer_pkey PRIMARY KEY (agent, environment, pointer)
+);
+
+CREATE TABLE pointer_log (
+	agent TEXT COLLATE "C" NOT NULL,
+	seq BIGINT NOT NULL,
+	environment TEXT COLLATE "C" NOT NULL,
+	pointer TEXT COLLATE "C" NOT NULL,
+	from_version BIGINT,
+	to_version BIGINT NOT NULL,
+	reason TEXT COLLATE "C" NOT NULL,
+	actor TEXT COLLATE "C" NOT NULL,
+	at_us BIGINT NOT NULL,
+	CONSTRAINT pointer_log_pkey PRIMARY KEY (agent, seq)
+);
+
+CREATE TABLE run (
+	run_id TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	environment TEXT COLLATE "C" NOT NULL,
+	input TEXT COLLATE "C",
+	input_blob TEXT COLLATE "C",
+	actor TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	priority INTEGER NOT NULL,
+	pinned_deployment_id TEXT COLLATE "C",
+	schedule_id TEXT COLLATE "C",
+	tick_us BIGINT,
+	lineage TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT run_pkey PRIMARY KEY (run_id)
+);
+
+CREATE INDEX run_agent ON run (agent, run_id);
+
+CREATE TABLE run_attempt (
+	run_id TEXT COLLATE "C" NOT NULL,
+	number BIGINT NOT NULL,
+	fence BIGINT NOT NULL,
+	worker_id TEXT COLLATE "C" NOT NULL,
+	sandbox TEXT COLLATE "C" NOT NULL,
+	started_us BIGINT NOT NULL,
+	finished_us BIGINT,
+	kind TEXT COLLATE "C",
+	error TEXT COLLATE "C",
+	exit_code INTEGER,
+	max_rss_bytes BIGINT,
+	cpu_seconds DOUBLE PRECISION,
+	CONSTRAINT run_attempt_pkey PRIMARY KEY (run_id, number)
+);
+
+CREATE TABLE run_blocked (
+	run_id TEXT COLLATE "C" NOT NULL,
+	rank BIGINT NOT NULL,
+	CONSTRAINT run_blocked_pkey PRIMARY KEY (run_id)
+);
+
+CREATE TABLE run_delayed (
+	due_us BIGINT NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	rank BIGINT NOT NULL,
+	CONSTRAINT run_delayed_pkey PRIMARY KEY (due_us, run_id)
+);
+
+CREATE TABLE run_event (
+	run_id TEXT COLLATE "C" NOT NULL,
+	seq BIGINT NOT NULL,
+	kind TEXT COLLATE "C" NOT NULL,
+	at_us BIGINT NOT NULL,
+	data TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT run_event_pkey PRIMARY KEY (run_id, seq)
+);
+
+CREATE TABLE run_head (
+	run_id TEXT COLLATE "C" NOT NULL,
+	state TEXT COLLATE "C" NOT NULL,
+	fence BIGINT NOT NULL,
+	next_seq BIGINT NOT NULL,
+	attempt INTEGER NOT NULL,
+	failures INTEGER NOT NULL,
+	losses INTEGER NOT NULL,
+	cancel_requested INTEGER NOT NULL,
+	active_us BIGINT NOT NULL,
+	attempt_started_us BIGINT,
+	started_us BIGINT,
+	finished_us BIGINT,
+	due_us BIGINT,
+	worker_id TEXT COLLATE "C",
+	deployment_id TEXT COLLATE "C",
+	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
+);
+
+CREATE INDEX run_head_state ON run_head (state, run_id) WHERE state <> 'completed';
+
+CREATE TABLE run_outcome (
+	run_id TEXT COLLATE "C" NOT NULL,
+	output TEXT COLLATE "C",
+	output_blob TEXT COLLATE "C",
+	error TEXT COLLATE "C",
+	CONSTRAINT run_outcome_pkey PRIMARY KEY (run_id)
+);
+
+CREATE TABLE run_ready (
+	rank BIGINT NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT run_ready_pkey PRIMARY KEY (rank, run_id)
+);
+
+CREATE TABLE schedule (
+	schedule_id TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	environment TEXT COLLATE "C" NOT NULL,
+	cron TEXT COLLATE "C" NOT NULL,
+	timezone TEXT COLLATE "C" NOT NULL,
+	missed TEXT COLLATE "C" NOT NULL,
+	next_us BIGINT NOT NULL,
+	last_tick_us BIGINT,
+	last_run_id TEXT COLLATE "C",
+	paused INTEGER NOT NULL,
+	CONSTRAINT schedule_pkey PRIMARY KEY (schedule_id)
+);
+
+CREATE UNIQUE INDEX schedule_agent ON schedule (agent, environment);
+
+CREATE TABLE schedule_tick (
+	schedule_id TEXT COLLATE "C" NOT NULL,
+	tick_us BIGINT NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT schedule_tick_pkey PRIMARY KEY (schedule_id, tick_us)
+);
+
+CREATE TABLE secret (
+	agent TEXT COLLATE "C" NOT NULL,
+	name TEXT COLLATE "C" NOT NULL,
+	ciphertext BYTEA NOT NULL,
+	version BIGINT NOT NULL,
+	updated_us BIGINT NOT NULL,
+	actor TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT secret_pkey PRIMARY KEY (agent, name)
+);
+
+CREATE TABLE worker (
+	worker_id TEXT COLLATE "C" NOT NULL,
+	name TEXT COLLATE "C" NOT NULL,
+	slots INTEGER NOT NULL,
+	sandbox TEXT COLLATE "C" NOT NULL,
+	started_us BIGINT NOT NULL,
+	heartbeat_us BIGINT NOT NULL,
+	lease_until_us BIGINT NOT NULL,
+	CONSTRAINT worker_pkey PRIMARY KEY (worker_id)
+);

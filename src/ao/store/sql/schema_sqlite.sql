@@ -1,0 +1,237 @@
+-- Made by `python -m ao.store.sql.ddl`; do not edit.
+
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE agent (
+	name TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	latest BIGINT NOT NULL,
+	CONSTRAINT agent_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE api_key (
+	key_id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	role TEXT NOT NULL,
+	key_hash TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	revoked_us BIGINT,
+	CONSTRAINT api_key_pkey PRIMARY KEY (key_id)
+);
+
+CREATE UNIQUE INDEX api_key_hash ON api_key (key_hash);
+
+CREATE TABLE deployment (
+	deployment_id TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	status TEXT NOT NULL,
+	actor TEXT NOT NULL,
+	message TEXT NOT NULL,
+	source_digest TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	finished_us BIGINT,
+	log_seq BIGINT NOT NULL,
+	error TEXT,
+	digest TEXT,
+	config TEXT,
+	env_key TEXT,
+	lock_digest TEXT,
+	requirements_hash TEXT,
+	parts TEXT,
+	CONSTRAINT deployment_pkey PRIMARY KEY (deployment_id)
+);
+
+CREATE UNIQUE INDEX deployment_version ON deployment (agent, version);
+
+CREATE TABLE deployment_log (
+	deployment_id TEXT NOT NULL,
+	seq BIGINT NOT NULL,
+	at_us BIGINT NOT NULL,
+	text TEXT NOT NULL,
+	CONSTRAINT deployment_log_pkey PRIMARY KEY (deployment_id, seq)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+	agent TEXT NOT NULL,
+	"key" TEXT NOT NULL,
+	run_id TEXT NOT NULL,
+	request_hash TEXT NOT NULL,
+	CONSTRAINT idempotency_pkey PRIMARY KEY (agent, "key")
+)
+ WITHOUT ROWID;
+
+CREATE TABLE meta (
+	"key" TEXT NOT NULL,
+	value TEXT NOT NULL,
+	CONSTRAINT meta_pkey PRIMARY KEY ("key")
+);
+
+CREATE TABLE pointer (
+	agent TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	pointer TEXT NOT NULL,
+	deployment_id TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	CONSTRAINT pointer_pkey PRIMARY KEY (agent, environment, pointer)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE pointer_log (
+	agent TEXT NOT NULL,
+	seq BIGINT NOT NULL,
+	environment TEXT NOT NULL,
+	pointer TEXT NOT NULL,
+	from_version BIGINT,
+	to_version BIGINT NOT NULL,
+	reason TEXT NOT NULL,
+	actor TEXT NOT NULL,
+	at_us BIGINT NOT NULL,
+	CONSTRAINT pointer_log_pkey PRIMARY KEY (agent, seq)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE run (
+	run_id TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	input TEXT,
+	input_blob TEXT,
+	actor TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	priority INTEGER NOT NULL,
+	pinned_deployment_id TEXT,
+	schedule_id TEXT,
+	tick_us BIGINT,
+	lineage TEXT NOT NULL,
+	CONSTRAINT run_pkey PRIMARY KEY (run_id)
+);
+
+CREATE INDEX run_agent ON run (agent, run_id);
+
+CREATE TABLE run_attempt (
+	run_id TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	fence BIGINT NOT NULL,
+	worker_id TEXT NOT NULL,
+	sandbox TEXT NOT NULL,
+	started_us BIGINT NOT NULL,
+	finished_us BIGINT,
+	kind TEXT,
+	error TEXT,
+	exit_code INTEGER,
+	max_rss_bytes BIGINT,
+	cpu_seconds DOUBLE,
+	CONSTRAINT run_attempt_pkey PRIMARY KEY (run_id, number)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE run_blocked (
+	run_id TEXT NOT NULL,
+	rank BIGINT NOT NULL,
+	CONSTRAINT run_blocked_pkey PRIMARY KEY (run_id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE run_delayed (
+	due_us BIGINT NOT NULL,
+	run_id TEXT NOT NULL,
+	rank BIGINT NOT NULL,
+	CONSTRAINT run_delayed_pkey PRIMARY KEY (due_us, run_id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE run_event (
+	run_id TEXT NOT NULL,
+	seq BIGINT NOT NULL,
+	kind TEXT NOT NULL,
+	at_us BIGINT NOT NULL,
+	data TEXT NOT NULL,
+	CONSTRAINT run_event_pkey PRIMARY KEY (run_id, seq)
+);
+
+CREATE TABLE run_head (
+	run_id TEXT NOT NULL,
+	state TEXT NOT NULL,
+	fence BIGINT NOT NULL,
+	next_seq BIGINT NOT NULL,
+	attempt INTEGER NOT NULL,
+	failures INTEGER NOT NULL,
+	losses INTEGER NOT NULL,
+	cancel_requested INTEGER NOT NULL,
+	active_us BIGINT NOT NULL,
+	attempt_started_us BIGINT,
+	started_us BIGINT,
+	finished_us BIGINT,
+	due_us BIGINT,
+	worker_id TEXT,
+	deployment_id TEXT,
+	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX run_head_state ON run_head (state, run_id) WHERE state <> 'completed';
+
+CREATE TABLE run_outcome (
+	run_id TEXT NOT NULL,
+	output TEXT,
+	output_blob TEXT,
+	error TEXT,
+	CONSTRAINT run_outcome_pkey PRIMARY KEY (run_id)
+);
+
+CREATE TABLE run_ready (
+	rank BIGINT NOT NULL,
+	run_id TEXT NOT NULL,
+	CONSTRAINT run_ready_pkey PRIMARY KEY (rank, run_id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE schedule (
+	schedule_id TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	cron TEXT NOT NULL,
+	timezone TEXT NOT NULL,
+	missed TEXT NOT NULL,
+	next_us BIGINT NOT NULL,
+	last_tick_us BIGINT,
+	last_run_id TEXT,
+	paused INTEGER NOT NULL,
+	CONSTRAINT schedule_pkey PRIMARY KEY (schedule_id)
+);
+
+CREATE UNIQUE INDEX schedule_agent ON schedule (agent, environment);
+
+CREATE TABLE schedule_tick (
+	schedule_id TEXT NOT NULL,
+	tick_us BIGINT NOT NULL,
+	run_id TEXT NOT NULL,
+	CONSTRAINT schedule_tick_pkey PRIMARY KEY (schedule_id, tick_us)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE secret (
+	agent TEXT NOT NULL,
+	name TEXT NOT NULL,
+	ciphertext BLOB NOT NULL,
+	version BIGINT NOT NULL,
+	updated_us BIGINT NOT NULL,
+	actor TEXT NOT NULL,
+	CONSTRAINT secret_pkey PRIMARY KEY (agent, name)
+);
+
+CREATE TABLE worker (
+	worker_id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	slots INTEGER NOT NULL,
+	sandbox TEXT NOT NULL,
+	started_us BIGINT NOT NULL,
+	heartbeat_us BIGINT NOT NULL,
+	lease_until_us BIGINT NOT NULL,
+	CONSTRAINT worker_pkey PRIMARY KEY (worker_id)
+);

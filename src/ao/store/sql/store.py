@@ -1,0 +1,36 @@
+"""`ao.store.Store` over one engine."""
+
+from ao.store.sql.agents import SqlAgentStore
+from ao.store.sql.deployments import SqlDeploymentStore
+from ao.store.sql.engine import Engine, Tx
+from ao.store.sql.keys import SqlKeyStore
+from ao.store.sql.runs import SqlRunStore
+from ao.store.sql.schedules import SqlScheduleStore
+from ao.store.sql.secrets import SqlSecretStore
+from ao.store.sql.workers import SqlWorkerStore
+
+_CHECK = """
+INSERT INTO meta (key, value) VALUES ('checked_us', :value)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+
+
+class SqlStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.runs = SqlRunStore(engine)
+        self.workers = SqlWorkerStore(engine)
+        self.deployments = SqlDeploymentStore(engine)
+        self.agents = SqlAgentStore(engine)
+        self.schedules = SqlScheduleStore(engine)
+        self.secrets = SqlSecretStore(engine)
+        self.keys = SqlKeyStore(engine)
+
+    async def check(self) -> None:
+        def write(tx: Tx) -> None:
+            tx.run(_CHECK, {"value": str(tx.now_us)})
+
+        await self._engine.write(write)
+        await self._engine.read(lambda tx: tx.one("SELECT value FROM meta WHERE key = 'checked_us'", {}))
+
+    async def close(self) -> None:
+        await self._engine.close()

@@ -1,0 +1,33 @@
+"""The contract of `ao.store`, as tests that run against every implementation.
+
+Give pytest a fixture `harness` that yields a `Harness` over a fresh database, and subclass:
+
+    class TestCreating(store_contract.Creating): ...
+"""
+
+from ao.testing.store_contract.attempts import Attempts, Cancelling, Fences, HandingBack
+from ao.testing.store_contract.claiming import Claiming, Delays
+from ao.testing.store_contract.creating import Creating, Listing
+from ao.testing.store_contract.deploying import Deploying, Pointers
+from ao.testing.store_contract.harness import Harness
+from ao.testing.store_contract.others import Keys, Lifetime, Schedules, Secrets
+from ao.testing.store_contract.workers import Leases
+
+__all__ = [
+    "Attempts",
+    "Cancelling",
+    "Claiming",
+    "Creating",
+    "Delays",
+    "Deploying",
+    "Fences",
+    "HandingBack",
+    "Harness",
+    "Keys",
+    "Leases",
+    "Lifetime",
+    "Listing",
+    "Pointers",
+    "Schedules",
+    "Secrets",
+]

@@ -1,0 +1,187 @@
+"""Schedules, secrets, keys, and the store as a whole."""
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from ao.domain.errors import Conflict, NotFound, Unavailable
+from ao.ids import ApiKeyId
+from ao.store.records import RunFilter, Schedule
+from ao.testing.store_contract.harness import AGENT, SECOND, Harness, schedule
+
+
+class Schedules:
+    async def test_a_release_brings_its_schedule(self, harness: Harness) -> None:
+        wanted = schedule()
+        await harness.deploy(schedule=wanted)
+        assert await harness.store.schedules.list(AGENT) == [wanted]
+        assert await harness.store.schedules.list(None) == [wanted]
+        assert await harness.store.schedules.list("billing") == []
+
+    async def test_a_release_without_one_removes_it(self, harness: Harness) -> None:
+        await harness.deploy(schedule=schedule())
+        await harness.deploy()
+        assert await harness.store.schedules.list(AGENT) == []
+
+    async def test_the_same_timetable_keeps_its_place(self, harness: Harness) -> None:
+        first = schedule(next_us=100)
+        await harness.deploy(schedule=first)
+        await harness.deploy(schedule=dataclasses.replace(schedule(next_us=999), missed="all"))
+        (kept,) = await harness.store.schedules.list(AGENT)
+        assert kept == dataclasses.replace(first, missed="all")
+
+    async def test_another_timetable_starts_anew(self, harness: Harness) -> None:
+        await harness.deploy(schedule=schedule(next_us=100))
+        await harness.deploy(schedule=schedule(cron="5 * * * *", next_us=999))
+        (changed,) = await harness.store.schedules.list(AGENT)
+        assert (changed.cron, changed.next_us) == ("5 * * * *", 999)
+
+    async def test_a_rollback_restores_the_version_s_schedule(self, harness: Harness) -> None:
+        await harness.deploy(schedule=schedule())
+        await harness.deploy()
+        await harness.store.agents.move_pointer(AGENT, "prod", 1, "back", "key:ops", schedule(next_us=7))
+        (restored,) = await harness.store.schedules.list(AGENT)
+        assert restored.next_us == 7
+
+    async def test_it_is_due_by_the_database_s_clock(self, harness: Harness) -> None:
+        now_us = await harness.store.schedules.now_us()
+        wanted = schedule(next_us=now_us + 3600 * SECOND)
+        await harness.deploy(schedule=wanted)
+        assert await harness.store.schedules.next_due_us() == wanted.next_us
+        assert await harness.store.schedules.due(10) == []
+        harness.advance(3601)
+        assert await harness.store.schedules.due(10) == [wanted]
+        assert await harness.store.schedules.now_us() >= wanted.next_us
+
+    async def test_nothing_scheduled_is_never_due(self, harness: Harness) -> None:
+        assert await harness.store.schedules.next_due_us() is None
+
+    async def test_many_replicas_fire_a_tick_once(self, harness: Harness) -> None:
+        wanted = schedule(next_us=100)
+        await harness.deploy(schedule=wanted)
+        stores = (harness.store, harness.replica)
+        fired = await asyncio.gather(
+            *(
+                stores[number % 2].schedules.fire(wanted.id, 100, [self._tick(harness, wanted, 100)], 200)
+                for number in range(20)
+            )
+        )
+        assert sum(fired) == 1
+        (run,) = await harness.store.runs.list(RunFilter(), 10)
+        (after,) = await harness.store.schedules.list(AGENT)
+        assert (after.next_us, after.last_tick_us, after.last_run_id) == (200, 100, run.id)
+        assert run.schedule_id == wanted.id
+
+    async def test_a_tick_that_fired_does_not_fire_again_when_the_plan_moves_back(
+        self, harness: Harness
+    ) -> None:
+        wanted = schedule(next_us=100)
+        await harness.deploy(schedule=wanted)
+        assert await harness.store.schedules.fire(wanted.id, 100, [self._tick(harness, wanted, 100)], 50)
+        again = [self._tick(harness, wanted, 50), self._tick(harness, wanted, 100)]
+        assert await harness.store.schedules.fire(wanted.id, 50, again, 200)
+        assert len(await harness.store.runs.list(RunFilter(), 10)) == 2
+
+    async def test_several_missed_ticks_fire_together(self, harness: Harness) -> None:
+        wanted = schedule(next_us=100)
+        await harness.deploy(schedule=wanted)
+        ticks = [self._tick(harness, wanted, tick_us) for tick_us in (100, 200, 300)]
+        assert await harness.store.schedules.fire(wanted.id, 100, ticks, 400)
+        assert (await harness.store.workers.counts())["ready"] == 3
+        assert (await harness.store.schedules.list(AGENT))[0].last_tick_us == 300
+
+    async def test_skipped_ticks_only_move_the_plan(self, harness: Harness) -> None:
+        wanted = schedule(next_us=100)
+        await harness.deploy(schedule=wanted)
+        assert await harness.store.schedules.fire(wanted.id, 100, [], 400)
+        (after,) = await harness.store.schedules.list(AGENT)
+        assert (after.next_us, after.last_tick_us) == (400, None)
+
+    def _tick(self, harness: Harness, of: Schedule, tick_us: int):  # type: ignore[no-untyped-def]
+        return harness.new_run(schedule_id=of.id, tick_us=tick_us)
+
+
+class Secrets:
+    async def test_setting_counts_versions(self, harness: Harness) -> None:
+        first = await harness.store.secrets.set("", "TOKEN", b"\x00\xff1", "key:ops")
+        second = await harness.store.secrets.set("", "TOKEN", b"2", "key:dev")
+        assert (first.version, second.version, second.actor) == (1, 2, "key:dev")
+        assert await harness.store.secrets.list(None) == [second]
+
+    async def test_the_agent_s_own_wins_over_the_one_for_all(self, harness: Harness) -> None:
+        await harness.store.secrets.set("", "TOKEN", b"\x00\xffall", "key:ops")
+        await harness.store.secrets.set("", "OTHER", b"other", "key:ops")
+        await harness.store.secrets.set(AGENT, "TOKEN", b"own", "key:ops")
+        resolve = harness.store.secrets.resolve
+        assert await resolve(AGENT, ["TOKEN", "OTHER", "NONE"]) == {"TOKEN": b"own", "OTHER": b"other"}
+        assert await resolve("billing", ["TOKEN"]) == {"TOKEN": b"\x00\xffall"}
+        assert await resolve(AGENT, []) == {}
+
+    async def test_listing_is_by_owner(self, harness: Harness) -> None:
+        await harness.store.secrets.set("", "B", b"x", "key:ops")
+        await harness.store.secrets.set("", "A", b"x", "key:ops")
+        await harness.store.secrets.set(AGENT, "C", b"x", "key:ops")
+        assert [secret.name for secret in await harness.store.secrets.list(None)] == ["A", "B", "C"]
+        assert [secret.name for secret in await harness.store.secrets.list("")] == ["A", "B"]
+        assert [secret.name for secret in await harness.store.secrets.list(AGENT)] == ["C"]
+
+    async def test_a_deleted_secret_is_gone(self, harness: Harness) -> None:
+        await harness.store.secrets.set(AGENT, "TOKEN", b"x", "key:ops")
+        await harness.store.secrets.delete(AGENT, "TOKEN")
+        assert await harness.store.secrets.resolve(AGENT, ["TOKEN"]) == {}
+        with pytest.raises(NotFound):
+            await harness.store.secrets.delete(AGENT, "TOKEN")
+
+
+class Keys:
+    async def test_a_key_is_found_by_its_hash_until_it_is_revoked(self, harness: Harness) -> None:
+        key = await harness.store.keys.create("laptop", "admin", "h1")
+        assert await harness.store.keys.find("h1") == key
+        assert await harness.store.keys.find("h2") is None
+        await harness.store.keys.revoke(key.id)
+        assert await harness.store.keys.find("h1") is None
+        (listed,) = await harness.store.keys.list()
+        assert listed.revoked_us is not None
+        harness.advance(5)
+        await harness.store.keys.revoke(key.id)
+        assert await harness.store.keys.list() == [listed]
+
+    async def test_a_hash_is_used_once(self, harness: Harness) -> None:
+        await harness.store.keys.create("laptop", "admin", "h1")
+        with pytest.raises(Conflict):
+            await harness.store.keys.create("server", "viewer", "h1")
+
+    async def test_revoking_an_unknown_key_is_not_found(self, harness: Harness) -> None:
+        with pytest.raises(NotFound):
+            await harness.store.keys.revoke(ApiKeyId("nothing"))
+
+
+class Lifetime:
+    async def test_a_check_passes_while_the_store_takes_writes(self, harness: Harness) -> None:
+        await harness.store.check()
+        await harness.store.check()
+
+    async def test_a_cancelled_caller_does_not_undo_a_write(self, harness: Harness) -> None:
+        new = harness.new_run()
+        task = asyncio.ensure_future(harness.store.runs.create(new))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await harness.store.check()
+        assert len(await harness.store.runs.list(RunFilter(), 10)) <= 1
+
+    async def test_a_closed_store_refuses(self, harness: Harness) -> None:
+        await harness.store.close()
+        await harness.store.close()
+        with pytest.raises(Unavailable):
+            await harness.submit()
+        with pytest.raises(Unavailable):
+            await harness.store.agents.list()
+
+    async def test_closing_finishes_what_was_accepted(self, harness: Harness) -> None:
+        accepted = [asyncio.ensure_future(harness.submit()) for _ in range(50)]
+        await asyncio.sleep(0)
+        await harness.store.close()
+        assert len(set(await asyncio.gather(*accepted))) == 50

@@ -1,0 +1,301 @@
+"""Bodies of the REST API under `/v1`. Times are ISO 8601 in UTC; durations are seconds; sizes are bytes.
+
+Requests refuse unknown fields; clients ignore unknown fields of responses.
+"""
+
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from ao.domain.deployment import DeploymentStatus
+from ao.domain.event import EventKind
+from ao.domain.outcome import OutcomeKind
+from ao.domain.run import RunState
+
+T = TypeVar("T")
+
+AGENT_NAME = r"^[a-z][a-z0-9-]{0,62}$"
+MAX_VERSION = 2**31 - 1
+
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Any text that every database can keep."""
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Response(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Page(Response, Generic[T]):
+    """One page of a listing, newest first."""
+
+    items: list[T]
+    next: str | None = Field(None, description="Pass as `cursor` for the next page; null at the end.")
+
+
+class ErrorView(Response):
+    kind: OutcomeKind
+    message: str
+    type: str = ""
+    traceback: str = ""
+    hint: str = ""
+    exit_code: int | None = None
+    signal: str | None = None
+
+
+# --- runs ------------------------------------------------------------------------------------------
+
+
+class RunCreate(Request):
+    agent: str = Field(pattern=AGENT_NAME, examples=["support"])
+    input: JsonValue = Field(default_factory=dict, description="Any JSON value; given to the entrypoint.")
+    version: int | None = Field(
+        None, ge=1, le=MAX_VERSION, description="Pin a deployment; null follows `stable`."
+    )
+    environment: str = Field("prod", pattern=AGENT_NAME)
+    priority: int = Field(0, ge=-1000, le=1000, description="Larger is sooner.")
+    idempotency_key: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        description="The same key and request again: the same run.",
+    )
+
+
+class RunView(Response):
+    id: str
+    agent: str
+    environment: str
+    state: RunState
+    version: int | None = Field(description="Null until the first claim of a run that follows `stable`.")
+    digest: str | None
+    pinned: bool
+    input: JsonValue
+    output: JsonValue
+    error: ErrorView | None = Field(description="Final error; before the end, the last attempt's.")
+    attempt: int
+    failures: int
+    priority: int
+    actor: str
+    schedule_id: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    due_at: datetime | None
+    cancel_requested: bool
+    why_pending: str | None = Field(description="A sentence while the run is pending.")
+    last_seq: int
+
+
+class RunSummary(Response):
+    """A run in a listing: no input, output or traceback."""
+
+    id: str
+    agent: str
+    environment: str
+    state: RunState
+    version: int | None
+    attempt: int
+    error: str | None
+    actor: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    due_at: datetime | None
+
+
+class AttemptView(Response):
+    number: int
+    sandbox: str
+    started_at: datetime
+    finished_at: datetime | None
+    kind: OutcomeKind | None
+    error: ErrorView | None
+    exit_code: int | None
+    max_rss_bytes: int | None
+    cpu_seconds: float | None
+
+
+class EventView(Response):
+    """`data` by kind: see `ao.domain.event.EventKind`."""
+
+    seq: int
+    kind: EventKind
+    at: datetime
+    data: dict[str, JsonValue]
+
+
+class LogLine(Response):
+    seq: int = Field(description="Seq of the event that holds the line.")
+    at: datetime
+    attempt: int
+    stream: Literal["stdout", "stderr"]
+    text: str
+    mark: Literal["partial", "cut", "dropped"] | None = None
+
+
+# --- deployments -----------------------------------------------------------------------------------
+
+
+class PartView(Response):
+    digest: str
+    size: int
+
+
+class DeploymentView(Response):
+    id: str
+    agent: str
+    version: int
+    status: DeploymentStatus
+    digest: str | None
+    live: bool = Field(description="`stable` of the default environment points at it.")
+    message: str
+    actor: str
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    parts: dict[str, PartView] = Field(default_factory=dict)
+    config: dict[str, JsonValue] | None = None
+
+
+class BuildLogLine(Response):
+    seq: int
+    at: datetime
+    text: str
+
+
+class FileChange(Response):
+    path: str
+    change: Literal["added", "removed", "changed"]
+    binary: bool = False
+    diff: str = Field("", description="Unified diff of a text file.")
+
+
+class PartDiff(Response):
+    part: Literal["code", "models", "prompts", "tools", "data", "lock", "config"]
+    change: Literal["same", "added", "removed", "changed"]
+    before: str | None
+    after: str | None
+    files: list[FileChange] = Field(default_factory=list)
+
+
+class DiffView(Response):
+    agent: str
+    before: int
+    after: int
+    same: bool
+    parts: list[PartDiff]
+
+
+class AgentView(Response):
+    name: str
+    created_at: datetime
+    stable: int | None
+    last_good: int | None
+    latest: int
+
+
+class RollbackRequest(Request):
+    to: int | None = Field(None, ge=1, le=MAX_VERSION, description="Version; null is `last_good`.")
+    reason: Text = Field("", max_length=1000)
+
+
+class PointerMoveView(Response):
+    agent: str
+    environment: str
+    pointer: str
+    frm: int | None = Field(serialization_alias="from", validation_alias="from")
+    to: int
+    reason: str
+    actor: str
+    at: datetime
+
+
+class RollbackView(Response):
+    move: PointerMoveView
+    restored: list[str]
+    not_restored: list[str]
+
+
+# --- schedules, secrets, keys, operations ----------------------------------------------------------
+
+
+class ScheduleView(Response):
+    id: str
+    agent: str
+    environment: str
+    cron: str
+    timezone: str
+    missed: Literal["skip", "latest", "all"]
+    next_at: datetime
+    last_tick_at: datetime | None
+    last_run_id: str | None
+    paused: bool
+
+
+class SecretSet(Request):
+    value: str = Field(min_length=1, max_length=64 * 1024)
+
+
+class SecretView(Response):
+    name: str
+    agent: str | None = Field(description="Null: all agents may name it.")
+    version: int
+    updated_at: datetime
+    actor: str
+
+
+class GcView(Response):
+    dry_run: bool
+    environments: int
+    releases: int
+    blobs: int
+    freed_bytes: int
+
+
+class WorkerView(Response):
+    id: str
+    name: str
+    slots: int
+    running: int
+    sandbox: str
+    heartbeat_at: datetime
+    alive: bool
+
+
+class CheckView(Response):
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    message: str
+    hint: str = ""
+
+
+class StatusView(Response):
+    """What the server is and how it is."""
+
+    version: str
+    home: str
+    database: str
+    started_at: datetime
+    sandbox: str
+    degraded: list[str]
+    runs: dict[str, int] = Field(description="Runs that are `ready`, `delayed` and `running`.")
+    workers: list[WorkerView]
+    checks: list[CheckView]
+
+
+class ProblemView(Response):
+    """`application/problem+json` (RFC 9457); `type` ends with the stable code."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str = ""
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+    problems: list[dict[str, JsonValue]] = Field(default_factory=list)

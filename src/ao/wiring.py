@@ -1,0 +1,298 @@
+"""The composition root: the one place that names concrete classes and decides what lives how long."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import uvloop
+
+from ao import logs
+from ao.blobs.local import LocalBlobs
+from ao.build.disk import full_disk_told
+from ao.build.local import LocalBuilder
+from ao.build.releases import remove_tree
+from ao.bus.local import LocalBus
+from ao.clock import SystemClock
+from ao.control.catalog import Catalog
+from ao.control.deployments import Deployments
+from ao.control.keys import Keys
+from ao.control.payloads import Payloads
+from ao.control.runs import Runs
+from ao.control.schedules import Schedules
+from ao.control.secrets import Cipher, Secrets
+from ao.control.upkeep import announce_lost, promote_forever, sweep_forever
+from ao.domain.errors import SandboxError
+from ao.home import Home, write_private
+from ao.sandbox import Executor, Level
+from ao.sandbox.process import ProcessExecutor, WarmOptions
+from ao.server.app import create_app
+from ao.server.listen import Listener, bind, check_exposure
+from ao.server.services import About, Check, Services
+from ao.settings import Settings, host_environment
+from ao.store import Store
+from ao.store.sql import open_postgres, open_sqlite
+from ao.wire.schemas import CheckView
+from ao.worker.attempt import Bench
+from ao.worker.loop import Worker, WorkerOptions
+from ao.worker.resolve import Resolver
+from ao.worker.supervision import Supervision
+
+log = logs.get_logger(__name__)
+
+FORCED_EXIT = 130
+_SPARE_SLOTS = 2
+"""Warm slots beyond those of the worker: they are made ready for the next runs while all others run."""
+CLOSE_SECONDS = 10.0
+"""At the end of the process the sandbox supervisor has this long to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What `ao up` tells when it takes requests."""
+
+    url: str
+    home: Path
+    database: str
+    sandbox: str
+    degraded: Sequence[str]
+
+
+def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+    """Run server and worker until SIGINT or SIGTERM; a second signal does not wait for runs.
+
+    Raises HomeInUse, InvalidConfig, Conflict (port), DatabaseDamaged, SchemaTooNew, SandboxError.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, on_ready))
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from group
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first; the rest follows from it."""
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
+async def _serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+    stop = _stop_on_signals()
+    home = Home(settings.home)
+    home.prepare()
+    with home.locked():
+        await asyncio.to_thread(_sweep, home)
+        async with AsyncExitStack() as stack:
+            with full_disk_told():
+                platform = await open_platform(settings, home, stack)
+            listening = bind(settings.host, settings.port)
+            stack.callback(listening.close)
+            async with asyncio.TaskGroup() as group:
+                duties = [group.create_task(_vital(name, duty)) for name, duty in platform.duties().items()]
+                worker = group.create_task(_vital("worker", platform.worker.run()))
+                async with _listening(platform, listening, home) as url:
+                    on_ready(platform.ready(url, home))
+                    await stop.wait()
+                    log.info("stopping")
+                    platform.worker.drain()
+                    await worker
+                for duty in duties:
+                    duty.cancel()
+    log.info("stopped")
+
+
+def _sweep(home: Home) -> None:
+    """Remove what builds of a killed server left. The caller holds the home's lock."""
+    for path in home.work.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink()
+
+
+async def _vital(name: str, duty: Coroutine[None, None, None]) -> None:
+    """A duty whose crash ends the process, with a non-zero status: its manager starts it again."""
+    try:
+        await duty
+    except Exception:
+        log.exception("a part of the server crashed; the process ends", part=name)
+        raise
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set at the first signal; the second ends the process at once, and its sandboxes with it."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(FORCED_EXIT)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return stop
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The open parts of one process."""
+
+    settings: Settings
+    store: Store
+    bus: LocalBus
+    executor: Executor
+    deployments: Deployments
+    schedules: Schedules
+    worker: Worker
+    services: Services
+
+    def duties(self) -> dict[str, Coroutine[None, None, None]]:
+        """Loops that run for ever, by name."""
+        return {
+            "schedules": self.schedules.run_forever(),
+            "promotion": promote_forever(self.store, self.bus),
+            "sweep": sweep_forever(self.store, self.bus, self.settings.sweep_seconds),
+        }
+
+    def ready(self, url: str, home: Home) -> Ready:
+        about = self.services.about
+        shown = str(home.database) if about.database == "sqlite" else about.database
+        return Ready(url, home.root, shown, about.sandbox, tuple(about.degraded))
+
+
+async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -> Platform:
+    """Open every part; `stack` closes them, last first. The caller holds the home's lock."""
+    bus = LocalBus()
+    level = None if settings.sandbox == "auto" else Level(settings.sandbox)
+    warm = WarmOptions(enabled=settings.warm == "on", slots=settings.slots + _SPARE_SLOTS)
+    executor = await ProcessExecutor.open(home.root / "sandboxes", level=level, warm=warm)
+    stack.push_async_callback(_close, executor)
+    store = await _open_store(settings, home)
+    stack.push_async_callback(store.close)
+    blobs = LocalBlobs(home.blobs)
+    builder = LocalBuilder(home.root, blobs, environ=host_environment(), executor=executor)
+    catalog = Catalog(store)
+    deployments = Deployments(store, builder, bus, catalog)
+    stack.push_async_callback(deployments.close)
+    keys = Keys(store)
+    await _ensure_key(keys, home)
+    check_exposure(settings.host, has_keys=bool(await keys.list()))
+    await deployments.recover()
+    if not settings.database_url.startswith("postgres"):
+        await _take_back_runs(store, bus)
+    payloads = Payloads(blobs)
+    secrets = Secrets(store, Cipher(settings.secrets_key or home.secrets_key_bytes()))
+    supervision = Supervision(executor, lambda: _kill_supervisor(executor))
+    resolver = Resolver(builder, payloads, secrets)
+    worker = Worker(
+        Bench(store, bus, executor, supervision, resolver, payloads, SystemClock()), _options(settings)
+    )
+    schedules = Schedules(store, blobs, bus)
+    about = About(
+        version=version("ao-platform"),
+        home=home.root,
+        database="postgresql" if settings.database_url.startswith("postgres") else "sqlite",
+        started_us=SystemClock().now_us(),
+        sandbox=str(executor.info.level),
+        degraded=executor.info.degraded,
+    )
+    services = Services(
+        runs=Runs(store, blobs, bus, catalog),
+        deployments=deployments,
+        schedules=schedules,
+        secrets=secrets,
+        keys=keys,
+        store=store,
+        bus=bus,
+        about=about,
+        uploads=home.uploads,
+        max_upload=settings.max_upload,
+        local_only=settings.loopback,
+        checks=(_supervisor_check(executor), _worker_check(worker)),
+    )
+    return Platform(settings, store, bus, executor, deployments, schedules, worker, services)
+
+
+def _options(settings: Settings) -> WorkerOptions:
+    return WorkerOptions(
+        name=socket.gethostname(),
+        slots=settings.slots,
+        lease_seconds=settings.lease_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        grace_seconds=settings.grace_seconds,
+    )
+
+
+def _kill_supervisor(executor: ProcessExecutor) -> None:
+    try:
+        os.kill(executor.supervisor_pid, signal.SIGKILL)
+    except (ProcessLookupError, SandboxError):
+        log.info("the sandbox supervisor is gone already")
+
+
+async def _close(executor: ProcessExecutor) -> None:
+    """End the supervisor; one that does not end by itself is killed."""
+    closing = asyncio.ensure_future(executor.close())
+    _, late = await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+    if late:
+        log.error("the sandbox supervisor does not end; killing it")
+        _kill_supervisor(executor)
+    await closing
+
+
+async def _open_store(settings: Settings, home: Home) -> Store:
+    if settings.database_url.startswith("postgres"):
+        return await open_postgres(settings.database_url)
+    return await open_sqlite(Path(settings.database_url.removeprefix("sqlite:///")))
+
+
+async def _take_back_runs(store: Store, bus: LocalBus) -> None:
+    """The home is ours alone and no supervisor of before is left: every earlier worker is gone."""
+    for worker in await store.workers.list():
+        announce_lost(await store.workers.retire(worker.id), bus)
+
+
+async def _ensure_key(keys: Keys, home: Home) -> None:
+    """A key for the commands of this machine, readable by its user only."""
+    if home.api_key.exists() and await keys.authenticate(home.api_key.read_text().strip()):
+        return
+    write_private(home.api_key, await keys.issue("local", "admin"))
+
+
+def _supervisor_check(executor: Executor) -> Check:
+    async def check() -> CheckView:
+        if executor.lost.is_set():
+            return CheckView(name="supervisor", status="failed", message="is being restarted")
+        return CheckView(name="supervisor", status="ok", message=f"sandboxes: {executor.info.level}")
+
+    return check
+
+
+def _worker_check(worker: Worker) -> Check:
+    async def check() -> CheckView:
+        if worker.draining:
+            return CheckView(
+                name="worker", status="failed", message="draining: runs in flight come to their end"
+            )
+        return CheckView(name="worker", status="ok", message="takes runs")
+
+    return check
+
+
+@asynccontextmanager
+async def _listening(platform: Platform, listening: socket.socket, home: Home) -> AsyncIterator[str]:
+    app = create_app(platform.services)
+    async with Listener(app, listening, platform.services.closing) as listener:
+        home.write_server_file(listener.url)
+        try:
+            yield listener.url
+        finally:
+            home.server_file.unlink(missing_ok=True)

@@ -1,0 +1,315 @@
+"""One attempt of one run: resolve → start → stream → classify → report.
+
+Whatever a sandbox does, an attempt ends: preparing has a time limit and can be stopped, and a sandbox that does
+not end when it is told to costs its supervisor the life (`ao.worker.supervision`).
+"""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from ao.bus import Bus
+from ao.clock import Clock
+from ao.control.payloads import Payloads
+from ao.domain.agent_config import AgentConfig
+from ao.domain.errors import AoError, SandboxError, Unavailable
+from ao.domain.event import EventKind
+from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
+from ao.logs import get_logger
+from ao.sandbox import Executor, Message, Sandbox, SandboxExit, SandboxSpec, StopCause
+from ao.store import Store
+from ao.store.records import Claim
+from ao.worker.classify import Ending, classify, storable
+from ao.worker.lines import Line, LineSplitter
+from ao.worker.recorder import Recorder
+from ao.worker.redact import Redactor
+from ao.worker.report import Reporter
+from ao.worker.resolve import Resolved, Resolver
+from ao.worker.supervision import Supervision
+
+log = get_logger(__name__)
+
+PREPARE_SECONDS = 600.0
+"""Release, environment and sandbox must be there by then; an environment that is made again takes longest."""
+START_SECONDS = 90.0
+"""A sandbox is up or has failed by then, or its supervisor hangs."""
+STOP_SECONDS = 15.0
+"""A sandbox that was told to stop is gone by then, or its supervisor hangs."""
+LOST_SECONDS = 5.0
+"""After its supervisor's end a sandbox has this long to say that it ended, too."""
+READ_SECONDS = 15.0
+"""What is left in the pipes of a sandbox that is gone is read by then."""
+LINGER_SECONDS = 2.0
+"""After its result an agent's leftover threads and children have this long to end by themselves."""
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every attempt of a worker works with."""
+
+    store: Store
+    bus: Bus
+    executor: Executor
+    supervision: Supervision
+    resolver: Resolver
+    payloads: Payloads
+    clock: Clock
+
+
+class Attempt:
+    def __init__(self, bench: Bench, claim: Claim) -> None:
+        self._bench = bench
+        self.claim = claim
+        self._recorder = Recorder(
+            bench.store, bench.bus, claim.run_id, claim.fence, claim.attempt, lambda: self.stop(StopCause.LEASE)
+        )
+        self._redact = Redactor(())
+        self._lost = bench.executor.lost
+        self._preparing: asyncio.Timeout | None = None
+        self._sandbox: Sandbox | None = None
+        self._stop_cause: StopCause | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._last: Message | None = None
+        self._lingering = False
+        self._output_left = 0
+        self._output_dropped = 0
+
+    def stop(self, cause: StopCause) -> None:
+        """End this attempt; the first cause counts."""
+        if self._stop_cause is not None:
+            return
+        self._stop_cause = cause
+        if self._sandbox is not None:
+            self._stop_sandbox(self._sandbox, cause)
+        elif self._preparing is not None and not self._preparing.expired():
+            self._preparing.reschedule(asyncio.get_running_loop().time())
+            self._later(STOP_SECONDS, self._condemn)
+
+    async def execute(self) -> None:
+        """Run the attempt to its end and report it; a defect of AO is reported as a lost attempt."""
+        try:
+            outcome = await self._outcome()
+        except Exception as error:
+            log.exception("attempt crashed", run=self.claim.run_id)
+            await self._end_sandbox()
+            outcome = _lost(f"internal error of AO: {error!r}")
+        finally:
+            self._end_timers()
+        events = await self._recorder.close()
+        reporter = Reporter(self._bench.store, self._bench.bus, self._bench.payloads, self.claim)
+        if outcome.kind is OutcomeKind.LOST and self._stop_cause is StopCause.LEASE:
+            return  # its new owner has it
+        if outcome.kind is OutcomeKind.LOST and self._stop_cause is StopCause.SHUTDOWN:
+            await reporter.hand_back(events)
+        else:
+            await reporter.finish(self._redacted(outcome), events)
+
+    async def _outcome(self) -> AttemptOutcome:
+        try:
+            async with asyncio.timeout(PREPARE_SECONDS) as self._preparing:
+                if self._stop_cause is not None:
+                    return self._stopped(self._stop_cause)
+                resolved, sandbox = await self._prepare()
+        except (AoError, TimeoutError) as error:
+            self._preparing = None
+            return await self._not_started(error)
+        finally:
+            self._preparing = None
+        return await self._run(resolved, sandbox)
+
+    async def _prepare(self) -> tuple[Resolved, Sandbox]:
+        """Resolve and start. What only needs time, such as space on the disk, is waited for."""
+        while True:
+            try:
+                resolved = await self._bench.resolver.resolve(self.claim)
+                self._redact = Redactor(resolved.secret_values)
+                return resolved, await self._start(resolved.spec)
+            except (Unavailable, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                log.warning("attempt cannot start yet", run=self.claim.run_id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _start(self, spec: SandboxSpec) -> Sandbox:
+        self._lost = self._bench.executor.lost
+        overdue = asyncio.get_running_loop().call_later(START_SECONDS, self._condemn)
+        try:
+            return await self._bench.executor.start(spec)
+        finally:
+            overdue.cancel()
+
+    async def _not_started(self, error: AoError | TimeoutError) -> AttemptOutcome:
+        if self._stop_cause is not None:
+            return self._stopped(self._stop_cause)
+        if isinstance(error, TimeoutError):
+            error = SandboxError(f"release and sandbox were not ready within {PREPARE_SECONDS:.0f} s")
+        log.warning("attempt not started", run=self.claim.run_id, error=self._redact(error.message))
+        if isinstance(error, SandboxError) and await self._supervisor_died():
+            return _lost("the sandbox supervisor died while the run was starting")
+        return AttemptOutcome(
+            OutcomeKind.SANDBOX, error=ErrorInfo(OutcomeKind.SANDBOX, error.message, hint=error.hint)
+        )
+
+    async def _supervisor_died(self) -> bool:
+        """Whether it took the sandbox with it. Its end is known a moment after its sandboxes fail."""
+        try:
+            await asyncio.wait_for(self._lost.wait(), LOST_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _run(self, resolved: Resolved, sandbox: Sandbox) -> AttemptOutcome:
+        self._sandbox = sandbox
+        if self._stop_cause is not None:
+            self._stop_sandbox(sandbox, self._stop_cause)
+        self._output_left = resolved.config.resources.output
+        seconds, cause = time_limit(resolved.config, self.claim.active_us)
+        self._later(seconds, self.stop, cause)
+        ending = await self._stream(sandbox)
+        return classify(ending, sandbox.info.level)
+
+    async def _stream(self, sandbox: Sandbox) -> Ending:
+        self._recorder.event(
+            EventKind.ATTEMPT_STARTED,
+            self._bench.clock.now_us(),
+            {
+                "version": self.claim.version,
+                "sandbox": str(sandbox.info.level),
+                "degraded": list(sandbox.info.degraded),
+                "namespaces": dict(sandbox.info.namespaces),
+                "warm": sandbox.info.warm,
+                "why_cold": sandbox.info.why_cold,
+            },
+        )
+        async with asyncio.TaskGroup() as group:
+            readers = {
+                group.create_task(self._pump("stdout", sandbox.read_stdout)),
+                group.create_task(self._pump("stderr", sandbox.read_stderr)),
+                group.create_task(self._converse(sandbox)),
+            }
+            exit_ = await self._end_of(sandbox)
+            await self._read_out(readers)
+        self._say_what_was_dropped()
+        return Ending(self._last, replace(exit_, cause=None) if self._lingering else exit_)
+
+    async def _end_of(self, sandbox: Sandbox) -> SandboxExit:
+        """How it ended. When its supervisor did, it is gone too, whether it says so or not."""
+        ended = asyncio.ensure_future(sandbox.wait())
+        lost = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({ended, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await asyncio.wait({ended}, timeout=LOST_SECONDS)
+            return ended.result() if ended.done() else SandboxExit(None, 9, StopCause.LOST)
+        finally:
+            ended.cancel()
+            lost.cancel()
+            self._end_timers()
+
+    async def _read_out(self, readers: set[asyncio.Task[None]]) -> None:
+        """Wait for the rest of the output; a store that is full or away may hold it up, nothing else."""
+        while readers:
+            _, readers = await asyncio.wait(readers, timeout=READ_SECONDS)
+            if readers and self._recorder.has_room:
+                log.error("output of a sandbox that is gone does not end", run=self.claim.run_id)
+                for reader in readers:
+                    reader.cancel()
+                return
+
+    async def _converse(self, sandbox: Sandbox) -> None:
+        """Take the runner's messages; the first `result` or `error` is its last word."""
+        while (message := await sandbox.receive()) is not None:
+            if message["type"] in ("result", "error") and self._last is None:
+                self._last = message if message["type"] == "result" else self._said(message)
+                self._later(LINGER_SECONDS, self._end_lingering)
+            elif message["type"] == "partial":
+                self._partial(message.get("value"))
+                await self._recorder.room()
+
+    def _said(self, error: Message) -> Message:
+        """The runner's `error` without secrets, before any of it is cut short."""
+        quoted = ("message", "traceback", "hint", "error_type")
+        return error | {name: self._redact(str(error[name])) for name in quoted if error.get(name)}
+
+    def _partial(self, value: object) -> None:
+        """Record a partial output; it counts as output."""
+        value, text = storable(self._redact.value(value))
+        size = len(text)
+        if size > self._output_left:
+            self._output_dropped += size
+            return
+        self._output_left -= size
+        self._recorder.event(EventKind.OUTPUT, self._bench.clock.now_us(), {"value": value}, size=size)
+
+    async def _pump(self, stream: str, read: Callable[[], Awaitable[bytes]]) -> None:
+        splitter = LineSplitter(self._redact)
+        while data := await read():
+            kept = data[: self._output_left]
+            self._output_left -= len(kept)
+            self._output_dropped += len(data) - len(kept)
+            self._record(stream, splitter.feed(kept, self._bench.clock.now_us()))
+            await self._recorder.room()
+        self._record(stream, splitter.flush(self._bench.clock.now_us(), cut=self._output_left == 0))
+
+    def _record(self, stream: str, lines: list[Line]) -> None:
+        if lines:
+            self._recorder.lines(stream, lines)
+
+    def _say_what_was_dropped(self) -> None:
+        if self._output_dropped:
+            text = f"… {self._output_dropped:,} bytes of output dropped: more than `[resources] output` allows"
+            self._recorder.lines("stderr", [[self._bench.clock.now_us(), text, "dropped"]])
+
+    def _stop_sandbox(self, sandbox: Sandbox, cause: StopCause) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(sandbox.stop(cause), name=f"stop {self.claim.run_id}")
+            self._later(STOP_SECONDS, self._condemn)
+
+    def _end_lingering(self) -> None:
+        if self._stop_cause is None and self._sandbox is not None:
+            self._lingering = True
+            self._stop_sandbox(self._sandbox, StopCause.TIMEOUT)
+
+    async def _end_sandbox(self) -> None:
+        """After a defect: nothing of the attempt may go on."""
+        if self._sandbox is not None:
+            self._stop_sandbox(self._sandbox, StopCause.SHUTDOWN)
+            self._later(STOP_SECONDS, self._condemn)
+            await self._end_of(self._sandbox)
+
+    def _condemn(self) -> None:
+        self._bench.supervision.condemn("a sandbox does not end", run=self.claim.run_id)
+
+    def _later(self, seconds: float, call: Callable[..., None], *args: object) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, call, *args))
+
+    def _end_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+
+    def _stopped(self, cause: StopCause) -> AttemptOutcome:
+        """The outcome of an attempt that was stopped before it had a sandbox."""
+        return classify(Ending(None, SandboxExit(None, 9, cause)), "")
+
+    def _redacted(self, outcome: AttemptOutcome) -> AttemptOutcome:
+        """AO's own words may quote the agent's."""
+        if outcome.error is None:
+            return outcome
+        message, hint = self._redact(outcome.error.message), self._redact(outcome.error.hint)
+        return replace(outcome, error=replace(outcome.error, message=message, hint=hint))
+
+
+def _lost(message: str) -> AttemptOutcome:
+    return AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))
+
+
+def time_limit(config: AgentConfig, active_us: int) -> tuple[float, StopCause]:
+    """Seconds that this attempt may take, and which limit that is."""
+    if config.run_timeout is not None:
+        left = max(0.0, config.run_timeout - active_us / 1e6)
+        if left < config.timeout:
+            return left, StopCause.RUN_TIMEOUT
+    return config.timeout, StopCause.TIMEOUT

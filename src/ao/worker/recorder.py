@@ -1,0 +1,147 @@
+"""Buffers the events of one attempt and writes them in batches, each write guarded by the fence."""
+
+import asyncio
+from collections.abc import Callable
+
+from ao.bus import Bus, run_topic
+from ao.domain.errors import StaleWrite, Unavailable
+from ao.domain.event import EventKind, Json, NewEvent
+from ao.ids import RunId
+from ao.logs import get_logger
+from ao.store import Store
+from ao.worker.lines import Line
+
+log = get_logger(__name__)
+
+FLUSH_SECONDS = 0.02
+"""How long the first event of a batch waits for others."""
+CHUNK_BYTES = 64 * 1024
+"""A log event is closed when its lines are this large."""
+PENDING_BYTES = 4 << 20
+"""More than this unwritten makes the reader of the sandbox's output wait."""
+RETRY_SECONDS = 0.5
+
+
+class Recorder:
+    """`on_refused` is called once when the store takes no more of this attempt: it has a newer owner, or its
+    events cannot be written. From then on everything is dropped."""
+
+    def __init__(
+        self, store: Store, bus: Bus, run_id: RunId, fence: int, attempt: int, on_refused: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._run_id = run_id
+        self._fence = fence
+        self._attempt = attempt
+        self._events: list[NewEvent] = []
+        self._open_log: tuple[str, list[Line], int] | None = None
+        self._pending_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._on_refused = on_refused
+        self._refused = False
+
+    def event(self, kind: EventKind, at_us: int, data: Json, size: int = 256) -> None:
+        """`size` is about how many bytes it takes."""
+        if not self._refused:
+            self._close_log()
+            self._events.append(NewEvent(kind, at_us, {"attempt": self._attempt, **data}))
+            self._grow(size)
+
+    def lines(self, stream: str, lines: list[Line]) -> None:
+        if self._refused:
+            return
+        for line in lines:
+            size = len(str(line[1])) + 32
+            if self._open_log and (self._open_log[0] != stream or self._open_log[2] + size > CHUNK_BYTES):
+                self._close_log()
+            if self._open_log is None:
+                self._open_log = (stream, [], 0)
+            self._open_log[1].append(line)
+            self._open_log = (stream, self._open_log[1], self._open_log[2] + size)
+            self._grow(size)
+
+    @property
+    def has_room(self) -> bool:
+        return self._drained.is_set()
+
+    async def room(self) -> None:
+        """Return when there is room for more."""
+        await self._drained.wait()
+
+    async def close(self) -> list[NewEvent]:
+        """Stop writing; returns what is not yet written, for the caller to write with the attempt's end."""
+        self._closing.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._writer is not None:
+            await self._writer
+        self._close_log()
+        return self._events
+
+    def _grow(self, size: int) -> None:
+        self._pending_bytes += size
+        if self._pending_bytes > PENDING_BYTES:
+            self._drained.clear()
+        if self._timer is None and self._writer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._start_writer)
+
+    def _start_writer(self) -> None:
+        self._timer = None
+        self._writer = asyncio.create_task(self._write(), name=f"events of {self._run_id}")
+
+    def _close_log(self) -> None:
+        if self._open_log is not None:
+            stream, lines, _ = self._open_log
+            self._open_log = None
+            at_us = lines[-1][0]
+            assert isinstance(at_us, int)
+            data: Json = {"attempt": self._attempt, "stream": stream, "lines": lines}
+            self._events.append(NewEvent(EventKind.LOG, at_us, data))
+
+    def _refuse(self) -> None:
+        """Nothing more is written, and nobody waits for room."""
+        self._refused = True
+        self._events.clear()
+        self._open_log = None
+        self._drained.set()
+        self._on_refused()
+
+    async def _write(self) -> None:
+        """Write batches until there is nothing more. An unavailable store is tried again: nothing is
+        lost, the reader of the sandbox's output waits."""
+        while self._events or self._open_log:
+            self._close_log()
+            size, batch = self._pending_bytes, list(self._events)
+            pause = FLUSH_SECONDS
+            try:
+                await self._store.runs.append(self._run_id, self._fence, batch)
+            except StaleWrite:
+                self._refuse()
+                break
+            except Unavailable as error:
+                log.warning("events not written yet", run=self._run_id, error=str(error))
+                pause = RETRY_SECONDS
+            except Exception:
+                log.exception("events cannot be written", run=self._run_id)
+                self._refuse()
+                break
+            else:
+                del self._events[: len(batch)]
+                self._pending_bytes -= size
+                self._drained.set()
+                self._bus.publish(run_topic(self._run_id))
+            if await self._closed_within(pause):
+                break
+        self._writer = None
+
+    async def _closed_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True

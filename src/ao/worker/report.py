@@ -1,0 +1,92 @@
+"""The last write of an attempt. It is tried until the store has taken it or has refused it."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from ao.bus import DELAYED, READY, Bus, run_topic
+from ao.control.payloads import Payloads
+from ao.domain.agent_config import Retries
+from ao.domain.errors import InvalidInput, StaleWrite, Unavailable
+from ao.domain.event import NewEvent
+from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
+from ao.domain.retry import RetryPolicy
+from ao.domain.run import RunState
+from ao.logs import get_logger
+from ao.store import Store
+from ao.store.records import Claim, FinishAttempt, Finished, Payload
+
+log = get_logger(__name__)
+
+RETRY_SECONDS = 0.5
+T = TypeVar("T")
+
+
+class Reporter:
+    def __init__(self, store: Store, bus: Bus, payloads: Payloads, claim: Claim) -> None:
+        self._store = store
+        self._bus = bus
+        self._payloads = payloads
+        self._claim = claim
+
+    async def hand_back(self, events: Sequence[NewEvent]) -> None:
+        """Return the run without blame."""
+        claim = self._claim
+
+        async def write() -> bool:
+            await self._store.runs.hand_back(claim.run_id, claim.fence, events)
+            return True
+
+        if await self._until_taken(write):
+            self._bus.publish(READY)
+            self._bus.publish(run_topic(claim.run_id))
+
+    async def finish(self, outcome: AttemptOutcome, events: Sequence[NewEvent]) -> None:
+        """Report the outcome. One that nobody can write down is reported as a lost attempt."""
+        try:
+            finished = await self._until_taken(lambda: self._finish(outcome, events))
+        except Exception as error:
+            log.exception("end of attempt cannot be written", run=self._claim.run_id)
+            message = f"the end of the attempt could not be written down: {type(error).__name__}"
+            lost = AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))
+            finished = await self._until_taken(lambda: self._finish(lost, []))
+        if finished is not None:
+            self._bus.publish(run_topic(self._claim.run_id))
+            if finished.state is RunState.PENDING:
+                self._bus.publish(READY if finished.due_us is None else DELAYED)
+
+    async def _finish(self, outcome: AttemptOutcome, events: Sequence[NewEvent]) -> Finished:
+        output: Payload | None = None
+        if outcome.output is not None:
+            try:
+                output = await self._payloads.keep(outcome.output, "result")
+            except InvalidInput as error:
+                outcome = _refused_result(outcome, error)
+        claim, policy = self._claim, retry_policy(self._claim.config)
+        report = FinishAttempt(claim.run_id, claim.fence, policy, random.random(), output)  # noqa: S311
+        return await self._store.runs.finish(report, outcome, events)
+
+    async def _until_taken(self, write: Callable[[], Awaitable[T]]) -> T | None:
+        """None when the run has another owner, or has it already."""
+        while True:
+            try:
+                return await write()
+            except StaleWrite:
+                log.warning("attempt reported too late", run=self._claim.run_id, fence=self._claim.fence)
+                return None
+            except Unavailable as error:
+                log.warning("end of attempt not written yet", run=self._claim.run_id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+
+def retry_policy(config: str) -> RetryPolicy:
+    """The policy in a deployment's configuration, which is needed even when the rest cannot be had."""
+    return Retries.model_validate(json.loads(config).get("retries", {})).policy()
+
+
+def _refused_result(outcome: AttemptOutcome, error: InvalidInput) -> AttemptOutcome:
+    info = ErrorInfo(OutcomeKind.LIMIT, error.message, hint=error.hint)
+    return replace(outcome, kind=OutcomeKind.LIMIT, output=None, error=info, permanent=True)

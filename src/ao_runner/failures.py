@@ -1,0 +1,154 @@
+"""Exceptions of an agent as messages that help: one line, a traceback without the runner, a hint."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from ao_runner import Permanent, Retry
+from ao_runner.task import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType, TracebackType
+    from typing import Any
+
+    from ao_runner.task import Task
+
+_OWN = os.path.dirname(__file__) + os.sep
+_MACHINERY = ("<frozen importlib", "<frozen runpy", os.path.join("importlib", "__init__.py"))
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "fitz": "pymupdf",
+    "git": "gitpython",
+    "jwt": "pyjwt",
+    "pptx": "python-pptx",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EAFNOSUPPORT)
+_ERRNO_HINTS = {
+    errno.EROFS: "The release is read-only: write to the directory AO_WORK_DIR or to /tmp.",
+    errno.ENOSPC: "The private directories are full; `[resources]` in ao.toml sets their size.",
+    errno.EFBIG: "The file is larger than the private directories may be.",
+    errno.EMFILE: "Too many open files at once for one process.",
+    errno.EAGAIN: "The limit of processes and threads was reached; `pids` under `[resources]` sets it.",
+    errno.ENOMEM: "The memory limit was reached; `memory` under `[resources]` sets it.",
+}
+
+
+class told:  # noqa: N801 - reads as `with told(task)`
+    """Turns whatever the agent's code raises into a `Failure`. `sys.exit(0)` is an end like any other."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if error is None or isinstance(error, Failure):
+            return False
+        if isinstance(error, SystemExit):
+            _leave_by_exit(error)
+            return True
+        raise _failure(error, self._task) from None
+
+
+def no_such_function(target: str, module: ModuleType) -> Failure:
+    import difflib  # noqa: PLC0415 - only for this error
+
+    wanted = target.partition(":")[2]
+    names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    close = difflib.get_close_matches(wanted, names, 1)
+    hint = "Did you mean %s:%s?" % (module.__name__, close[0]) if close else "`entrypoint` in ao.toml names it."
+    message = "%s has no function %s" % (module.__name__, wanted)
+    return Failure("error", "AttributeError", message, hint=hint, permanent=True)
+
+
+def _leave_by_exit(exit: SystemExit) -> None:
+    if exit.code is None or exit.code == 0:
+        return
+    code = exit.code if isinstance(exit.code, int) else 1
+    if code != exit.code:
+        print(exit.code, file=sys.stderr)
+    code &= 0xFF
+    if code:
+        raise Failure("exit", "SystemExit", "the agent exited with status %d" % code, exit_code=code) from None
+
+
+def _failure(error: BaseException, task: Task) -> Failure:
+    import traceback  # noqa: PLC0415 - 8 ms that a success need not wait for
+
+    shown = error.with_traceback(_agent_frames(error.__traceback__))
+    line = traceback.format_exception_only(type(error), error)[-1].strip()
+    fields: dict[str, Any] = {
+        "traceback": "".join(traceback.format_exception(type(error), shown, shown.__traceback__)),
+        "hint": _hint(error, task),
+        "permanent": isinstance(error, Permanent),
+    }
+    if isinstance(error, Retry):
+        fields["retry_after"] = error.after
+    return Failure("error", type(error).__qualname__, line, **fields)
+
+
+def _agent_frames(start: TracebackType | None) -> TracebackType | None:
+    """The traceback from the agent's first frame on; all of it when there is none (a syntax error, say)."""
+    frame = start
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if not name.startswith(_OWN) and not any(part in name for part in _MACHINERY):
+            return frame
+        frame = frame.tb_next
+    return None
+
+
+def _hint(error: BaseException, task: Task) -> str:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        hint = _hint_of_one(link, task)
+        if hint:
+            return hint
+        link = link.__cause__ or link.__context__
+    return ""
+
+
+def _hint_of_one(error: BaseException, task: Task) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        if top == task.target.partition(":")[0].partition(".")[0]:
+            return "`entrypoint` in ao.toml is module:function, with the module's file in the project."
+        return "Add %s to the requirements and deploy again." % _DISTRIBUTIONS.get(top, top)
+    if isinstance(error, MemoryError):
+        return _ERRNO_HINTS[errno.ENOMEM]
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return _ERRNO_HINTS[errno.EAGAIN]
+    if not isinstance(error, OSError):
+        return ""
+    if task.network != "full" and (error.errno in _NO_ROUTE or type(error).__name__ == "gaierror"):
+        return _network_hint(task.network)
+    if error.errno == errno.EACCES and _in_project(error.filename, task):
+        return _ERRNO_HINTS[errno.EROFS]
+    return _ERRNO_HINTS.get(error.errno or 0, "")
+
+
+def _in_project(name: object, task: Task) -> bool:
+    return isinstance(name, str) and os.path.abspath(name).startswith(task.code_dir)
+
+
+def _network_hint(policy: str) -> str:
+    if policy == "hosts":
+        return (
+            "Only the hosts listed under `[sandbox] network` can be reached, through HTTP(S) proxy variables."
+        )
+    return 'This sandbox has no network; list hosts under `[sandbox] network` in ao.toml, or set it to "full".'

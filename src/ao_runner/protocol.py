@@ -1,0 +1,89 @@
+"""The runner protocol: what is said over the one Unix socket between a sandbox and its worker.
+
+A frame is a 4-byte big-endian length and that many bytes of UTF-8 JSON, an object with a `type`.
+A worker speaks `VERSION` and the version before it; the runner answers `start` of any other version
+with `error` (`kind` = "protocol").
+
+worker → runner
+    start    {protocol, entrypoint: {kind, target, command}, input, input_file, output_file, code_dir, network,
+              egress}
+             `input` is JSON text; `input_file` is where it goes when it is too long for the environment;
+             `network` is the policy, for hints; `egress` asks for a `listener`; a forked child of a
+             template gets `env`, too: the variables of this run alone
+runner → worker
+    hello    {protocols: [int], python, pid, namespaces: {mnt: int, pid: int, …}}   first, unasked
+    started  {}                                 the agent's code is loaded and about to be called
+    partial  {value}                            one value of a generator
+    result   {value}                            the entrypoint returned; last
+    error    {kind, error_type, message, traceback, permanent, retry_after, exit_code, signal, hint}   last
+             kind: "error" (exception), "exit" (status or sys.exit), "signal" (of a command), "protocol";
+             kind and message are always there, the rest where it applies
+    listener {name}                             carries one file descriptor (SCM_RIGHTS): a listening
+                                                socket of the sandbox's own network namespace that the
+                                                worker serves (`name` = "egress")
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+
+VERSION = 1
+PROTOCOLS = (1,)
+MAX_FRAME_BYTES = 64 << 20
+HEADER = struct.Struct(">I")
+
+
+class ProtocolError(Exception):
+    """The peer sent something that is not the protocol."""
+
+
+def encode(message: dict[str, object]) -> bytes:
+    """One frame. A value that is not JSON raises TypeError or ValueError (NaN and infinities too)."""
+    body = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+        "utf-8", "surrogatepass"
+    )
+    if len(body) > MAX_FRAME_BYTES:
+        raise ValueError("message of %d bytes is larger than %d" % (len(body), MAX_FRAME_BYTES))
+    return HEADER.pack(len(body)) + body
+
+
+def decode(body: bytes) -> dict[str, object]:
+    try:
+        message = json.loads(body.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("frame is not JSON: %s" % error) from error
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ProtocolError("frame is not an object with a type")
+    return message
+
+
+def receive(sock: _socket.socket) -> dict[str, object] | None:
+    """The next message of a blocking socket; None when the peer closed it between frames."""
+    header = _exactly(sock, HEADER.size)
+    if header is None:
+        return None
+    (length,) = HEADER.unpack(header)
+    if length > MAX_FRAME_BYTES:
+        raise ProtocolError("frame of %d bytes is larger than %d" % (length, MAX_FRAME_BYTES))
+    body = _exactly(sock, length)
+    if body is None:
+        raise ProtocolError("socket closed inside a frame")
+    return decode(body)
+
+
+def _exactly(sock: _socket.socket, count: int) -> bytes | None:
+    chunks: list[bytes] = []
+    while count:
+        chunk = sock.recv(min(count, 1 << 20))
+        if not chunk:
+            if chunks:
+                raise ProtocolError("socket closed inside a frame")
+            return None
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)

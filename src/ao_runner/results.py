@@ -1,0 +1,82 @@
+"""Values on their way to the worker: they must be JSON, and say where they are not."""
+
+from __future__ import annotations
+
+import json
+
+from ao_runner.task import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ao_runner.task import Fields, Task
+
+_PLAIN = (str, int, bool, type(None))
+
+
+def last(task: Task, value: Any) -> Fields:
+    """The `result` message, checked."""
+    return _checked({"type": "result", "value": value}, value, "result")
+
+
+def partial(task: Task, value: Any) -> None:
+    task.send(_checked({"type": "partial", "value": value}, value, "partial"))
+
+
+def from_file(task: Task) -> Fields:
+    """What a script or command wrote to AO_OUTPUT; null when it wrote nothing."""
+    try:
+        with open(task.output_file, "rb") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return {"type": "result", "value": None}
+    if not text.strip():
+        return {"type": "result", "value": None}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Failure(
+            "error", "InvalidOutput", "the file AO_OUTPUT is not JSON: %s" % error,
+            hint="Write one JSON value, such as json.dump(result, file).",
+        ) from None  # fmt: skip
+    return _checked({"type": "result", "value": value}, value, "AO_OUTPUT")
+
+
+def _checked(message: Fields, value: Any, name: str) -> Fields:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        what = _fault(value, name, ()) or "%s: %s" % (name, error)
+        raise Failure(
+            "error", "InvalidResult", "what the agent gave is not JSON: %s" % what,
+            hint="Return dicts with string keys, lists, strings, finite numbers, true, false and None.",
+        ) from None  # fmt: skip
+    return message
+
+
+def _fault(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+    """The first place in `value` that is not JSON."""
+    if isinstance(value, float):
+        return "%s is %r" % (path, value) if value != value or value in (float("inf"), -float("inf")) else None
+    if isinstance(value, _PLAIN):
+        return None
+    if id(value) in above:
+        return "%s contains itself" % path
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, (float, *_PLAIN)):
+                return "%s has the key %r, a %s" % (path, key, type(key).__name__)
+            found = _fault(item, "%s.%s" % (path, key), (*above, id(value)))
+            if found:
+                return found
+        return None
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            found = _fault(item, "%s[%d]" % (path, index), (*above, id(value)))
+            if found:
+                return found
+        return None
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
+    return "%s is %s" % (path, name)

@@ -1,0 +1,79 @@
+"""What the worker asked for, and the ways to say how it went."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+
+from ao_runner import protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # At run time it would cost a third of the start of a sandbox.
+    import _socket
+    from typing import Any, Dict, NoReturn
+
+    Fields = Dict[str, Any]
+
+
+_SOL_SOCKET, _SCM_RIGHTS = 1, 1
+
+
+class Failure(Exception):
+    """Ends the attempt with this `error` message."""
+
+    def __init__(self, kind: str, type: str, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.fields: Fields = {"type": "error", "kind": kind, "error_type": type, "message": message, **fields}
+
+
+class Task:
+    """The `start` message, and the socket that everything is reported on."""
+
+    def __init__(self, sock: _socket.socket, start: Fields) -> None:
+        self._sock = sock
+        self.kind: str = start["entrypoint"]["kind"]
+        self.target: str = start["entrypoint"]["target"]
+        self.command: list[str] = start["entrypoint"]["command"]
+        self.input: str = start["input"]
+        """JSON text."""
+        self.input_file: str = start["input_file"]
+        self.output_file: str = start["output_file"]
+        self.code_dir: str = start["code_dir"]
+        self.network: str = start["network"]
+        self.egress: bool = start["egress"]
+        self.env: dict[str, str] = start.get("env", {})
+        """For a fork of a template; others have it already."""
+
+    def send(self, message: Fields) -> None:
+        self._sock.sendall(protocol.encode(message))
+
+    def send_with(self, message: Fields, fd: int) -> None:
+        """Send a message and, beside it, a descriptor."""
+        data = protocol.encode(message)
+        self._sock.sendmsg([data[:1]], [(_SOL_SOCKET, _SCM_RIGHTS, struct.pack("i", fd))])
+        self._sock.sendall(data[1:])
+
+    def finish(self, message: Fields, exit_code: int) -> NoReturn:
+        """Say the last word, let threads and exit handlers end as Python would, and exit."""
+        try:
+            self.send(message)
+        except OSError:
+            # The worker is gone: it will not hear the exit code either, but the process must end.
+            exit_code = exit_code or 1
+        leave(exit_code)
+
+
+def leave(exit_code: int) -> NoReturn:
+    """Exit without tearing every module down, which takes longer than many agents run."""
+    try:
+        if "threading" in sys.modules:
+            sys.modules["threading"]._shutdown()
+        if "atexit" in sys.modules:
+            sys.modules["atexit"]._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    finally:
+        os._exit(exit_code)

@@ -1,0 +1,147 @@
+"""A template: imports the agent once, then forks one run after the other, each in an empty sandbox.
+
+It has the rights of a run and no more. The socket to the supervisor carries datagrams: the task as JSON, then
+`fork` with three descriptors (output, error output, the runner's socket); back go {ready}, {cold, lasting} when
+this agent must not be started warm, and {status, cpu, rss} at the end of each run.
+"""
+
+from __future__ import annotations
+
+import _socket
+import gc
+import json
+import os
+import sys
+
+from ao_runner import call, main, protocol, traces
+from ao_runner.task import Failure, Task
+from ao_runner.traces import Unfit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, NoReturn
+
+    from ao_runner.task import Fields
+
+CONTROL_FD = 3
+_MAX_BYTES = 1 << 18
+_MAX_REPLAY = 1 << 20
+_SOL_SOCKET, _SCM_RIGHTS = 1, 1
+_INT_BYTES = 4
+_POOLS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
+
+def serve() -> NoReturn:
+    control = _socket.socket(fileno=CONTROL_FD)
+    os.set_inheritable(CONTROL_FD, False)
+    start = json.loads(control.recv(_MAX_BYTES))
+    try:
+        function = _load(Task(control, start))
+        _flush()
+        traces.look()
+    except Unfit as error:
+        _say(control, {"cold": str(error)[:2000], "lasting": error.lasting})
+        os._exit(0)
+    said = [_take_output(fd) for fd in (1, 2)]
+    gc.collect()
+    gc.freeze()
+    _say(control, {"ready": True})
+    while True:
+        fds = _next(control)
+        child = os.fork()
+        if child == 0:
+            _become_run(control, fds, said, function)
+        for fd in fds:
+            os.close(fd)
+        _, status, usage = os.wait4(child, 0)
+        _say(control, {"status": status, "cpu": usage.ru_utime + usage.ru_stime, "rss": usage.ru_maxrss << 10})
+
+
+def _load(task: Task) -> Callable[..., Any]:
+    """Import the agent as a cold run would, and watch what it does."""
+    os.chdir(task.code_dir)
+    pools = [name for name in _POOLS if name not in os.environ]
+    os.environ.update(dict.fromkeys(pools, "1"))
+    watched = traces.Watched()
+    try:
+        function = call.load_function(task)
+    except Failure as failure:
+        # A cold run will tell it better.
+        reason = watched.reason or "the import fails: %s" % failure.fields["message"]
+        raise Unfit(reason, lasting=bool(watched.reason)) from None
+    finally:
+        watched.stop()
+        for name in pools:
+            os.environ.pop(name, None)
+    if watched.reason or function is None:
+        raise Unfit(watched.reason or "the import exits")
+    return function
+
+
+def _take_output(fd: int) -> bytes:
+    """What the import wrote; every run shows it, as a cold one does."""
+    return os.pread(fd, _MAX_REPLAY, 0)
+
+
+def _next(control: _socket.socket) -> list[int]:
+    data, ancillary, _flags, _address = control.recvmsg(_MAX_BYTES, _socket.CMSG_SPACE(3 * _INT_BYTES))
+    if data != b"fork":
+        os._exit(0)
+    return [fd for level, kind, payload in ancillary for fd in memoryview(payload).cast("i")]
+
+
+def _become_run(
+    control: _socket.socket, fds: list[int], said: list[bytes], function: Callable[..., Any]
+) -> NoReturn:
+    """The child: from here on it is like a run that has just imported its agent."""
+    try:
+        control.detach()
+        os.setsid()
+        for number, fd in enumerate(fds, 1):
+            os.dup2(fd, number, inheritable=number < main.RUNNER_FD)
+            os.close(fd)
+        sock = _socket.socket(fileno=main.RUNNER_FD)
+        _reseed()
+        sock.sendall(protocol.encode(main.hello()))
+        start = protocol.receive(sock)
+        if start is None:
+            os._exit(1)
+        for number, text in enumerate(said, 1):
+            _write_all(number, text)
+        os.environ.update(Task(sock, start).env)
+    except BaseException as error:
+        os.write(2, ("%s: %s\n" % (type(error).__name__, error)).encode())
+        os._exit(1)
+    main.run(Task(sock, start), lambda task: call.call_function(function, task))
+
+
+def _reseed() -> None:
+    """`random` does it by itself; numpy and torch keep one state for the whole process."""
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        numpy.seed()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.seed()
+
+
+def _write_all(fd: int, text: bytes) -> None:
+    while text:
+        text = text[os.write(fd, text) :]
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def _say(control: _socket.socket, message: Fields) -> None:
+    control.send(json.dumps(message).encode())

@@ -1,0 +1,63 @@
+"""The store's contract on SQLite and on Postgres."""
+
+from ao.testing import store_contract
+
+
+class TestCreating(store_contract.Creating):
+    pass
+
+
+class TestListing(store_contract.Listing):
+    pass
+
+
+class TestClaiming(store_contract.Claiming):
+    pass
+
+
+class TestDelays(store_contract.Delays):
+    pass
+
+
+class TestAttempts(store_contract.Attempts):
+    pass
+
+
+class TestFences(store_contract.Fences):
+    pass
+
+
+class TestHandingBack(store_contract.HandingBack):
+    pass
+
+
+class TestCancelling(store_contract.Cancelling):
+    pass
+
+
+class TestLeases(store_contract.Leases):
+    pass
+
+
+class TestDeploying(store_contract.Deploying):
+    pass
+
+
+class TestPointers(store_contract.Pointers):
+    pass
+
+
+class TestSchedules(store_contract.Schedules):
+    pass
+
+
+class TestSecrets(store_contract.Secrets):
+    pass
+
+
+class TestKeys(store_contract.Keys):
+    pass
+
+
+class TestLifetime(store_contract.Lifetime):
+    pass

@@ -1,0 +1,148 @@
+"""What Postgres alone brings: lost connections, deadlocks, reserved connections, nothing kept in a session."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import psycopg
+import pytest
+
+from ao.domain.errors import Unavailable
+from ao.ids import new_run_id, new_worker_id
+from ao.store.records import NewRun, Payload, RunFilter
+from ao.store.sql.engine import ClockOffset, Tx
+from ao.store.sql.postgres import PostgresEngine
+from ao.store.sql.run_sql import PICK
+from ao.store.sql.store import SqlStore
+
+TOUCH = "UPDATE meta SET value = value WHERE key = :key"
+
+
+@pytest.fixture
+async def engine(postgres_url: str) -> AsyncIterator[PostgresEngine]:
+    engine = PostgresEngine(postgres_url, ClockOffset())
+    yield engine
+    await engine.close()
+
+
+def new_run() -> NewRun:
+    return NewRun(new_run_id(), "support", "prod", Payload("{}"), "key:dev")
+
+
+def end_connections(url: str) -> None:
+    """As a restart of the server or a firewall would."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+class TestConnections:
+    async def test_idle_connections_that_were_cut_are_replaced(
+        self, engine: PostgresEngine, postgres_url: str
+    ) -> None:
+        store = SqlStore(engine)
+        await asyncio.gather(*(store.check() for _ in range(20)))
+        end_connections(postgres_url)
+        await asyncio.gather(*(store.check() for _ in range(20)))
+        assert await store.agents.list() == []
+
+    async def test_a_write_cut_before_its_commit_is_repeated_and_happens_once(
+        self, engine: PostgresEngine, postgres_url: str
+    ) -> None:
+        tries = []
+
+        def write(tx: Tx) -> None:
+            tries.append(1)
+            tx.run("INSERT INTO meta (key, value) VALUES ('once', 'x')", {})
+            if len(tries) == 1:
+                end_connections(postgres_url)
+            tx.run(TOUCH, {"key": "once"})
+
+        await engine.write(write)
+        assert len(tries) == 2
+
+    async def test_an_unreachable_server_is_unavailable(self) -> None:
+        engine = PostgresEngine("postgresql://ao@127.0.0.1:1/none", ClockOffset())
+        with pytest.raises(Unavailable):
+            await engine.read(lambda tx: tx.now_us)
+        with pytest.raises(Unavailable):
+            await engine.write(lambda tx: tx.now_us)
+        await engine.close()
+
+    async def test_a_deadlock_is_tried_again(self, engine: PostgresEngine) -> None:
+        insert = "INSERT INTO meta (key, value) VALUES ('a', ''), ('b', '')"
+        await engine.write(lambda tx: tx.run(insert, {}))
+        both = threading.Barrier(2, timeout=10)
+        tries: list[str] = []
+
+        def crossing(first: str, second: str) -> Callable[[Tx], None]:
+            def write(tx: Tx) -> None:
+                tries.append(first)
+                tx.run(TOUCH, {"key": first})
+                if tries.count(first) == 1:
+                    both.wait()
+                tx.run(TOUCH, {"key": second})
+
+            return write
+
+        await asyncio.gather(engine.write(crossing("a", "b")), engine.write(crossing("b", "a")))
+        assert len(tries) == 3
+
+    async def test_heartbeats_and_outcomes_do_not_wait_for_other_writes(self, engine: PostgresEngine) -> None:
+        store = SqlStore(engine)
+        worker_id = new_worker_id()
+        await store.workers.register(worker_id, "host", 1, "", 12_000_000)
+        release = threading.Event()
+        stuck = [asyncio.ensure_future(engine.write(lambda tx: release.wait(30))) for _ in range(30)]
+        try:
+            await asyncio.wait_for(store.workers.heartbeat(worker_id, 12_000_000), 10)
+        finally:
+            release.set()
+            await asyncio.gather(*stuck)
+
+    async def test_no_session_state_is_left_for_the_next_user_of_a_connection(
+        self, engine: PostgresEngine
+    ) -> None:
+        """What PgBouncer in transaction mode requires: no settings, no prepared statements, no locks."""
+        store = SqlStore(engine)
+        for _ in range(12):
+            await store.runs.create(new_run())
+            await store.runs.list(RunFilter(), 10)
+
+        def leftovers(tx: Tx) -> list[object]:
+            return [
+                tx.all("SELECT name FROM pg_prepared_statements", {}),
+                tx.all("SELECT name FROM pg_settings WHERE source = 'session'", {}),
+                tx.all("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'", {}),
+            ]
+
+        for lane_read in [engine.read(leftovers) for _ in range(5)]:
+            assert await lane_read == [[], [], []]
+
+    async def test_a_value_that_postgres_cannot_hold_is_refused_as_input(self, engine: PostgresEngine) -> None:
+        store = SqlStore(engine)
+        for text in ("\0", "\ud800"):
+            with pytest.raises(Exception, match="refused a value") as caught:
+                await store.runs.create(NewRun(new_run_id(), "support", "prod", Payload(text), "key:dev"))
+            assert getattr(caught.value, "code", "") == "invalid_input"
+
+
+class TestClaimPlan:
+    async def test_a_claim_reads_few_rows_of_many(self, engine: PostgresEngine) -> None:
+        """Without statistics, as after a burst: the plan must not sort or scan what is pending."""
+        some = "FROM (SELECT to_char(n, 'FM0000000') AS id FROM generate_series(1, 50000) n) numbered"
+        fill = (
+            f"INSERT INTO run_ready (run_id, rank) SELECT id, 0 {some}",
+            "INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, "
+            f"cancel_requested, active_us) SELECT id, 'pending', 0, 2, 0, 0, 0, 0, 0 {some}",
+            "INSERT INTO run (run_id, agent, environment, actor, created_us, priority, lineage) "
+            f"SELECT id, 'support', 'prod', 'dev', 0, 0, '' {some}",
+        )
+        await engine.write(lambda tx: [tx.run(statement, {}) for statement in fill])
+        explain = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + PICK
+        plan = "\n".join(row[0] for row in await engine.write(lambda tx: tx.all(explain, {"limit": 8})))
+        for table in ("run_ready", "run_head", "run r"):
+            assert f"Seq Scan on {table}" not in plan, plan
+        assert "rows=50000" not in plan, plan

@@ -1,0 +1,153 @@
+"""When runs start warm, when they do not, and what code may do while it is imported ahead of them."""
+
+import dataclasses
+import os
+import signal
+import tempfile
+import venv
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from ao.domain.errors import SandboxError
+from ao.sandbox import Entrypoint, Level, Network
+from ao.sandbox.process import ProcessExecutor, WarmOptions
+from ao.sandbox.process.box import ProcessSandbox
+from ao.sandbox.process.supervisor import tree
+from ao.testing.sandbox_conformance.isolation import DANGEROUS
+from ao.testing.sandbox_conformance.leaks import again
+from ao.testing.sandbox_conformance.rig import Rig, finish
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ao-warm-") as name:
+        Path(name).chmod(0o755)
+        venv.create(Path(name, "env"), symlinks=True)
+        yield Path(name)
+
+
+async def opened(root: Path, options: WarmOptions) -> ProcessExecutor:
+    try:
+        return await ProcessExecutor.open(root / "sandboxes", level=Level.NAMESPACES, warm=options)
+    except SandboxError as error:
+        pytest.skip(error.message)
+
+
+@pytest.fixture
+async def rig(root: Path) -> AsyncIterator[Rig]:
+    executor = await opened(root, WarmOptions(slots=1, runs=3))
+    yield Rig(executor, root, root / "env", warm=True)
+    await executor.close()
+
+
+IMPORTS = {
+    "import threading, time\nthreading.Thread(target=time.sleep, args=(1,)).start()": "starts threads",
+    "import socket\nheld = socket.socket()": "leaves a socket open",
+    "held = open(__file__)": "open",
+    "import mmap\nheld = mmap.mmap(-1, 4096)": "shares writable memory",
+    "import os\nopen(os.environ['HOME'] + '/cache', 'w').close()": "writes files",
+    "import os\nID = os.environ.get('AO_RUN_ID')": "AO_RUN_ID is read at import",
+    "import os\nID = os.getenv('AGENT_INPUT')": "AGENT_INPUT is read at import",
+    "import os, time\nif os.fork() == 0: time.sleep(60)": "threads or processes",
+    "raise ValueError('not today')": "the import fails: ValueError: not today",
+    "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)": "the template ended",
+    "import sys\nsys.exit(0)": "the import exits",
+}
+
+
+@pytest.mark.parametrize("code", IMPORTS)
+async def test_an_import_that_cannot_be_shared_makes_runs_cold_and_says_why(rig: Rig, code: str) -> None:
+    spec = rig.spec(f"{code}\ndef main(): return 1")
+    assert IMPORTS[code] in await rig.executor.prepare(spec)
+    sandbox = await rig.executor.start(spec)
+    assert not sandbox.info.warm
+    assert IMPORTS[code] in sandbox.info.why_cold
+    await sandbox.wait()
+
+
+async def test_what_has_nothing_to_import_starts_cold(rig: Rig) -> None:
+    script = rig.spec({"tool.py": ""}, entrypoint=Entrypoint("script", "tool.py"))
+    assert "nothing to import" in await rig.executor.prepare(script)
+    function = rig.spec("def main(): return 1")
+    assert "ao.toml" in await rig.executor.prepare(dataclasses.replace(function, warm=False))
+    assert "list of hosts" in await rig.executor.prepare(
+        dataclasses.replace(function, network=Network("hosts", ("a.example",)))
+    )
+
+
+async def test_an_import_has_no_more_power_than_a_run(rig: Rig) -> None:
+    source = f"""
+        import ctypes, errno, os
+        CLONE, KEYCTL, BPF = {{"x86_64": (56, 250, 321), "aarch64": (220, 219, 280)}}[os.uname().machine]
+        libc = ctypes.CDLL(None, use_errno=True)
+        def attempt(call):
+            result = eval(call)
+            return errno.errorcode.get(ctypes.get_errno()) if result == -1 else result
+        REFUSED = {{call: attempt(call) for call in {list(DANGEROUS)!r}}}
+        with open("/proc/self/status") as file: STATUS = dict(line.rstrip().split(":", 1) for line in file)
+        RAISED = []
+        for name in ("setuid", "setgid"):
+            try: getattr(os, name)(0)
+            except OSError: continue
+            RAISED.append(name)
+        NAMES = ("CapEff", "CapPrm", "CapBnd", "NoNewPrivs")
+        def main(): return [REFUSED, [STATUS[name].split()[0] for name in NAMES], RAISED]
+        """
+    spec = rig.spec(source)
+    assert await rig.executor.prepare(spec) == ""
+    refused, status, raised = (await again(rig, spec)).result
+    assert refused == DANGEROUS
+    assert [int(text, 16) for text in status] == [0, 0, 0, 1]
+    assert raised == []
+
+
+async def test_other_secrets_mean_another_template(rig: Rig) -> None:
+    spec = rig.spec("import os\nKEY = os.environ['KEY']\ndef main(): return KEY", env={"KEY": "old"})
+    for value in ("old", "new", "old"):
+        changed = dataclasses.replace(spec, env={"KEY": value})
+        await rig.executor.prepare(changed)
+        assert (await again(rig, changed)).result == value
+
+
+async def test_a_slot_is_replaced_after_so_many_runs(rig: Rig) -> None:
+    spec = rig.spec("def main(): return 1")
+    slots = []
+    for number in range(7):
+        await rig.executor.prepare(spec)
+        sandbox = await rig.executor.start(dataclasses.replace(spec, id=f"one-{number}"))
+        assert isinstance(sandbox, ProcessSandbox)
+        slots.append(sandbox.slot_id)
+        assert (await finish(sandbox)).info.warm
+    assert [slots.index(slot) for slot in slots] == [0, 0, 0, 3, 3, 3, 6]
+
+
+async def test_a_template_that_dies_is_made_again_and_its_run_is_told(rig: Rig) -> None:
+    assert isinstance(rig.executor, ProcessExecutor)
+    spec = rig.spec("import time\ndef main(seconds): time.sleep(seconds)", 600)
+    await rig.executor.prepare(spec)
+    sandbox = await rig.executor.start(spec)
+    reapers = [pid for pid in tree.members(rig.executor.supervisor_pid) if _name(pid) == b"reaper"]
+    os.kill(reapers[0], signal.SIGKILL)
+    assert (await sandbox.wait()).signal == signal.SIGKILL
+    why_cold = await rig.executor.prepare(spec)
+    following = await finish(await rig.executor.start(dataclasses.replace(spec, input_json="0")))
+    assert following.exit.exit_code == 0
+    assert following.info.why_cold == why_cold
+
+
+async def test_templates_that_find_no_room_are_not_made(root: Path) -> None:
+    executor = await opened(root, WarmOptions(memory_bytes=1))
+    rig = Rig(executor, root, root / "env", warm=True)
+    spec = rig.spec("def main(): return 1")
+    assert "memory" in await executor.prepare(spec)
+    assert (await finish(await executor.start(spec))).info.why_cold
+    await executor.close()
+
+
+def _name(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    except FileNotFoundError:
+        return b""

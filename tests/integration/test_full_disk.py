@@ -1,0 +1,121 @@
+"""A full disk: what was accepted is not lost, what is refused is told, and space is all it takes to go on."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.databases import missing
+from tests.local import Local, local_platform
+from tests.platform import descendants_of
+
+from ao.domain.errors import StorageFull
+from ao.domain.run import RunState
+from ao.ids import RunId
+
+FUNCTION = 'entrypoint = "agent:work"'
+AGENT = """
+import time
+def work(task):
+    print("on", flush=True)
+    time.sleep(task)
+    for number in range(2000):
+        print("line", number, "x" * 100)
+    return task
+"""
+SIZE = "96m"
+
+
+class SmallDisk:
+    """A file system of its own that can be filled and emptied."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._filler = path / "filler"
+
+    def fill(self) -> None:
+        with self._filler.open("wb", buffering=0) as file:
+            for size in (1 << 20, 4096, 1):
+                try:
+                    while True:
+                        file.write(b"x" * size)
+                except OSError:
+                    continue
+
+    def free(self) -> None:
+        self._filler.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(mount)], check=False, capture_output=True
+    )
+    if made.returncode:
+        missing(f"mounting a small file system needs root: {made.stderr.decode().strip()}")
+    try:
+        yield SmallDisk(mount)
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+
+
+@pytest.fixture
+async def ao(disk: SmallDisk) -> AsyncIterator[Local]:
+    settings = {"AO_HEARTBEAT_SECONDS": "0.3", "AO_LEASE_SECONDS": "1.5", "AO_SWEEP_SECONDS": "0.2"}
+    async with local_platform(disk.path, settings) as local:
+        await local.deploy("filled", {"agent.py": AGENT}, toml=f"{FUNCTION}\nretries = 0")
+        yield local
+
+
+async def submit_until_refused(ao: Local) -> list[RunId]:
+    """What was accepted before the disk was full in truth: the database has some room of its own."""
+    accepted: list[RunId] = []
+    while len(accepted) < 20_000:
+        try:
+            accepted.append(await ao.submit("filled", 0))
+        except StorageFull:
+            return accepted
+    raise AssertionError("the disk does not get full")
+
+
+async def sandboxes_gone(ao: Local) -> None:
+    """No run is left, nor a template that waits for the next."""
+    (supervisor,) = ao.supervisors()
+    await ao.platform.executor.cool()
+    async with asyncio.timeout(30):
+        while descendants_of(supervisor):  # noqa: ASYNC110 - the kernel gives no other sign
+            await asyncio.sleep(0.02)
+
+
+async def check(ao: Local, run_id: RunId) -> None:
+    run = await ao.result(run_id)
+    assert (run.head.state, run.head.failures) == (RunState.COMPLETED, 0)
+    assert [event.seq for event in await ao.events(run_id)] == list(range(1, run.last_seq + 1))
+
+
+async def test_what_ends_while_the_disk_is_full_is_written_when_there_is_space(
+    ao: Local, disk: SmallDisk
+) -> None:
+    running = await ao.submit("filled", 0.5)
+    await ao.until_line(running, "on")
+    disk.fill()
+    accepted = await submit_until_refused(ao)
+    await sandboxes_gone(ao)
+    disk.free()
+    await check(ao, running)
+    for run_id in accepted[:20]:
+        await check(ao, run_id)
+    await check(ao, await ao.submit("filled", 0))
+
+
+async def test_a_disk_that_is_full_for_longer_than_a_lease_costs_time_only(ao: Local, disk: SmallDisk) -> None:
+    running = await ao.submit("filled", 3)
+    await ao.until_line(running, "on")
+    disk.fill()
+    await submit_until_refused(ao)
+    await asyncio.sleep(2.5)
+    disk.free()
+    await check(ao, running)

@@ -1,0 +1,107 @@
+"""Cron schedules through deploys, rollbacks and restarts. A downtime is made by moving ticks back."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.local import Local, local_platform
+
+from ao.bus import READY
+from ao.clock import to_datetime
+from ao.store.records import Run, RunFilter, Schedule
+
+AGENT = {"agent.py": "def work(task): return task"}
+FUNCTION = 'entrypoint = "agent:work"'
+HOUR_US = 3_600_000_000
+
+
+def toml(cron: str, more: str = "") -> str:
+    return f'{FUNCTION}\ncron = "{cron}"\n{more}'
+
+
+def hourly() -> str:
+    """Every hour, and not within the next half."""
+    return f"{(datetime.now(UTC).minute + 35) % 60} * * * *"
+
+
+async def schedule_of(ao: Local, agent: str) -> Schedule:
+    (schedule,) = await ao.platform.schedules.list(agent)
+    return schedule
+
+
+async def runs_of(ao: Local, agent: str, count: int) -> Sequence[Run]:
+    """The first `count` runs of an agent, oldest first, as soon as they are there."""
+    with ao.platform.bus.subscribe(READY) as ready:
+        while len(found := await ao.platform.store.runs.list(RunFilter(agent=agent), 500)) < count:
+            assert await ready.wait(10), f"{len(found)} of {count} runs came"
+    return sorted(found, key=lambda run: run.id)
+
+
+def pass_time(home: Path, microseconds: int) -> None:
+    """As if a server that is down had been down for so long: the next tick lies so far back."""
+    database = sqlite3.connect(home / "ao.db")
+    with database:
+        database.execute("UPDATE schedule SET next_us = next_us - ?", (microseconds,))
+    database.close()
+
+
+@pytest.mark.parametrize(("policy", "count"), [("skip", 0), ("latest", 1), ("all", 4)])
+async def test_ticks_of_a_downtime_follow_the_policy(tmp_path: Path, policy: str, count: int) -> None:
+    async with local_platform(tmp_path) as ao:
+        await ao.deploy("hourly", AGENT, toml=toml(hourly(), f'missed = "{policy}"'))
+        before = await schedule_of(ao, "hourly")
+    pass_time(tmp_path / "home", 4 * HOUR_US)
+    async with local_platform(tmp_path, worker=False) as ao:
+        with ao.platform.bus.subscribe(READY) as ready:
+            while (await schedule_of(ao, "hourly")).next_us < before.next_us:
+                await ready.wait(0.05)
+        runs = await ao.platform.store.runs.list(RunFilter(agent="hourly"), 10)
+        assert len(runs) == count
+        assert (await schedule_of(ao, "hourly")).next_us == before.next_us
+    async with local_platform(tmp_path, worker=False) as ao:  # once more: nothing fires again
+        assert len(await ao.platform.store.runs.list(RunFilter(agent="hourly"), 10)) == count
+
+
+async def test_a_rollback_brings_the_old_timetable_back(tmp_path: Path) -> None:
+    async with local_platform(tmp_path) as ao:
+        await ao.deploy("moved", AGENT, toml=toml("0 9 * * *", 'timezone = "Europe/Berlin"'))
+        first = await schedule_of(ao, "moved")
+        await ao.deploy("moved", AGENT, toml=toml("30 10 * * *"))
+        second = await schedule_of(ao, "moved")
+        assert (second.id, second.cron, second.timezone) == (first.id, "30 10 * * *", "UTC")
+        assert to_datetime(second.next_us).strftime("%H:%M") == "10:30"
+        await ao.platform.deployments.rollback("moved", 1, "", "key:test")
+        assert await schedule_of(ao, "moved") == first
+        await ao.deploy("moved", AGENT, toml=FUNCTION)
+        assert list(await ao.platform.schedules.list("moved")) == []
+        await ao.platform.deployments.rollback("moved", 1, "", "key:test")
+        again = await schedule_of(ao, "moved")
+        assert (again.cron, again.next_us) == (first.cron, first.next_us)
+
+
+async def test_a_users_idempotency_key_does_not_stop_a_schedule(tmp_path: Path) -> None:
+    async with local_platform(tmp_path) as ao:
+        await ao.deploy("keyed", AGENT, toml=toml(hourly()))
+        schedule = await schedule_of(ao, "keyed")
+        tick = schedule.next_us - HOUR_US
+        mine = await ao.submit("keyed", "mine", idempotency_key=f"schedule:{schedule.id}:{tick}")
+        await ao.result(mine)
+    pass_time(tmp_path / "home", HOUR_US)
+    async with local_platform(tmp_path) as ao:
+        runs = await runs_of(ao, "keyed", 2)
+        assert [run.actor for run in runs] == ["key:test", f"schedule:{schedule.id}"]
+
+
+async def test_a_schedule_that_cannot_be_computed_does_not_stop_the_others(tmp_path: Path) -> None:
+    async with local_platform(tmp_path) as ao:
+        await ao.deploy("lost", AGENT, toml=toml(hourly()))
+        await ao.deploy("other", AGENT, toml=toml(hourly()))
+    database = sqlite3.connect(tmp_path / "home" / "ao.db")
+    with database:
+        database.execute("UPDATE schedule SET timezone = 'No/Where' WHERE agent = 'lost'")
+    database.close()
+    pass_time(tmp_path / "home", HOUR_US)
+    async with local_platform(tmp_path) as ao:
+        assert len(await runs_of(ao, "other", 1)) == 1
