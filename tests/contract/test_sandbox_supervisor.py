@@ -1,6 +1,7 @@
 """What happens to sandboxes when a worker or its supervisor is killed, stopped or told to end."""
 
 import asyncio
+import json
 import os
 import select
 import signal
@@ -71,6 +72,15 @@ def spec(root: Path, id: str = "one") -> SandboxSpec:
     return SandboxSpec(id, root / "code", root / "env", python, entrypoint, "null")
 
 
+def living(pid: int) -> int | None:
+    """A descriptor of the process. None when it has ended: preparing a warm start forks processes that live
+    for some milliseconds."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
 class Worker:
     """A worker in a process of its own, with one sandbox that has several processes."""
 
@@ -78,9 +88,11 @@ class Worker:
         command = [sys.executable, "-c", textwrap.dedent(WORKER), str(root), level, str(lease_seconds)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
         assert self.process.stdout is not None
-        self.pids: list[int] = [int(pid) for pid in self.process.stdout.readline().strip(b"[]\n").split(b",")]
-        self.fds = [os.pidfd_open(pid) for pid in self.pids]
-        self.supervisor = self.pids[0]
+        told = self.process.stdout.readline()
+        assert told, f"the worker ended with {self.process.wait()}"
+        pids: list[int] = json.loads(told)
+        self.supervisor = pids[0]
+        self.fds = [fd for pid in pids if (fd := living(pid)) is not None]
 
     def wait_until_all_are_gone(self, *, supervisor_too: bool = True) -> None:
         for fd in self.fds if supervisor_too else self.fds[1:]:
