@@ -10,7 +10,6 @@ from pydantic import JsonValue
 from tests.platform import children_of, processes_mentioning
 
 from ao.bus import build_topic, run_topic
-from ao.control.runs import log_lines
 from ao.domain.deployment import DeploymentStatus
 from ao.domain.event import Event, EventKind
 from ao.domain.run import RunState
@@ -19,6 +18,7 @@ from ao.ids import RunId
 from ao.project.packing import pack
 from ao.settings import Settings, parse
 from ao.store.records import Deployment, Run
+from ao.wire.lines import log_lines
 from ao.wire.schemas import RunCreate
 from ao.wiring import Platform, open_platform
 
@@ -81,7 +81,7 @@ class Local:
             line.text
             for event in await self.events(run_id)
             if event.kind is EventKind.LOG
-            for line in log_lines(event)
+            for line in log_lines(event.seq, event.data)
         ]
 
     async def until_line(self, run_id: RunId, text: str) -> None:

@@ -22,6 +22,7 @@ from ao.clock import SystemClock
 from ao.control.catalog import Catalog
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
+from ao.control.logs import Logs
 from ao.control.payloads import Payloads
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
@@ -206,6 +207,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     )
     services = Services(
         runs=Runs(store, blobs, bus, catalog),
+        logs=Logs(store),
         deployments=deployments,
         schedules=schedules,
         secrets=secrets,

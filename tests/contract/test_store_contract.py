@@ -23,6 +23,10 @@ class TestAttempts(store_contract.Attempts):
     pass
 
 
+class TestLogs(store_contract.Logs):
+    pass
+
+
 class TestFences(store_contract.Fences):
     pass
 

@@ -1,9 +1,7 @@
 """Accepting runs, following them and cancelling them."""
 
-import asyncio
 import hashlib
 import time
-from collections import deque
 from collections.abc import Sequence
 
 import jsonschema_rs
@@ -15,18 +13,13 @@ from ao.clock import to_datetime
 from ao.control.catalog import Catalog
 from ao.control.payloads import Payloads, dump
 from ao.domain.errors import InvalidInput, Problem
-from ao.domain.event import Event, EventKind
+from ao.domain.event import Event
 from ao.domain.run import RunState
 from ao.ids import RunId, new_run_id
 from ao.store import Store
 from ao.store.records import Attempt, NewRun, Payload, Run, RunFilter
-from ao.wire import lines
-from ao.wire.schemas import LogLine, RunCreate
+from ao.wire.schemas import RunCreate
 
-LOG_EVENTS_PER_READ = 100
-MAX_LOG_CHARACTERS = 8 << 20
-"""Of log lines in one answer; an agent decides how much it prints."""
-LINE_OVERHEAD = 100
 POLL_SECONDS = 5.0
 """How long a waiter trusts hints before it looks by itself."""
 
@@ -115,35 +108,6 @@ class Runs:
             ahead = (await self._store.workers.counts())["ready"]
             return f"all {slots} slots are busy and {ahead} runs are ready"
         return "it is about to be claimed"
-
-    async def logs(self, run_id: RunId, after: int, tail: int | None) -> Sequence[LogLine]:
-        """Lines of stdout and stderr in order, as many as fit into `MAX_LOG_CHARACTERS`: the first above seq
-        `after`, all of an event or none (go on after the last line's seq until there are none), or the
-        last `tail` of them."""
-        await self._store.runs.get(run_id)
-        kept: deque[LogLine] = deque()
-        size = 0
-        while True:
-            events = await self._store.runs.events(run_id, after, LOG_EVENTS_PER_READ)
-            for event in events:
-                if event.kind is not EventKind.LOG:
-                    continue
-                for line in log_lines(event):
-                    kept.append(line)
-                    size += len(line.text) + LINE_OVERHEAD
-                while kept and tail is not None and (len(kept) > tail or size > MAX_LOG_CHARACTERS):
-                    size -= len(kept.popleft().text) + LINE_OVERHEAD
-                if size > MAX_LOG_CHARACTERS:
-                    return list(kept)
-            if len(events) < LOG_EVENTS_PER_READ:
-                return list(kept)
-            after = events[-1].seq
-            await asyncio.sleep(0)
-
-
-def log_lines(event: Event) -> Sequence[LogLine]:
-    """The lines of one `log` event."""
-    return lines.log_lines(event.seq, event.data)
 
 
 def _check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) -> None:

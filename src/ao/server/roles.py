@@ -23,6 +23,7 @@ NEEDED: Mapping[str, Role] = {
     "cancel_run": Role.OPERATOR,
     "get_run_events": Role.VIEWER,
     "get_run_logs": Role.VIEWER,
+    "search_run_logs": Role.VIEWER,
     "list_run_attempts": Role.VIEWER,
     "list_agents": Role.VIEWER,
     "get_agent": Role.VIEWER,

@@ -7,6 +7,7 @@ from pathlib import Path
 from ao.bus import Bus
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
+from ao.control.logs import Logs
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
@@ -34,6 +35,7 @@ class About:
 @dataclass(frozen=True, slots=True)
 class Services:
     runs: Runs
+    logs: Logs
     deployments: Deployments
     schedules: Schedules
     secrets: Secrets

@@ -99,6 +99,18 @@ class RunStore(Protocol):
         ...
 
 
+class LogStore(Protocol):
+    """The `log` events of a run, in pieces. Each call reads at most `limit` events."""
+
+    async def forward(self, run_id: RunId, after_seq: int, since_us: int, limit: int) -> Sequence[Event]:
+        """In order, those with a seq above `after_seq` whose last line is not older than `since_us`."""
+        ...
+
+    async def backward(self, run_id: RunId, before_seq: int, limit: int) -> Sequence[Event]:
+        """The latest below `before_seq`, latest first."""
+        ...
+
+
 class WorkerStore(Protocol):
     async def register(
         self, worker_id: WorkerId, name: str, slots: int, sandbox: str, lease_us: int
@@ -246,6 +258,8 @@ class Store(Protocol):
 
     @property
     def runs(self) -> RunStore: ...
+    @property
+    def logs(self) -> LogStore: ...
     @property
     def workers(self) -> WorkerStore: ...
     @property

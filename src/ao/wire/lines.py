@@ -13,6 +13,7 @@ def log_lines(seq: int, data: Mapping[str, object]) -> list[LogLine]:
         LogLine.model_validate(
             {
                 "seq": seq,
+                "index": index,
                 "at": to_datetime(cast("int", line[0])),
                 "attempt": data["attempt"],
                 "stream": data["stream"],
@@ -20,5 +21,5 @@ def log_lines(seq: int, data: Mapping[str, object]) -> list[LogLine]:
                 "mark": line[2] if len(line) > 2 else None,
             }
         )
-        for line in cast("Sequence[Sequence[object]]", data["lines"])
+        for index, line in enumerate(cast("Sequence[Sequence[object]]", data["lines"]))
     ]

@@ -131,11 +131,24 @@ class EventView(Response):
 
 class LogLine(Response):
     seq: int = Field(description="Seq of the event that holds the line.")
+    index: int = Field(0, description="Place of the line in its event, from 0.")
     at: datetime
     attempt: int
     stream: Literal["stdout", "stderr"]
     text: str
     mark: Literal["partial", "cut", "dropped"] | None = None
+
+
+class LogMatch(LogLine):
+    """A line that was searched for; `text` is without escape sequences."""
+
+    spans: list[tuple[int, int]] = Field(description="[start, end) of what matched, in characters of `text`.")
+
+
+class LogMatches(Response):
+    items: list[LogMatch]
+    last_seq: int = Field(description="Searched up to here; pass as `after` to go on.")
+    complete: bool = Field(description="All that is there now was searched.")
 
 
 # --- deployments -----------------------------------------------------------------------------------

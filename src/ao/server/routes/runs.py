@@ -1,11 +1,13 @@
 """Runs: create, follow, cancel."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from ao.bus import run_topic
+from ao.clock import from_datetime
+from ao.control.logs import AFTER_ALL, LogSearch
 from ao.control.runs import Runs
 from ao.domain.errors import IdempotencyConflict, Problem
 from ao.domain.event import EventKind
@@ -18,10 +20,22 @@ from ao.server.services import Services
 from ao.server.stream import DOCUMENTED, Batch, EventStream, frame, resume_after, wants_stream
 from ao.server.views import attempt_view, event_view, run_summary, run_view
 from ao.store.records import Run, RunFilter
-from ao.wire.schemas import MAX_VERSION, AttemptView, EventView, LogLine, Page, RunCreate, RunSummary, RunView
+from ao.wire.schemas import (
+    MAX_VERSION,
+    AttemptView,
+    EventView,
+    LogLine,
+    LogMatches,
+    Page,
+    RunCreate,
+    RunSummary,
+    RunView,
+)
 from ao.wire.schemas import Request as Strict
 
 EVENTS_PER_BATCH = 500
+DEFAULT_TAIL = 1000
+"""Lines, when only `before` is given."""
 JUST_ACCEPTED = "it was accepted just now"
 _REPEATED: dict[int | str, dict[str, Any]] = {
     200: {"model": RunView, "description": "The run that this idempotency key made before."}
@@ -59,7 +73,19 @@ class EventsQuery(Strict):
 
 class LogsQuery(Strict):
     after: After = 0
+    before: After | None = Field(None, description="Only what has a seq below this.")
     tail: int | None = Field(None, ge=0, le=100_000, description="Only the last lines, this many.")
+
+
+class SearchQuery(Strict):
+    q: str = Field("", max_length=1000, description="What to look for; empty: every line.")
+    regex: bool = Field(False, description="`q` is a regular expression (RE2).")
+    case: bool = Field(False, description="Upper and lower case differ.")
+    stream: Literal["stdout", "stderr"] | None = None
+    since: AwareDatetime | None = Field(None, description="Only lines from this instant on.")
+    until: AwareDatetime | None = Field(None, description="Only lines before this instant.")
+    after: After = 0
+    limit: Limit = 200
 
 
 def with_key(body: RunCreate, key: str | None) -> RunCreate:
@@ -72,9 +98,16 @@ def with_key(body: RunCreate, key: str | None) -> RunCreate:
     return body.model_copy(update={"idempotency_key": key})
 
 
+def search_of(query: SearchQuery) -> LogSearch:
+    since_us = 0 if query.since is None else from_datetime(query.since)
+    until_us = None if query.until is None else from_datetime(query.until)
+    return LogSearch(query.q, query.regex, query.case, query.stream, since_us, until_us)
+
+
 class RunRoutes:
     def __init__(self, services: Services) -> None:
         self._runs = services.runs
+        self._logs = services.logs
         self._bus = services.bus
         self._closing = services.closing
 
@@ -88,6 +121,7 @@ class RunRoutes:
         events = list[EventView]
         add("/{run_id}/events", self.get_run_events, methods=["GET"], response_model=events, **DOCUMENTED)
         add("/{run_id}/logs", self.get_run_logs, methods=["GET"], response_model=list[LogLine])
+        add("/{run_id}/logs/search", self.search_run_logs, methods=["GET"], response_model=LogMatches)
         add("/{run_id}/attempts", self.list_run_attempts, methods=["GET"], response_model=list[AttemptView])
         return router
 
@@ -143,7 +177,20 @@ class RunRoutes:
 
     async def get_run_logs(self, run_id: RunIdText, query: Annotated[LogsQuery, Query()]) -> Response:
         """Lines of stdout and stderr of all attempts, in order."""
-        return reply_list(await self._runs.logs(RunId(run_id), query.after, query.tail))
+        run = await self._runs.get(RunId(run_id))
+        if query.tail is None and query.before is None:
+            return reply_list(await self._logs.after(run.id, query.after))
+        count = DEFAULT_TAIL if query.tail is None else query.tail
+        before = AFTER_ALL if query.before is None else query.before
+        return reply_list(await self._logs.last(run.id, count, before=before, after=query.after))
+
+    async def search_run_logs(self, run_id: RunIdText, query: Annotated[SearchQuery, Query()]) -> Response:
+        """Lines of stdout and stderr that match, in order.
+
+        The lines of one event come together. Go on with `after` = `last_seq` until it is `complete`.
+        """
+        run = await self._runs.get(RunId(run_id))
+        return reply(await self._logs.search(run.id, search_of(query), query.after, query.limit))
 
     async def list_run_attempts(self, run_id: RunIdText) -> Response:
         """Every try of the run, with the error that caused the next one."""

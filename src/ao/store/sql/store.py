@@ -4,6 +4,7 @@ from ao.store.sql.agents import SqlAgentStore
 from ao.store.sql.deployments import SqlDeploymentStore
 from ao.store.sql.engine import Engine, Tx
 from ao.store.sql.keys import SqlKeyStore
+from ao.store.sql.logs import SqlLogStore
 from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
 from ao.store.sql.secrets import SqlSecretStore
@@ -18,6 +19,7 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.runs = SqlRunStore(engine)
+        self.logs = SqlLogStore(engine)
         self.workers = SqlWorkerStore(engine)
         self.deployments = SqlDeploymentStore(engine)
         self.agents = SqlAgentStore(engine)

@@ -10,6 +10,7 @@ from ao.testing.store_contract.claiming import Claiming, Delays
 from ao.testing.store_contract.creating import Creating, Listing
 from ao.testing.store_contract.deploying import Deploying, Pointers
 from ao.testing.store_contract.harness import Harness
+from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Schedules, Secrets
 from ao.testing.store_contract.workers import Leases
 
@@ -27,6 +28,7 @@ __all__ = [
     "Leases",
     "Lifetime",
     "Listing",
+    "Logs",
     "Pointers",
     "Schedules",
     "Secrets",

@@ -1,0 +1,30 @@
+"""`ao.store.LogStore` in SQL."""
+
+import json
+from collections.abc import Sequence
+
+from ao.domain.event import Event, EventKind
+from ao.ids import RunId
+from ao.store.sql.engine import Engine, Params
+
+_LOG = "SELECT seq, at_us, data FROM run_event WHERE run_id = :run_id AND kind = 'log'"
+
+_FORWARD = f"{_LOG} AND seq > :after_seq AND at_us >= :since_us ORDER BY seq LIMIT :limit"
+
+_BACKWARD = f"{_LOG} AND seq < :before_seq ORDER BY seq DESC LIMIT :limit"
+
+
+class SqlLogStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def forward(self, run_id: RunId, after_seq: int, since_us: int, limit: int) -> Sequence[Event]:
+        params = {"run_id": run_id, "after_seq": after_seq, "since_us": since_us, "limit": limit}
+        return await self._events(_FORWARD, params)
+
+    async def backward(self, run_id: RunId, before_seq: int, limit: int) -> Sequence[Event]:
+        return await self._events(_BACKWARD, {"run_id": run_id, "before_seq": before_seq, "limit": limit})
+
+    async def _events(self, sql: str, params: Params) -> Sequence[Event]:
+        rows = await self._engine.read(lambda tx: tx.all(sql, params))
+        return [Event(seq, EventKind.LOG, at_us, json.loads(data)) for seq, at_us, data in rows]
