@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from ao.bus import run_topic
 from ao.clock import from_datetime
@@ -15,7 +15,7 @@ from ao.domain.run import TERMINAL, RunState
 from ao.ids import RunId
 from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
 from ao.server.route import Route
-from ao.server.routes.parameters import After, AgentFilter, Cursor, Limit, RunIdText, Wait, actor
+from ao.server.routes.parameters import After, AgentFilter, Cursor, Instant, Limit, RunIdText, Wait, actor
 from ao.server.services import Services
 from ao.server.stream import DOCUMENTED, Batch, EventStream, frame, resume_after, wants_stream
 from ao.server.views import attempt_view, event_view, run_summary, run_view
@@ -82,8 +82,8 @@ class SearchQuery(Strict):
     regex: bool = Field(False, description="`q` is a regular expression (RE2).")
     case: bool = Field(False, description="Upper and lower case differ.")
     stream: Literal["stdout", "stderr"] | None = None
-    since: AwareDatetime | None = Field(None, description="Only lines from this instant on.")
-    until: AwareDatetime | None = Field(None, description="Only lines before this instant.")
+    since: Instant | None = Field(None, description="Only lines from this instant on.")
+    until: Instant | None = Field(None, description="Only lines before this instant.")
     after: After = 0
     limit: Limit = 200
 
