@@ -242,7 +242,9 @@ class Supervisor:
             self._finish(box)
 
     def _finish(self, box: Box) -> None:
-        if box.ended and not box.own_pid_namespace and self._kill_strays():
+        # The end of a namespace takes every process in it along; one that was killed before it could say which
+        # its first process is, has left that to us.
+        if box.ended and not box.first_gone and self._kill_strays():
             self._unfinished.add(box)
             return
         self._unfinished.discard(box)
@@ -256,7 +258,8 @@ class Supervisor:
             self.send(box.report())
 
     def _kill_strays(self) -> bool:
-        """Whether there were processes of an init that its agent had killed: they come to us."""
+        """Whether there were processes of an init that its agent had killed, or of a bubblewrap that was killed
+        while it started: they come to us."""
         known = {pid for box in self._boxes.values() for pid in (box.outer, box.first)}
         known |= {slot.keeper_pid for slot in self._slots.values()}
         strays = [pid for pid in tree.children(os.getpid()) if pid not in known]
