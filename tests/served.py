@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 from tests.local import Local, local_platform
 
-from ao.server.app import create_app
 from ao.server.listen import Listener, bind
 from ao.server.services import Services
+from ao.wiring import application
 
 ECHO = {"agent.py": "def work(task): return task"}
 FUNCTION = 'entrypoint = "agent:work"'
@@ -57,7 +57,7 @@ async def served(
         services = local.platform.services
         listening = bind("127.0.0.1", 0)
         key = (scratch / "home/key").read_text().strip()
-        async with Listener(create_app(services), listening, services.closing) as listener:
+        async with Listener(application(services), listening, services.closing) as listener:
             headers = {"authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(base_url=listener.url, headers=headers, trust_env=False) as http:
                 yield Served(local, listener, key, http)

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import uvloop
+from fastapi import FastAPI
 
 from ao import logs
 from ao.blobs.local import LocalBlobs
@@ -22,21 +23,24 @@ from ao.clock import SystemClock
 from ao.control.catalog import Catalog
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
+from ao.control.logins import SITE_PATH, Logins
 from ao.control.logs import Logs
 from ao.control.payloads import Payloads
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Cipher, Secrets
 from ao.control.upkeep import announce_lost, promote_forever, sweep_forever
+from ao.dashboard.app import create_dashboard
 from ao.domain.errors import SandboxError
 from ao.home import Home, write_private
 from ao.sandbox import Executor, Level
 from ao.sandbox.process import ProcessExecutor, WarmOptions
-from ao.server.app import create_app
+from ao.server.app import Site, create_app
 from ao.server.listen import Listener, bind, check_exposure
 from ao.server.services import About, Check, Services
 from ao.settings import Settings, host_environment
 from ao.store import Store
+from ao.store.records import ApiKey
 from ao.store.sql import open_postgres, open_sqlite
 from ao.wire.schemas import CheckView
 from ao.worker.attempt import Bench
@@ -58,6 +62,8 @@ class Ready:
     """What `ao up` tells when it takes requests."""
 
     url: str
+    login_url: str
+    """Logs in to the dashboard, once."""
     home: Path
     database: str
     sandbox: str
@@ -100,7 +106,8 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
                 duties = [group.create_task(_vital(name, duty)) for name, duty in platform.duties().items()]
                 worker = group.create_task(_vital("worker", platform.worker.run()))
                 async with _listening(platform, listening, home) as url:
-                    on_ready(platform.ready(url, home))
+                    login_path = await platform.services.logins.offer(platform.local_key.id)
+                    on_ready(platform.ready(url, url + login_path, home))
                     await stop.wait()
                     log.info("stopping")
                     platform.worker.drain()
@@ -154,6 +161,8 @@ class Platform:
     schedules: Schedules
     worker: Worker
     services: Services
+    local_key: ApiKey
+    """Of the commands of this machine."""
 
     def duties(self) -> dict[str, Coroutine[None, None, None]]:
         """Loops that run for ever, by name."""
@@ -163,10 +172,10 @@ class Platform:
             "sweep": sweep_forever(self.store, self.bus, self.settings.sweep_seconds),
         }
 
-    def ready(self, url: str, home: Home) -> Ready:
+    def ready(self, url: str, login_url: str, home: Home) -> Ready:
         about = self.services.about
         shown = str(home.database) if about.database == "sqlite" else about.database
-        return Ready(url, home.root, shown, about.sandbox, tuple(about.degraded))
+        return Ready(url, login_url, home.root, shown, about.sandbox, tuple(about.degraded))
 
 
 async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -> Platform:
@@ -184,7 +193,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     deployments = Deployments(store, builder, bus, catalog)
     stack.push_async_callback(deployments.close)
     keys = Keys(store)
-    await _ensure_key(keys, home)
+    local_key = await _ensure_key(keys, home)
     check_exposure(settings.host, has_keys=bool(await keys.list()))
     await deployments.recover()
     if not settings.database_url.startswith("postgres"):
@@ -212,6 +221,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         schedules=schedules,
         secrets=secrets,
         keys=keys,
+        logins=Logins(store, keys),
         store=store,
         bus=bus,
         about=about,
@@ -220,7 +230,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         local_only=settings.loopback,
         checks=(_supervisor_check(executor), _worker_check(worker)),
     )
-    return Platform(settings, store, bus, executor, deployments, schedules, worker, services)
+    return Platform(settings, store, bus, executor, deployments, schedules, worker, services, local_key)
 
 
 def _options(settings: Settings) -> WorkerOptions:
@@ -262,11 +272,15 @@ async def _take_back_runs(store: Store, bus: LocalBus) -> None:
         announce_lost(await store.workers.retire(worker.id), bus)
 
 
-async def _ensure_key(keys: Keys, home: Home) -> None:
-    """A key for the commands of this machine, readable by its user only."""
-    if home.api_key.exists() and await keys.authenticate(home.api_key.read_text().strip()):
-        return
-    write_private(home.api_key, await keys.issue("local", "admin"))
+async def _ensure_key(keys: Keys, home: Home) -> ApiKey:
+    """The key for the commands of this machine, readable by its user only; made when there is none."""
+    key = await keys.authenticate(home.api_key.read_text().strip()) if home.api_key.exists() else None
+    if key is None:
+        token = await keys.issue("local", "admin")
+        write_private(home.api_key, token)
+        key = await keys.authenticate(token)
+        assert key is not None
+    return key
 
 
 def _supervisor_check(executor: Executor) -> Check:
@@ -289,9 +303,14 @@ def _worker_check(worker: Worker) -> Check:
     return check
 
 
+def application(services: Services) -> FastAPI:
+    """The API and the dashboard."""
+    return create_app(services, Site(SITE_PATH, create_dashboard(services)))
+
+
 @asynccontextmanager
 async def _listening(platform: Platform, listening: socket.socket, home: Home) -> AsyncIterator[str]:
-    app = create_app(platform.services)
+    app = application(platform.services)
     async with Listener(app, listening, platform.services.closing) as listener:
         home.write_server_file(listener.url)
         try:

@@ -39,6 +39,10 @@ class TestCancelling(store_contract.Cancelling):
     pass
 
 
+class TestLogins(store_contract.Logins):
+    pass
+
+
 class TestLeases(store_contract.Leases):
     pass
 

@@ -27,6 +27,9 @@ from ao.store.sql.store import SqlStore
 
 ACKNOWLEDGE = Path(__file__).with_name("acknowledge.py")
 
+NOW = migrate.HEAD
+NEXT = f"{int(NOW) + 1:04}"
+
 
 def new_run(size: int = 10) -> NewRun:
     return NewRun(new_run_id(), "support", "prod", Payload("x" * size), "key:dev")
@@ -107,9 +110,9 @@ class TestOpening:
         backup = path.with_name(f"ao.db.backup-{__version__}")
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("SELECT COUNT(*) FROM added").fetchone() == (0,)
-            assert connection.execute(migrate.READ_VERSION).fetchone() == ("0002",)
+            assert connection.execute(migrate.READ_VERSION).fetchone() == (NEXT,)
         with closing(sqlite3.connect(backup)) as connection:
-            assert connection.execute(migrate.READ_VERSION).fetchone() == ("0001",)
+            assert connection.execute(migrate.READ_VERSION).fetchone() == (NOW,)
             assert connection.execute("SELECT COUNT(*) FROM run").fetchone() == (5,)
 
     async def test_a_migration_that_fails_changes_nothing(
@@ -123,17 +126,18 @@ class TestOpening:
         with pytest.raises(RuntimeError):
             await open_sqlite(path)
         with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute(migrate.READ_VERSION).fetchone() == ("0001",)
+            assert connection.execute(migrate.READ_VERSION).fetchone() == (NOW,)
             assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'added'").fetchall()
 
     def _add_migration(self, directory: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
         """As if this were the next version of AO, with one more migration."""
         copy = directory / "migrations"
         shutil.copytree(migrate.MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        text = f"from alembic import op\nrevision='0002'\ndown_revision='0001'\ndef upgrade():\n    {body}\n"
-        (copy / "versions" / "0002_added.py").write_text(text)
+        header = f"revision='{NEXT}'\ndown_revision='{migrate.HEAD}'"
+        text = f"from alembic import op\n{header}\ndef upgrade():\n    {body}\n"
+        (copy / "versions" / f"{NEXT}_added.py").write_text(text)
         monkeypatch.setattr(migrate, "MIGRATIONS", copy)
-        monkeypatch.setattr(migrate, "HEAD", "0002")
+        monkeypatch.setattr(migrate, "HEAD", NEXT)
 
 
 class TestDamage:

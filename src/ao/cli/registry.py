@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Entry] = {
     "down": Entry(
         "ao.cli.server", "down", START, "Stop the AO that runs in the home directory.", connects=False
     ),
+    "dashboard": Entry("ao.cli.dashboard", "dashboard", START, "Print a link that logs in to the dashboard."),
     "doctor": Entry("ao.cli.doctor", "doctor", START, "Check this machine and the server."),
     "version": Entry("ao.cli.version", "version", START, "Print the version.", connects=False),
     "completion": Entry(

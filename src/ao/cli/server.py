@@ -105,6 +105,7 @@ def _overrides(home: Path | None, host: str | None, port: int | None) -> dict[st
 def _announce(session: Session, ready: "Ready") -> None:
     facts = {
         "url": ready.url,
+        "login_url": ready.login_url,
         "home": str(ready.home),
         "database": ready.database,
         "sandbox": ready.sandbox,
@@ -116,9 +117,15 @@ def _announce(session: Session, ready: "Ready") -> None:
         return
     for name in ("home", "database", "sandbox", "url"):
         output.say(f"{output.style(f'{name:<9}', 'dim')} {facts[name]}")
+    _tell_dashboard(ready.login_url)
     _tell_degraded(ready.degraded)
     _tell_exposed(ready.url)
     output.say(output.style("ready, waiting for runs", "green", "bold") + " — Ctrl-C stops")
+
+
+def _tell_dashboard(login_url: str) -> None:
+    output.say(f"{output.style('dashboard', 'dim')} {login_url}")
+    output.say(output.style("          logs in once; `ao dashboard` prints a fresh link", "dim"))
 
 
 def _tell_exposed(url: str) -> None:
@@ -149,6 +156,7 @@ def _detach(session: Session, settings: Settings) -> None:
     ready = output.style("ready, waiting for runs", "green", "bold")
     output.say(f"{ready} at {facts['url']} (pid {facts['pid']})")
     output.say(f"home {facts['home']}, sandbox {facts['sandbox']}, log {log}")
+    _tell_dashboard(str(facts["login_url"]))
     _tell_degraded(cast("Sequence[str]", facts["degraded"]))
     _tell_exposed(str(facts["url"]))
     output.next_step("ao deploy (`ao down` stops the server)")

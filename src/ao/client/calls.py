@@ -153,6 +153,10 @@ def status() -> "Call[s.StatusView]":
     return Call("GET", "/v1/status", _one("StatusView"))
 
 
+def create_login_link() -> "Call[s.LoginLinkView]":
+    return Call("POST", "/v1/login-links", _one("LoginLinkView"))
+
+
 def event_of(frame: Frame) -> "s.EventView":
     return cast("s.EventView", _model("EventView").model_validate_json(frame.data))
 

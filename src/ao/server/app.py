@@ -1,13 +1,15 @@
 """The application: routes, error answers and the door in front of them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from ao.domain.errors import AoError
 from ao.server import failures
@@ -27,8 +29,17 @@ JSON_LIMIT = 34 << 20
 """Bytes of a JSON body: the largest payload and some room, so that the payload's own error is seen."""
 
 
-def create_app(services: Services) -> FastAPI:
-    """The HTTP API over these services."""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Pages for people beside the API. They let their visitors in themselves: the door asks for no key."""
+
+    path: str
+    """Where they are mounted, such as `/ui`; `/` leads there."""
+    app: ASGIApp
+
+
+def create_app(services: Services, site: Site | None = None) -> FastAPI:
+    """The HTTP API over these services, and the site where there is one."""
     app = FastAPI(
         title="AO",
         version=services.about.version,
@@ -54,13 +65,25 @@ def create_app(services: Services) -> FastAPI:
     for router in routers:
         app.include_router(router)
     app.state.methods = _methods(routers)
+    if site is not None:
+        _add_site(app, site)
     app.openapi = complete(app)  # type: ignore[method-assign]
     app.add_exception_handler(AoError, failures.on_ao_error)
     app.add_exception_handler(HTTPException, failures.on_http_exception)
     app.add_exception_handler(ClientDisconnect, failures.on_disconnect)
-    rules = Rules(services.local_only, _body_limit(services.max_upload))
+    rules = Rules(services.local_only, _body_limit(services.max_upload), site.path if site else "")
     app.add_middleware(Door, authenticator=Authenticator(services.keys), rules=rules)
     return app
+
+
+def _add_site(app: FastAPI, site: Site) -> None:
+    async def enter(_request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{site.path}/", 307)
+
+    for path in ("/", site.path):
+        app.add_route(path, enter, methods=["GET"], include_in_schema=False)
+        app.state.methods[path] = {"GET", "HEAD"}
+    app.mount(site.path, site.app)
 
 
 def _methods(routers: Sequence[APIRouter]) -> dict[str, set[str]]:

@@ -19,7 +19,7 @@ from ao.settings import is_loopback
 log = get_logger(__name__)
 
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
-"""All that answers without a key."""
+"""Of the API, all that answers without a key."""
 
 _REQUEST_ID = re.compile(rb"^[0-9A-Za-z_.-]{1,64}$")
 
@@ -30,6 +30,13 @@ class Rules:
     """The server listens on loopback: other names in Host mean that a web page rebinds DNS."""
     body_limit: Callable[[str, str], int]
     """Largest body in bytes for (method, path)."""
+    site: str = ""
+    """Path of the pages for people, which know their visitors by a cookie; empty when there are none."""
+
+    def needs_key(self, path: str) -> bool:
+        if path in OPEN_PATHS:
+            return False
+        return not self.site or not (path in ("/", self.site) or path.startswith(f"{self.site}/"))
 
 
 class Door:
@@ -63,7 +70,7 @@ class Door:
         if self._rules.local_only:
             _check_host(headers.get(b"host", b""))
         _check_origin(headers.get(b"origin"), headers.get(b"host", b""))
-        if scope["path"] not in OPEN_PATHS:
+        if self._rules.needs_key(scope["path"]):
             scope["ao.key"] = await self._authenticator.key(headers.get(b"authorization"))
 
     def _limited(self, scope: Scope, visit: "_Visit", receive: Receive) -> Receive:

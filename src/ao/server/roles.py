@@ -41,6 +41,7 @@ NEEDED: Mapping[str, Role] = {
     "collect_garbage": Role.ADMIN,
     "get_status": Role.VIEWER,
     "get_openapi": Role.VIEWER,
+    "create_login_link": Role.VIEWER,
 }
 """By operation id. An operation without a row cannot be routed: the server does not start."""
 
@@ -48,11 +49,16 @@ NEEDED: Mapping[str, Role] = {
 def require(key: ApiKey, operation: str) -> None:
     """Raises Forbidden when the key's role is below what the operation needs."""
     needed = NEEDED[operation]
-    if role_of(key) < needed:
+    if not may(key, operation):
         raise Forbidden(
             f"the key {key.name!r} is a {key.role}; this needs {needed.name.lower()}",
             hint=f"use a key with the role {needed.name.lower()} or above",
         )
+
+
+def may(key: ApiKey, operation: str) -> bool:
+    """Whether the key's role is enough for an operation."""
+    return role_of(key) >= NEEDED[operation]
 
 
 def role_of(key: ApiKey) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ao.bus import Bus
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
+from ao.control.logins import Logins
 from ao.control.logs import Logs
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
@@ -40,6 +41,7 @@ class Services:
     schedules: Schedules
     secrets: Secrets
     keys: Keys
+    logins: Logins
     store: Store
     bus: Bus
     about: About

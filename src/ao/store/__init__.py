@@ -30,6 +30,7 @@ from ao.store.records import (
     Deployment,
     FinishAttempt,
     Finished,
+    Login,
     LostRuns,
     NewDeployment,
     NewRun,
@@ -253,6 +254,29 @@ class KeyStore(Protocol):
     async def revoke(self, key_id: ApiKeyId) -> None: ...
 
 
+class LoginStore(Protocol):
+    """Who is logged in to the dashboard. Only hashes of tokens are kept; what has expired is removed by the
+    next write."""
+
+    async def offer(self, link_hash: str, key_id: ApiKeyId, lifetime_us: int) -> None:
+        """A link that logs in as this key, once."""
+        ...
+
+    async def redeem(self, link_hash: str, session_hash: str, lifetime_us: int) -> bool:
+        """Trade a link for a session; False when it was used, has expired or never was."""
+        ...
+
+    async def open(self, session_hash: str, key_id: ApiKeyId, lifetime_us: int) -> None: ...
+
+    async def find(self, session_hash: str) -> Login | None:
+        """The session, unless it has expired or its key was revoked."""
+        ...
+
+    async def close(self, session_hash: str) -> None:
+        """End a session; ending it twice is no error."""
+        ...
+
+
 class Store(Protocol):
     """All of it. Opened by `ao.wiring`, closed by the one who opened it."""
 
@@ -272,6 +296,8 @@ class Store(Protocol):
     def secrets(self) -> SecretStore: ...
     @property
     def keys(self) -> KeyStore: ...
+    @property
+    def logins(self) -> LoginStore: ...
 
     async def check(self) -> None:
         """A cheap read and a durable write; raises when the store cannot take writes now."""

@@ -270,6 +270,14 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Somebody who is logged in to the dashboard, as the API key they did it with."""
+
+    key: ApiKey
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class LostRuns:
     """What a sweep found: runs that went back to pending, and runs that were failed."""
 

@@ -262,6 +262,11 @@ class SecretView(Response):
     actor: str
 
 
+class LoginLinkView(Response):
+    path: str = Field(description="Below the server's URL; logs in to the dashboard as this key, once.")
+    expires_at: datetime
+
+
 class GcView(Response):
     dry_run: bool
     environments: int

@@ -6,13 +6,15 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from ao.clock import to_datetime
+from ao.control.logins import LINK_SECONDS
 from ao.server.health import Readiness
 from ao.server.replies import reply, reply_list
 from ao.server.route import Route
 from ao.server.routes.parameters import AgentFilter, actor
 from ao.server.services import Services
 from ao.server.views import schedule_view, secret_view, worker_view
-from ao.wire.schemas import GcView, ScheduleView, SecretSet, SecretView, StatusView
+from ao.store.records import ApiKey
+from ao.wire.schemas import GcView, LoginLinkView, ScheduleView, SecretSet, SecretView, StatusView
 from ao.wire.schemas import Request as Strict
 
 SecretName = Annotated[
@@ -41,6 +43,13 @@ class OperationRoutes:
         add("/secrets/{name}", self.set_secret, methods=["PUT"], response_model=SecretView)
         add("/secrets/{name}", self.delete_secret, methods=["DELETE"], status_code=204, response_class=Response)
         add("/gc", self.collect_garbage, methods=["POST"], response_model=GcView)
+        add(
+            "/login-links",
+            self.create_login_link,
+            methods=["POST"],
+            status_code=201,
+            response_model=LoginLinkView,
+        )
         add("/status", self.get_status, methods=["GET"], response_model=StatusView)
         return router
 
@@ -76,6 +85,13 @@ class OperationRoutes:
             freed_bytes=collected.freed_bytes,
         )
         return reply(view)
+
+    async def create_login_link(self, request: Request) -> Response:
+        """A link to the dashboard that logs in as the key that asks, once, within an hour."""
+        key: ApiKey = request.scope["ao.key"]
+        path = await self._services.logins.offer(key.id)
+        until_us = await self._services.store.schedules.now_us() + LINK_SECONDS * 1_000_000
+        return reply(LoginLinkView(path=path, expires_at=to_datetime(until_us)), 201)
 
     async def get_status(self) -> Response:
         """What this server is, and how it is."""

@@ -285,3 +285,14 @@ api_key = Table(
     _int("revoked_us", null=True),
     Index("api_key_hash", "key_hash", unique=True),
 )
+
+login = Table(
+    "login",
+    metadata,
+    _text("token_hash", key=True),
+    _text("kind"),
+    _text("key_id"),
+    _int("until_us"),
+    sqlite_with_rowid=False,
+    comment="Of the dashboard: links that log in once, and sessions. Only hashes of the tokens are kept.",
+)

@@ -63,6 +63,14 @@ CREATE TABLE idempotency (
 	CONSTRAINT idempotency_pkey PRIMARY KEY (agent, key)
 );
 
+CREATE TABLE login (
+	token_hash TEXT COLLATE "C" NOT NULL,
+	kind TEXT COLLATE "C" NOT NULL,
+	key_id TEXT COLLATE "C" NOT NULL,
+	until_us BIGINT NOT NULL,
+	CONSTRAINT login_pkey PRIMARY KEY (token_hash)
+);
+
 CREATE TABLE meta (
 	key TEXT COLLATE "C" NOT NULL,
 	value TEXT COLLATE "C" NOT NULL,

@@ -65,6 +65,15 @@ CREATE TABLE idempotency (
 )
  WITHOUT ROWID;
 
+CREATE TABLE login (
+	token_hash TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	key_id TEXT NOT NULL,
+	until_us BIGINT NOT NULL,
+	CONSTRAINT login_pkey PRIMARY KEY (token_hash)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE meta (
 	"key" TEXT NOT NULL,
 	value TEXT NOT NULL,

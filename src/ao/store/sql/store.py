@@ -4,6 +4,7 @@ from ao.store.sql.agents import SqlAgentStore
 from ao.store.sql.deployments import SqlDeploymentStore
 from ao.store.sql.engine import Engine, Tx
 from ao.store.sql.keys import SqlKeyStore
+from ao.store.sql.logins import SqlLoginStore
 from ao.store.sql.logs import SqlLogStore
 from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
@@ -26,6 +27,7 @@ class SqlStore:
         self.schedules = SqlScheduleStore(engine)
         self.secrets = SqlSecretStore(engine)
         self.keys = SqlKeyStore(engine)
+        self.logins = SqlLoginStore(engine)
 
     async def check(self) -> None:
         def write(tx: Tx) -> None:

@@ -11,7 +11,7 @@ from ao.testing.store_contract.creating import Creating, Listing
 from ao.testing.store_contract.deploying import Deploying, Pointers
 from ao.testing.store_contract.harness import Harness
 from ao.testing.store_contract.logs import Logs
-from ao.testing.store_contract.others import Keys, Lifetime, Schedules, Secrets
+from ao.testing.store_contract.others import Keys, Lifetime, Logins, Schedules, Secrets
 from ao.testing.store_contract.workers import Leases
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Leases",
     "Lifetime",
     "Listing",
+    "Logins",
     "Logs",
     "Pointers",
     "Schedules",

@@ -157,6 +157,55 @@ class Keys:
             await harness.store.keys.revoke(ApiKeyId("nothing"))
 
 
+class Logins:
+    HOUR_US = 3600 * SECOND
+
+    async def test_a_link_opens_one_session(self, harness: Harness) -> None:
+        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        await harness.store.logins.offer("link", key.id, self.HOUR_US)
+        assert await harness.replica.logins.redeem("link", "session", self.HOUR_US)
+        assert not await harness.store.logins.redeem("link", "another", self.HOUR_US)
+        login = await harness.store.logins.find("session")
+        assert login is not None
+        assert login.key == key
+        assert await harness.store.logins.find("another") is None
+
+    async def test_only_one_of_many_uses_of_a_link_succeeds(self, harness: Harness) -> None:
+        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        await harness.store.logins.offer("link", key.id, self.HOUR_US)
+        stores = (harness.store, harness.replica)
+        uses = [
+            stores[number % 2].logins.redeem("link", f"session {number}", self.HOUR_US) for number in range(10)
+        ]
+        assert sum(await asyncio.gather(*uses)) == 1
+
+    async def test_links_and_sessions_expire(self, harness: Harness) -> None:
+        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        await harness.store.logins.offer("link", key.id, self.HOUR_US)
+        await harness.store.logins.open("session", key.id, self.HOUR_US)
+        harness.advance(3601)
+        assert not await harness.store.logins.redeem("link", "late", self.HOUR_US)
+        assert await harness.store.logins.find("session") is None
+
+    async def test_a_link_is_no_session_and_a_session_no_link(self, harness: Harness) -> None:
+        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        await harness.store.logins.offer("link", key.id, self.HOUR_US)
+        await harness.store.logins.open("session", key.id, self.HOUR_US)
+        assert await harness.store.logins.find("link") is None
+        assert not await harness.store.logins.redeem("session", "more", self.HOUR_US)
+
+    async def test_a_session_ends_with_its_key_or_when_it_is_closed(self, harness: Harness) -> None:
+        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        for session in ("first", "second"):
+            await harness.store.logins.open(session, key.id, self.HOUR_US)
+        await harness.store.logins.close("first")
+        await harness.store.logins.close("first")
+        assert await harness.store.logins.find("first") is None
+        assert await harness.store.logins.find("second") is not None
+        await harness.store.keys.revoke(key.id)
+        assert await harness.store.logins.find("second") is None
+
+
 class Lifetime:
     async def test_a_check_passes_while_the_store_takes_writes(self, harness: Harness) -> None:
         await harness.store.check()

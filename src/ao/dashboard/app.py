@@ -1,0 +1,34 @@
+"""The dashboard as one ASGI application, mounted by the server at `BASE`."""
+
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ao.dashboard.assets import Assets
+from ao.dashboard.frame import BASE, Frame
+from ao.dashboard.login import LoginPages
+from ao.dashboard.pages.home import HomePages
+from ao.dashboard.sessions import Sessions
+from ao.server.services import Services
+
+SMALL_BYTES = 500
+"""Answers below this size are not compressed."""
+
+
+def create_dashboard(services: Services) -> ASGIApp:
+    """All pages over these services."""
+    assets = Assets(BASE)
+    logins = services.logins
+    frame = Frame(services, assets, Sessions(logins, BASE))
+    routes = [
+        Route("/static/{name}", assets.serve, methods=["GET"], name="static"),
+        *LoginPages(frame, logins).routes(),
+        *HomePages(frame).routes(),
+    ]
+
+    async def lost(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await frame.lost(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return GZipMiddleware(Router(routes, redirect_slashes=False, default=lost), SMALL_BYTES, compresslevel=5)

@@ -1,0 +1,1 @@
+"""One module per section; each class holds the handlers of its pages and actions."""
