@@ -48,13 +48,15 @@ class Engine(Protocol):
     async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
         """Run `fn` as one atomic write; returns its result once that is durable.
 
-        `fn` may run more than once (after a rollback), in another thread, and must not await.
+        `fn` may run more than once (after a rollback), in another thread, and must not await. It is short:
+        other writes wait for it, and with SQLite the event loop does.
         `urgent` is for heartbeats and outcomes: they do not queue behind other writes' connections.
         """
         ...
 
-    async def read(self, fn: Callable[[Tx], T]) -> T:
-        """Run `fn`, which only reads; it sees every write that was acknowledged before the call."""
+    async def read(self, fn: Callable[[Tx], T], *, small: bool = False) -> T:
+        """Run `fn`, which only reads; it sees every write that was acknowledged before the call. `small`: it
+        finds a few rows by their keys, so that handing it to a thread would take longer than the answer."""
         ...
 
     async def close(self) -> None:

@@ -35,7 +35,7 @@ class SqlKeyStore:
         return await self._engine.write(write)
 
     async def find(self, key_hash: str) -> ApiKey | None:
-        row = await self._engine.read(lambda tx: tx.one(_FIND, {"key_hash": key_hash}))
+        row = await self._engine.read(lambda tx: tx.one(_FIND, {"key_hash": key_hash}), small=True)
         return None if row is None else ApiKey(*row)
 
     async def list(self) -> Sequence[ApiKey]:

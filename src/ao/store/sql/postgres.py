@@ -126,7 +126,7 @@ class PostgresEngine:
     async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
         return await self._on(self._urgent if urgent else self._writes, self._write, fn)
 
-    async def read(self, fn: Callable[[Tx], T]) -> T:
+    async def read(self, fn: Callable[[Tx], T], *, small: bool = False) -> T:
         return await self._on(self._reads, self._read, fn)
 
     async def _on(

@@ -67,7 +67,7 @@ class SqlRunStore:
         return await self._engine.write(lambda tx: _promote_due(tx, limit))
 
     async def get(self, run_id: RunId) -> Run:
-        row = await self._engine.read(lambda tx: tx.one(sql.GET, {"run_id": run_id}))
+        row = await self._engine.read(lambda tx: tx.one(sql.GET, {"run_id": run_id}), small=True)
         if row is None:
             raise NotFound(f"There is no run {run_id}.", hint="`ao runs` lists them.")
         return sql.run_from(row)

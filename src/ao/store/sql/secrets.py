@@ -53,4 +53,4 @@ class SqlSecretStore:
             found = ((name, tx.one(_RESOLVE, {"agent": agent, "name": name})) for name in names)
             return {name: bytes(row[0]) for name, row in found if row is not None}
 
-        return await self._engine.read(read) if names else {}
+        return await self._engine.read(read, small=True) if names else {}

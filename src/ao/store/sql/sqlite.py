@@ -1,16 +1,19 @@
-"""SQLite: one writer thread with micro-batched commits, and a pool of reading connections.
+"""SQLite: writes that are waiting share one transaction and one commit; small reads cost no thread.
 
-The writer takes everything that is queued, runs it in one transaction with a savepoint for each write,
-commits once (WAL, `synchronous=FULL`: the log is on the disk), and then answers everybody.
+Statements run on the thread of the event loop: handed to another thread they would take Python's lock back and forth,
+which costs several times what they cost. What takes time by nature does not run there: commits (WAL,
+`synchronous=FULL`: the log is on the disk), checkpoints, waiting for a lock of somebody else's, long reads.
 """
 
 import asyncio
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from ao.domain.errors import AoError, Unavailable
@@ -21,6 +24,8 @@ T = TypeVar("T")
 
 _BATCH = 256
 """Writes in one commit; bounds how long the first of them waits for the last."""
+_BATCH_SECONDS = 0.01
+"""After so long a batch is committed with what it has: the event loop has other things to do."""
 _READERS = 3
 _BUSY_SECONDS = 10.0
 _CHECKPOINT_PAGES = 4000
@@ -91,96 +96,184 @@ def _configure(connection: sqlite3.Connection, read_only: bool) -> None:
 
 
 class SqliteEngine:
-    """Implements `Engine`. The directory of `path` belongs to one process (`HomeInUse` guards it)."""
+    """Implements `Engine` for one event loop. The directory of `path` belongs to one process (`HomeInUse`
+    guards it)."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, offset: ClockOffset) -> None:
         self._path = path
         self._dialect = SqliteDialect(path)
         self._offset = offset
         self._connection = connection
-        self._tx = SqliteTx(connection, self._dialect)
-        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._writer = _Writer(connection, self._dialect, offset)
         self._closing = False
-        self._writer = threading.Thread(target=self._serve, name="ao-store-writer", daemon=True)
-        self._writer.start()
         self._local = threading.local()
         self._read_connections: list[sqlite3.Connection] = []
-        self._readers = ThreadPoolExecutor(_READERS, "ao-store-reader", initializer=self._open_reader)
+        self._readers = ThreadPoolExecutor(_READERS, "ao-store-reader")
 
     async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
         if self._closing:
             raise Unavailable("The store is closing.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Write(fn, future))
+        self._writer.put(_Write(fn, future))
         return await future
 
-    async def read(self, fn: Callable[[Tx], T]) -> T:
+    async def read(self, fn: Callable[[Tx], T], *, small: bool = False) -> T:
         if self._closing:
             raise Unavailable("The store is closing.")
+        if small:
+            return self._read(fn)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     async def close(self) -> None:
         if self._closing:
             return
         self._closing = True
-        self._queue.put(None)
+        await self._writer.close()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._writer.join()
         self._readers.shutdown()
         for connection in self._read_connections:
             connection.close()
         self._connection.close()
 
-    # --- reading -----------------------------------------------------------------------------------
-
-    def _open_reader(self) -> None:
-        connection = connect(self._path, read_only=True)
-        self._read_connections.append(connection)
-        self._local.tx = SqliteTx(connection, self._dialect)
-
     def _read(self, fn: Callable[[Tx], T]) -> T:
-        tx: SqliteTx = self._local.tx
-        tx.now_us = self._dialect.now_us() + self._offset.us
         try:
+            tx = self._reader()
+            tx.now_us = self._dialect.now_us() + self._offset.us
             return fn(tx)
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise self._dialect.error(error) from error
 
-    # --- writing -----------------------------------------------------------------------------------
+    def _reader(self) -> SqliteTx:
+        """This thread's."""
+        tx: SqliteTx | None = getattr(self._local, "tx", None)
+        if tx is None:
+            connection = connect(self._path, read_only=True)
+            self._read_connections.append(connection)
+            tx = self._local.tx = SqliteTx(connection, self._dialect)
+        return tx
+
+
+class _Writer:
+    """Takes what is waiting, runs it in one transaction with a savepoint for each write, commits once, and
+    then answers everybody; what comes meanwhile is the next batch."""
+
+    def __init__(self, connection: sqlite3.Connection, dialect: SqliteDialect, offset: ClockOffset) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._offset = offset
+        self._tx = SqliteTx(connection, dialect)
+        self._waiting: deque[_Write] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """While a batch is being written."""
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._jobs: SimpleQueue[Callable[[], list[_Done]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="ao-store-writer", daemon=True)
+        self._thread.start()
+        self._wait_for_locks(seconds=0)
+
+    def put(self, write: _Write) -> None:
+        self._waiting.append(write)
+        if self._loop is None:
+            self._idle.clear()
+            self._loop = write.future.get_loop()
+            self._loop.call_soon(self._begin)
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        await self._idle.wait()
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # On the loop
+
+    def _begin(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+        try:
+            self._connection.execute(self._dialect.BEGIN)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname == "SQLITE_BUSY":
+                # Somebody else has the lock: a backup, a shell.
+                self._jobs.put(lambda: self._with_patience(batch))
+                return
+            self._deliver(self._roll_back(batch, error))
+        except sqlite3.Error as error:
+            self._deliver(self._roll_back(batch, error))
+        else:
+            self._go_on(batch)
+
+    def _go_on(self, batch: list[_Write]) -> None:
+        until = time.perf_counter() + _BATCH_SECONDS
+        try:
+            done, rest = self._run_all(batch, until)
+        except sqlite3.Error as error:
+            self._deliver(self._roll_back(batch, error))
+            return
+        self._waiting.extendleft(reversed(rest))
+        if self._connection.in_transaction:
+            self._jobs.put(lambda: self._commit(done))
+        else:
+            self._deliver(done)
+
+    def _deliver(self, done: list[_Done]) -> None:
+        for future, result, error in done:
+            if future.done():  # the caller was cancelled; the write stands
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if self._waiting:
+            assert self._loop is not None
+            # After those who have just been answered: what they write next belongs to this batch.
+            self._loop.call_soon(self._begin)
+        else:
+            self._loop = None
+            self._idle.set()
+
+    # In the thread
 
     def _serve(self) -> None:
-        open_ = True
-        while open_:
-            batch: list[_Write] = []
-            item = self._queue.get()
-            while item is not None:
-                batch.append(item)
-                if len(batch) == _BATCH:
-                    break
-                try:
-                    item = self._queue.get_nowait()
-                except Empty:
-                    break
-            open_ = item is not None
-            if batch:
-                self._deliver(self._commit(batch))
+        while (job := self._jobs.get()) is not None:
+            done = job()
+            assert self._loop is not None
+            if not self._loop.is_closed():  # whoever waited there is gone with it
+                self._loop.call_soon_threadsafe(self._deliver, done)
 
-    def _commit(self, batch: list[_Write]) -> list[_Done]:
-        """Run a batch as one transaction; what it returns is durable, or did not happen."""
-        connection = self._connection
+    def _commit(self, done: list[_Done]) -> list[_Done]:
+        """What it returns is durable, or did not happen."""
         try:
-            connection.execute(self._dialect.BEGIN)
-            done = [self._run(write, alone=len(batch) == 1) for write in batch]
-            if connection.in_transaction:
-                connection.execute("COMMIT")
-            return done
+            self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            failure = self._failure(error)
-            return [_Done(write.future, None, failure) for write in batch]
+            return self._roll_back(done, error)
+        return done
+
+    def _with_patience(self, batch: list[_Write]) -> list[_Done]:
+        try:
+            self._wait_for_locks(_BUSY_SECONDS)
+            self._connection.execute(self._dialect.BEGIN)
+            done, _ = self._run_all(batch, float("inf"))
+        except sqlite3.Error as error:
+            return self._roll_back(batch, error)
+        finally:
+            self._wait_for_locks(seconds=0)
+        return self._commit(done) if self._connection.in_transaction else done
+
+    # In both
+
+    def _wait_for_locks(self, seconds: float) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+    def _run_all(self, batch: list[_Write], until: float) -> tuple[list[_Done], list[_Write]]:
+        """What was run in the time, and what was not. Raises when SQLite has rolled everything back."""
+        done: list[_Done] = []
+        for number, write in enumerate(batch):
+            if done and time.perf_counter() > until:
+                return done, batch[number:]
+            done.append(self._run(write, alone=len(batch) == 1))
+        return done, []
 
     def _run(self, write: _Write, *, alone: bool) -> _Done:
         """One write in its savepoint. Raises when SQLite has rolled the whole transaction back."""
@@ -201,6 +294,12 @@ class SqliteEngine:
             execute("RELEASE w")
         return _Done(write.future, result, None)
 
+    def _roll_back(self, batch: Sequence[_Write | _Done], error: sqlite3.Error) -> list[_Done]:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        failure = self._failure(error)
+        return [_Done(each.future, None, failure) for each in batch]
+
     def _failure(self, error: Exception) -> Exception:
         """What the caller gets: AO's errors as they are, the database's in AO's words."""
         if isinstance(error, AoError) or not isinstance(error, sqlite3.Error | UnicodeEncodeError):
@@ -208,22 +307,3 @@ class SqliteEngine:
         failure = self._dialect.error(error)
         failure.__cause__ = error
         return failure
-
-    def _deliver(self, done: list[_Done]) -> None:
-        """Answer each event loop once for the whole batch."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[_Done]] = {}
-        for item in done:
-            by_loop.setdefault(item.future.get_loop(), []).append(item)
-        for loop, items in by_loop.items():
-            if not loop.is_closed():  # whoever waited there is gone with it
-                loop.call_soon_threadsafe(_resolve, items)
-
-
-def _resolve(done: list[_Done]) -> None:
-    for future, result, error in done:
-        if future.done():  # the caller was cancelled; the write stands
-            continue
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
