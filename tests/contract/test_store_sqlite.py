@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from tests.databases import install, missing
 
 from ao import __version__
-from ao.domain.errors import AoError, DatabaseDamaged, InternalError, SchemaTooNew, StorageFull, Unavailable
+from ao.domain.errors import AoError, DatabaseDamaged, SchemaTooNew, StorageFull, Unavailable
 from ao.ids import new_run_id
 from ao.store import Store
 from ao.store.records import NewRun, Payload, RunFilter
@@ -356,40 +355,3 @@ class TestDurability:
         found = asyncio.run(stored())
         assert len(acknowledged) >= acknowledgements
         assert acknowledged <= found
-
-
-class TestWriter:
-    async def test_many_writes_share_a_commit(self, tmp_path: Path) -> None:
-        """400 concurrent writes must not cost 400 syncs: the log grows by few commits."""
-        store = await open_sqlite(tmp_path / "ao.db")
-        with closing(sqlite3.connect(tmp_path / "ao.db")) as watcher:
-            before = watcher.execute("PRAGMA data_version").fetchone()
-            await asyncio.gather(*(store.runs.create(new_run()) for _ in range(400)))
-            assert watcher.execute("PRAGMA data_version").fetchone() != before
-        assert len(await store.runs.list(RunFilter(), 1000)) == 400
-        await store.close()
-
-    async def test_a_defect_in_a_write_reaches_its_caller_alone(self, tmp_path: Path) -> None:
-        store = await open_sqlite(tmp_path / "ao.db")
-        broken = NewRun(new_run_id(), "support", "prod", Payload(object()), "key:dev")  # type: ignore[arg-type]
-        answers = await asyncio.gather(
-            store.runs.create(broken), store.runs.create(new_run()), return_exceptions=True
-        )
-        assert isinstance(answers[0], InternalError)
-        assert len(await store.runs.list(RunFilter(), 10)) == 1
-        await store.close()
-
-    async def test_half_a_surrogate_pair_is_refused_as_input(self, tmp_path: Path) -> None:
-        store = await open_sqlite(tmp_path / "ao.db")
-        with pytest.raises(AoError) as caught:
-            await store.runs.create(NewRun(new_run_id(), "support", "prod", Payload("\ud800"), "key:dev"))
-        assert caught.value.code == "invalid_input"
-        await store.close()
-
-    async def test_closing_ends_every_thread(self, tmp_path: Path) -> None:
-        before = set(threading.enumerate())
-        store = await open_sqlite(tmp_path / "ao.db")
-        await asyncio.gather(*(store.agents.list() for _ in range(10)))
-        await store.close()
-        left = [thread.name for thread in threading.enumerate() if thread not in before]
-        assert [name for name in left if name.startswith("ao-store")] == []

@@ -1,8 +1,8 @@
 """SQLite: writes that are waiting share one transaction and one commit; small reads cost no thread.
 
-Statements run on the thread of the event loop: handed to another thread they would take Python's lock back and forth,
-which costs several times what they cost. What takes time by nature does not run there: commits (WAL,
-`synchronous=FULL`: the log is on the disk), checkpoints, waiting for a lock of somebody else's, long reads.
+Statements run on the thread of the event loop: handed to another one they would take Python's lock back
+and forth, which costs several times what they cost. What takes time by nature does not run there: commits
+(WAL, `synchronous=FULL`: the log is on the disk), checkpoints, waiting for somebody else's lock, long reads.
 """
 
 import asyncio
