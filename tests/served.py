@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from tests.local import Local, local_platform
 
+from ao.domain.access import Role
 from ao.server.listen import Listener, bind
 from ao.server.services import Services
 from ao.wiring import application
@@ -45,8 +46,9 @@ class Served:
         assert document["status"] == status
         return document
 
-    async def key_of(self, role: str) -> str:
-        return await self.services.keys.issue(role, role)
+    async def key_of(self, role: str, agents: Sequence[str] = ()) -> str:
+        """The text of a new key."""
+        return (await self.services.keys.issue(role, Role(role), agents=agents))[1]
 
 
 @asynccontextmanager

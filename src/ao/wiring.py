@@ -20,6 +20,7 @@ from ao.build.local import LocalBuilder
 from ao.build.releases import remove_tree
 from ao.bus.local import LocalBus
 from ao.clock import SystemClock
+from ao.control.audit import AuditLog
 from ao.control.catalog import Catalog
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
@@ -31,6 +32,7 @@ from ao.control.schedules import Schedules
 from ao.control.secrets import Cipher, Secrets
 from ao.control.upkeep import announce_lost, promote_forever, sweep_forever
 from ao.dashboard.app import create_dashboard
+from ao.domain.access import Role
 from ao.domain.errors import SandboxError
 from ao.home import Home, write_private
 from ao.sandbox import Executor, Level
@@ -222,6 +224,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         secrets=secrets,
         keys=keys,
         logins=Logins(store, keys),
+        audit=AuditLog(store),
         store=store,
         bus=bus,
         about=about,
@@ -276,10 +279,8 @@ async def _ensure_key(keys: Keys, home: Home) -> ApiKey:
     """The key for the commands of this machine, readable by its user only; made when there is none."""
     key = await keys.authenticate(home.api_key.read_text().strip()) if home.api_key.exists() else None
     if key is None:
-        token = await keys.issue("local", "admin")
+        key, token = await keys.issue("local", Role.ADMIN)
         write_private(home.api_key, token)
-        key = await keys.authenticate(token)
-        assert key is not None
     return key
 
 

@@ -67,5 +67,9 @@ class TestKeys(store_contract.Keys):
     pass
 
 
+class TestAuditing(store_contract.Auditing):
+    pass
+
+
 class TestLifetime(store_contract.Lifetime):
     pass

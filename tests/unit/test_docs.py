@@ -13,7 +13,11 @@ from ao.project import template
 ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = {
     **{name: entry for name, entry in COMMANDS.items() if entry.subcommands is None},
-    **{name: entry for group in COMMANDS.values() for name, entry in (group.subcommands or {}).items()},
+    **{
+        f"{group} {name}": entry
+        for group, listed in COMMANDS.items()
+        for name, entry in (listed.subcommands or {}).items()
+    },
 }
 
 
@@ -26,7 +30,7 @@ def test_generated_parts_are_current(page: str) -> None:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_listed_summary_is_the_first_line_of_the_command(name: str) -> None:
     entry: Entry = ENTRIES[name]
-    assert load(name, entry).help.splitlines()[0] == entry.summary
+    assert load(name.rpartition(" ")[2], entry).help.splitlines()[0] == entry.summary
 
 
 def test_every_exit_status_is_explained() -> None:

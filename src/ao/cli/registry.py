@@ -41,6 +41,12 @@ _SECRETS = {
     "rm": Entry("ao.cli.secrets", "remove_secret", OPERATE, "Remove a secret."),
 }
 
+_KEYS = {
+    "create": Entry("ao.cli.keys", "create", OPERATE, "Make an API key; it is shown once."),
+    "list": Entry("ao.cli.keys", "list_keys", OPERATE, "List the API keys: roles, scopes, last use."),
+    "revoke": Entry("ao.cli.keys", "revoke", OPERATE, "End an API key."),
+}
+
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("ao.cli.init", "init", START, "Make a new agent that runs at once.", connects=False),
     "up": Entry("ao.cli.server", "up", START, "Start AO on this machine.", connects=False),
@@ -67,6 +73,8 @@ COMMANDS: Mapping[str, Entry] = {
     "secrets": Entry(
         "ao.cli.secrets", "", OPERATE, "Manage the secrets that agents name.", subcommands=_SECRETS
     ),
+    "keys": Entry("ao.cli.keys", "", OPERATE, "Manage the API keys.", subcommands=_KEYS),
+    "audit": Entry("ao.cli.audit", "audit", OPERATE, "Show who changed what, when and from where."),
     "gc": Entry("ao.cli.operate", "gc", OPERATE, "Remove environments and files that nothing uses any more."),
 }
 
@@ -136,10 +144,6 @@ class LazyGroup(_QuickHelp, TyperGroup):
         return name, load(name, self.entries[name]) if listed is not None else None, rest
 
 
-class _SecretsGroup(LazyGroup):
-    entries = _SECRETS
-
-
 def root() -> Any:
     """The `ao` command."""
     app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
@@ -162,7 +166,8 @@ def _about() -> None:
 
 def load(name: str, entry: Entry) -> Any:
     """The command itself; imports its module."""
-    app = typer.Typer(cls=_SecretsGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    kind = type("Group", (LazyGroup,), {"entries": entry.subcommands or {}})
+    app = typer.Typer(cls=kind, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
     if entry.subcommands is not None:
         app.callback(help=entry.summary)(lambda: None)
     else:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ao.domain.errors import InvalidInput, NotFound, Problem, UsageError
@@ -46,6 +47,29 @@ def run_id(text: str) -> str:
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.strip().lower()) is None:
         raise NotFound(f"there is no run {text!r}", hint="`ao runs` lists them")
     return text.strip().lower()
+
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def seconds(text: str) -> float:
+    """A length of time such as `90s`, `15m`, `12h`, `30d`, `2w`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"{text!r} is not a length of time", hint="write it as 90s, 15m, 12h, 30d or 2w")
+    return float(match[1]) * _UNIT_SECONDS[match[2]]
+
+
+def instant(text: str) -> str:
+    """A moment as ISO 8601: as given, local time where no zone is, or how long ago, such as `2h`."""
+    if re.fullmatch(r"\d+(\.\d+)?[smhdw]", text.strip()):
+        return (datetime.now(UTC) - timedelta(seconds=seconds(text))).isoformat()
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().isoformat()
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} is not a moment", hint="write 2026-11-20, 2026-11-20T14:30 or, for the past, 2h or 3d"
+        ) from error
 
 
 def run_input(text: str | None) -> object:

@@ -17,6 +17,7 @@ from ao.client.wire import Call, LostConnection
 
 if TYPE_CHECKING:
     from ao.wire import schemas as s
+    from ao.wire.access import AuditView, KeyCreated, KeyView
 
 T = TypeVar("T")
 
@@ -175,6 +176,22 @@ class Client:
 
     def delete_secret(self, name: str, agent: str | None = None) -> None:
         self.send(calls.delete_secret(name, agent))
+
+    def create_key(
+        self, name: str, role: str, *, agents: Sequence[str] = (), expires_in_seconds: float | None = None
+    ) -> "KeyCreated":
+        """Make an API key; its text is in the answer only."""
+        return self.send(calls.create_key(name, role, agents, expires_in_seconds))
+
+    def keys(self) -> "list[KeyView]":
+        return self.send(calls.list_keys())
+
+    def revoke_key(self, key_id: str) -> "KeyView":
+        return self.send(calls.revoke_key(key_id))
+
+    def audit(self, **where: Any) -> "s.Page[AuditView]":
+        """Who changed what; the arguments are those of `ao.client.calls.list_audit`."""
+        return self.send(calls.list_audit(**where))
 
     def gc(self, dry_run: bool = False) -> "s.GcView":
         return self.send(calls.collect_garbage(dry_run))

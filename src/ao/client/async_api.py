@@ -18,6 +18,7 @@ from ao.client.wire import Call, LostConnection
 
 if TYPE_CHECKING:
     from ao.wire import schemas as s
+    from ao.wire.access import AuditView, KeyCreated, KeyView
 
 T = TypeVar("T")
 
@@ -182,6 +183,22 @@ class AsyncClient:
 
     async def delete_secret(self, name: str, agent: str | None = None) -> None:
         await self.send(calls.delete_secret(name, agent))
+
+    async def create_key(
+        self, name: str, role: str, *, agents: Sequence[str] = (), expires_in_seconds: float | None = None
+    ) -> "KeyCreated":
+        """Make an API key; its text is in the answer only."""
+        return await self.send(calls.create_key(name, role, agents, expires_in_seconds))
+
+    async def keys(self) -> "list[KeyView]":
+        return await self.send(calls.list_keys())
+
+    async def revoke_key(self, key_id: str) -> "KeyView":
+        return await self.send(calls.revoke_key(key_id))
+
+    async def audit(self, **where: Any) -> "s.Page[AuditView]":
+        """Who changed what; the arguments are those of `ao.client.calls.list_audit`."""
+        return await self.send(calls.list_audit(**where))
 
     async def gc(self, dry_run: bool = False) -> "s.GcView":
         return await self.send(calls.collect_garbage(dry_run))

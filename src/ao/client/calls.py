@@ -16,6 +16,7 @@ from ao.domain.event import EventKind
 
 if TYPE_CHECKING:
     from ao.wire import schemas as s
+    from ao.wire.access import AuditView, KeyCreated, KeyView
 
 
 def create_run(
@@ -145,6 +146,38 @@ def delete_secret(name: str, agent: str | None = None) -> Call[None]:
     return Call("DELETE", f"/v1/secrets/{_part(name)}", _nothing, {"agent": agent}, repeatable=False)
 
 
+def create_key(
+    name: str, role: str, agents: Sequence[str], expires_in_seconds: float | None
+) -> "Call[KeyCreated]":
+    """Not repeatable: the second time the name is in use."""
+    body = {"name": name, "role": role, "agents": list(agents), "expires_in_seconds": expires_in_seconds}
+    return Call("POST", "/v1/keys", _one("access.KeyCreated"), body=body, repeatable=False)
+
+
+def list_keys() -> "Call[list[KeyView]]":
+    return Call("GET", "/v1/keys", _list("access.KeyView"))
+
+
+def revoke_key(key_id: str) -> "Call[KeyView]":
+    return Call("DELETE", f"/v1/keys/{_part(key_id)}", _one("access.KeyView"))
+
+
+def list_audit(
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    agent: str | None = None,
+    target: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> "Call[s.Page[AuditView]]":
+    """`since` and `until` are ISO 8601 with a time zone."""
+    where = {"actor": actor, "action": action, "agent": agent, "target": target, "since": since, "until": until}
+    return Call("GET", "/v1/audit", _page("access.AuditView"), {**where, "limit": limit, "cursor": cursor})
+
+
 def collect_garbage(dry_run: bool) -> "Call[s.GcView]":
     return Call("POST", "/v1/gc", _one("GcView"), {"dry_run": dry_run}, patience_seconds=600.0)
 
@@ -181,7 +214,9 @@ def run_view(value: object) -> "s.RunView":
 
 
 def _model(name: str) -> Any:
-    return getattr(import_module("ao.wire.schemas"), name)
+    """A class of `ao.wire.schemas`, or as `module.Class` of another module of `ao.wire`."""
+    module, _, kind = name.rpartition(".")
+    return getattr(import_module(f"ao.wire.{module or 'schemas'}"), kind)
 
 
 def _nothing(_body: bytes) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ao.build import Builder, BuildRequest, Collected, Upload
 from ao.bus import SCHEDULES, Bus, build_topic
+from ao.control import audit
 from ao.control.buildlog import BuildLog
 from ao.control.catalog import Catalog
 from ao.control.schedules import declared
@@ -53,7 +54,10 @@ class Deployments:
                     problems=[Problem("name", f"is {upload.config.name!r}, expected {agent!r}")],
                 )
             deployment = await self._store.deployments.create(
-                NewDeployment(new_deployment_id(), agent, actor, digest, message)
+                NewDeployment(new_deployment_id(), agent, actor, digest, message),
+                audit.entry(
+                    actor, "deployment.create", f"agent:{agent}", agent, source=digest, message=message
+                ),
             )
         except BaseException:
             await self._builder.discard(upload)
@@ -177,7 +181,10 @@ class Deployments:
         await self._builder.env_dir(target.release.digest, target.release.env_key)
         config = AgentConfig.model_validate_json(target.release.config)
         schedule = declared(config, await self._store.schedules.now_us())
-        move = await self._store.agents.move_pointer(agent, DEFAULT_ENVIRONMENT, to, reason, actor, schedule)
+        entry = audit.entry(actor, "agent.rollback", f"agent:{agent}", agent, to=to, reason=reason)
+        move = await self._store.agents.move_pointer(
+            agent, DEFAULT_ENVIRONMENT, to, reason, actor, schedule, entry
+        )
         self._catalog.forget_pointers()
         self._bus.publish(SCHEDULES)
         log.warning("rolled back", agent=agent, frm=move.frm, to=move.to, actor=actor, reason=reason)
@@ -205,8 +212,10 @@ class Deployments:
         await self._store.agents.get(agent)
         return await self._store.agents.history(agent, limit)
 
-    async def gc(self, dry_run: bool) -> Collected:
+    async def gc(self, dry_run: bool, actor: str) -> Collected:
         """Remove environments, unpacked releases and blobs that nothing refers to."""
+        if not dry_run:  # before: what is removed is outside of the store, and nobody may remove unseen
+            await self._store.audit.append(audit.entry(actor, "server.gc", "server", ""))
         environments, digests = await self._store.deployments.in_use()
         return await self._builder.collect(environments, digests, dry_run)
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from ao.blobs import BlobStore
 from ao.bus import CANCEL, READY, Bus, run_topic
 from ao.clock import to_datetime
+from ao.control import audit
 from ao.control.catalog import Catalog
 from ao.control.payloads import Payloads, dump
 from ao.domain.errors import InvalidInput, Problem
@@ -59,6 +60,9 @@ class Runs:
     async def get(self, run_id: RunId) -> Run:
         return await self._store.runs.get(run_id)
 
+    async def agent_of(self, run_id: str) -> str:
+        return (await self._store.runs.get(RunId(run_id))).agent
+
     async def list(self, where: RunFilter, limit: int) -> Sequence[Run]:
         return await self._store.runs.list(where, limit)
 
@@ -82,7 +86,8 @@ class Runs:
 
     async def cancel(self, run_id: RunId, actor: str) -> Run:
         """Cancel a run; one that has ended is returned as it is."""
-        result = await self._store.runs.cancel(run_id, actor)
+        entry = audit.entry(actor, "run.cancel", f"run:{run_id}", await self.agent_of(run_id))
+        result = await self._store.runs.cancel(run_id, actor, entry)
         if result.state is RunState.RUNNING:
             self._bus.publish(CANCEL)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ao.control import audit
 from ao.domain.agent_config import MAX_ARGUMENT_BYTES
 from ao.domain.errors import InvalidInput, NotFound, Problem, SandboxError
 from ao.store import Store
@@ -42,10 +43,13 @@ class Secrets:
         _check_name(name)
         _check_value(value)
         owner = agent or ""
-        return await self._store.secrets.set(owner, name, self._cipher.seal(owner, name, value), actor)
+        entry = audit.entry(actor, "secret.set", f"secret:{name}", owner)
+        return await self._store.secrets.set(owner, name, self._cipher.seal(owner, name, value), actor, entry)
 
-    async def delete(self, agent: str | None, name: str) -> None:
-        await self._store.secrets.delete(agent or "", name)
+    async def delete(self, agent: str | None, name: str, actor: str) -> None:
+        owner = agent or ""
+        entry = audit.entry(actor, "secret.delete", f"secret:{name}", owner)
+        await self._store.secrets.delete(owner, name, entry)
 
     async def list(self, agent: str | None) -> Sequence[Secret]:
         return await self._store.secrets.list(agent)

@@ -1,7 +1,7 @@
 """What all pages share: who visits, what they may do, how an answer or a refusal looks."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote
 
 import structlog
@@ -11,15 +11,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from ao.clock import SystemClock
+from ao.control.audit import ORIGIN
 from ao.control.logins import SITE_PATH
 from ao.dashboard.assets import Assets
 from ao.dashboard.navigation import Crumb, sections_for
 from ao.dashboard.sessions import CSRF_FIELD, Sessions, check_form, csrf_token, session_token
 from ao.dashboard.templating import environment
-from ao.domain.errors import AoError, Forbidden, NotFound, Unauthenticated, UsageError
+from ao.domain.access import ALL_AGENTS, SOME_AGENT, require
+from ao.domain.errors import AoError, NotFound, Unauthenticated, UsageError
 from ao.logs import get_logger
 from ao.server.failures import CLIENT_GONE, internal_error
-from ao.server.roles import may
+from ao.server.roles import RULES, Of, Rule, may_do
 from ao.server.services import Services
 from ao.store.records import Login
 from ao.wire.problems import status_of
@@ -65,9 +67,14 @@ class Visit:
     form: Mapping[str, str] = field(default_factory=dict)
     """Fields of the form that was sent, for an action."""
 
-    def may(self, operation: str) -> bool:
-        """Whether this visitor may do an operation of `ao.server.roles`."""
-        return may(self.login.key, operation)
+    def may(self, operation: str, agent: str = SOME_AGENT) -> bool:
+        """Whether this visitor may do an operation of `ao.server.roles`, with this agent or with any at all."""
+        return may_do(self.login.key, operation, agent)
+
+    @property
+    def scope(self) -> Sequence[str]:
+        """The agents that the visitor's key is for; empty means all. Lists show only theirs."""
+        return self.login.key.agents
 
     @property
     def actor(self) -> str:
@@ -120,12 +127,9 @@ class Frame:
         try:
             visit = await self._visit(request, is_action=is_action)
             request.scope["ao.key"] = visit.login.key
-            if not visit.may(needs):
-                key = visit.login.key
-                raise Forbidden(
-                    f"the key {key.name!r} is a {key.role}, which may not do this",
-                    hint="log out, and log in with a key that may",
-                )
+            ORIGIN.set(replace(ORIGIN.get(), key_id=visit.login.key.id))
+            rule = RULES[needs]
+            require(visit.login.key, rule.permission, await self._concerned(visit, rule))
             response = await handler(visit)
         except Unauthenticated:
             return self._to_login(request)
@@ -138,6 +142,15 @@ class Frame:
             return self.refusal(request, visit, internal_error(_request_id()))
         response.headers.setdefault("cache-control", "no-store")
         return response
+
+    async def _concerned(self, visit: Visit, rule: Rule) -> str:
+        """The agent that a page or form is about: in the path, form or query, or that of the path's run."""
+        if rule.of is Of.SERVER:
+            return ALL_AGENTS
+        if "run_id" in visit.path:
+            return await self.services.runs.agent_of(visit.path["run_id"]) if visit.scope else SOME_AGENT
+        named = (place["agent"] for place in (visit.path, visit.form, visit.query) if place.get("agent"))
+        return next(named, ALL_AGENTS if rule.of is Of.QUERY else SOME_AGENT)
 
     async def _visit(self, request: Request, *, is_action: bool) -> Visit:
         token = session_token(request)

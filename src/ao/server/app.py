@@ -18,6 +18,7 @@ from ao.server.door import Door, Rules
 from ao.server.health import Readiness
 from ao.server.openapi import complete
 from ao.server.route import Route
+from ao.server.routes.access import AccessRoutes
 from ao.server.routes.agents import AgentRoutes
 from ao.server.routes.deployments import DeploymentRoutes
 from ao.server.routes.operations import OperationRoutes
@@ -59,6 +60,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         AgentRoutes(services).router(),
         DeploymentRoutes(services, uploads).router(),
         OperationRoutes(services, readiness).router(),
+        AccessRoutes(services).router(),
         readiness.router(),
         _openapi_router(app),
     ]
@@ -67,6 +69,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
     app.state.methods = _methods(routers)
     if site is not None:
         _add_site(app, site)
+    app.state.agent_of_run = services.runs.agent_of
     app.openapi = complete(app)  # type: ignore[method-assign]
     app.add_exception_handler(AoError, failures.on_ao_error)
     app.add_exception_handler(HTTPException, failures.on_http_exception)

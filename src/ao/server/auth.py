@@ -32,7 +32,7 @@ class Authenticator:
         if key is None:
             self._seen.pop(digest, None)
             raise Unauthenticated(
-                "this API key is not valid here: wrong, revoked or of another server", hint=HINT
+                "this API key is not valid here: wrong, revoked, expired or of another server", hint=HINT
             )
         self._seen[digest] = (time.monotonic() + REMEMBERED_SECONDS, key)
         if len(self._seen) > REMEMBERED_KEYS:

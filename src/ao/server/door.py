@@ -9,6 +9,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ao.control.audit import ORIGIN, Origin
 from ao.domain.errors import AoError, Forbidden, InvalidInput
 from ao.ids import uuid7
 from ao.logs import get_logger
@@ -51,8 +52,11 @@ class Door:
             return
         visit = _Visit(scope, send)
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
+        source = scope["client"][0] if scope["client"] else ""
         try:
             await self._admit(scope, visit)
+            key = scope.get("ao.key")
+            ORIGIN.set(Origin(source, visit.request_id, key.id if key else ""))
             await self._app(scope, self._limited(scope, visit, receive), visit.send)
         except AoError as error:
             await problem_response(error, visit.refusal_status)(scope, receive, visit.send)

@@ -1,66 +1,127 @@
-"""Who may do what: one table of operations and the least role that each needs."""
+"""One table: what each operation needs, and where it says which agent it concerns."""
 
-from collections.abc import Mapping
-from enum import IntEnum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 
-from ao.domain.errors import Forbidden
+from fastapi import Request
+
+from ao.domain.access import ALL_AGENTS, SOME_AGENT, Permission, may, require
 from ao.store.records import ApiKey
 
 
-class Role(IntEnum):
-    """Each role may do what the ones before it may."""
+class Of(Enum):
+    """Where the agent stands that an operation concerns. The key's scope is held against it."""
 
-    VIEWER = 1
-    OPERATOR = 2
-    DEPLOYER = 3
-    ADMIN = 4
+    PATH = auto()
+    """`{agent}` in the path."""
+    QUERY = auto()
+    """`agent` in the query; without it, all agents."""
+    BODY = auto()
+    """In the body: the handler calls `require_agent`."""
+    LIST = auto()
+    """The answer lists what the key may see: the handler asks `sees` or `scope_of`. An `agent` in the query is
+    held against the scope."""
+    RUN = auto()
+    """The agent of the run `{run_id}`."""
+    SERVER = auto()
+    """The server as a whole: never a key with a scope."""
+    NOTHING = auto()
+    """No agent's affair: any key of the role."""
 
 
-NEEDED: Mapping[str, Role] = {
-    "create_run": Role.OPERATOR,
-    "list_runs": Role.VIEWER,
-    "get_run": Role.VIEWER,
-    "cancel_run": Role.OPERATOR,
-    "get_run_events": Role.VIEWER,
-    "get_run_logs": Role.VIEWER,
-    "search_run_logs": Role.VIEWER,
-    "list_run_attempts": Role.VIEWER,
-    "list_agents": Role.VIEWER,
-    "get_agent": Role.VIEWER,
-    "list_pointer_history": Role.VIEWER,
-    "create_deployment": Role.DEPLOYER,
-    "list_deployments": Role.VIEWER,
-    "get_deployment": Role.VIEWER,
-    "get_deployment_log": Role.VIEWER,
-    "get_diff": Role.VIEWER,
-    "rollback_agent": Role.DEPLOYER,
-    "list_schedules": Role.VIEWER,
-    "list_secrets": Role.DEPLOYER,
-    "set_secret": Role.DEPLOYER,
-    "delete_secret": Role.DEPLOYER,
-    "collect_garbage": Role.ADMIN,
-    "get_status": Role.VIEWER,
-    "get_openapi": Role.VIEWER,
-    "create_login_link": Role.VIEWER,
+@dataclass(frozen=True, slots=True)
+class Rule:
+    permission: Permission
+    of: Of
+
+
+_P = Permission
+
+RULES: Mapping[str, Rule] = {
+    "create_run": Rule(_P.RUN, Of.BODY),
+    "list_runs": Rule(_P.READ, Of.LIST),
+    "get_run": Rule(_P.READ, Of.RUN),
+    "cancel_run": Rule(_P.RUN, Of.RUN),
+    "get_run_events": Rule(_P.READ, Of.RUN),
+    "get_run_logs": Rule(_P.READ, Of.RUN),
+    "search_run_logs": Rule(_P.READ, Of.RUN),
+    "list_run_attempts": Rule(_P.READ, Of.RUN),
+    "list_agents": Rule(_P.READ, Of.LIST),
+    "get_agent": Rule(_P.READ, Of.PATH),
+    "list_pointer_history": Rule(_P.READ, Of.PATH),
+    "create_deployment": Rule(_P.DEPLOY, Of.PATH),
+    "list_deployments": Rule(_P.READ, Of.PATH),
+    "get_deployment": Rule(_P.READ, Of.PATH),
+    "get_deployment_log": Rule(_P.READ, Of.PATH),
+    "get_diff": Rule(_P.READ, Of.PATH),
+    "rollback_agent": Rule(_P.DEPLOY, Of.PATH),
+    "list_schedules": Rule(_P.READ, Of.LIST),
+    "list_secrets": Rule(_P.SECRETS, Of.LIST),
+    "set_secret": Rule(_P.SECRETS, Of.QUERY),
+    "delete_secret": Rule(_P.SECRETS, Of.QUERY),
+    "create_key": Rule(_P.ADMINISTER, Of.SERVER),
+    "list_keys": Rule(_P.ADMINISTER, Of.SERVER),
+    "revoke_key": Rule(_P.ADMINISTER, Of.SERVER),
+    "list_audit": Rule(_P.ADMINISTER, Of.SERVER),
+    "collect_garbage": Rule(_P.ADMINISTER, Of.SERVER),
+    "get_status": Rule(_P.READ, Of.NOTHING),
+    "get_openapi": Rule(_P.READ, Of.NOTHING),
+    "create_login_link": Rule(_P.READ, Of.NOTHING),
 }
 """By operation id. An operation without a row cannot be routed: the server does not start."""
 
-
-def require(key: ApiKey, operation: str) -> None:
-    """Raises Forbidden when the key's role is below what the operation needs."""
-    needed = NEEDED[operation]
-    if not may(key, operation):
-        raise Forbidden(
-            f"the key {key.name!r} is a {key.role}; this needs {needed.name.lower()}",
-            hint=f"use a key with the role {needed.name.lower()} or above",
-        )
+Locate = Callable[[str], Awaitable[str]]
+"""The agent of something with an id."""
 
 
-def may(key: ApiKey, operation: str) -> bool:
-    """Whether the key's role is enough for an operation."""
-    return role_of(key) >= NEEDED[operation]
+async def admit(request: Request, rule: Rule) -> None:
+    """Raises Forbidden unless the request's key has the role and, where the URL says enough, the scope."""
+    key = key_of(request)
+    require(key, rule.permission, await _concerned(request, rule) if key.agents else SOME_AGENT)
+    request.scope["ao.rule"] = rule
 
 
-def role_of(key: ApiKey) -> int:
-    """0, less than any role, for a role that this version does not know."""
-    return Role.__members__.get(key.role.upper(), 0)
+async def _concerned(request: Request, rule: Rule) -> str:
+    match rule.of:
+        case Of.PATH:
+            return str(request.path_params["agent"])
+        case Of.QUERY:
+            return request.query_params.get("agent", ALL_AGENTS)
+        case Of.LIST:
+            return request.query_params.get("agent", SOME_AGENT)
+        case Of.RUN:
+            agent_of_run: Locate = request.app.state.agent_of_run
+            return await agent_of_run(request.path_params["run_id"])
+        case Of.SERVER:
+            return ALL_AGENTS
+        case Of.BODY | Of.NOTHING:
+            return SOME_AGENT
+
+
+def key_of(request: Request) -> ApiKey:
+    key: ApiKey = request.scope["ao.key"]
+    return key
+
+
+def require_agent(request: Request, agent: str) -> None:
+    """Raises Forbidden unless the key may do on this agent what the operation does."""
+    rule: Rule = request.scope["ao.rule"]
+    require(key_of(request), rule.permission, agent)
+
+
+def may_do(key: ApiKey, operation: str, agent: str = SOME_AGENT) -> bool:
+    """Whether a key may do an operation of the table on this agent; without one, on any agent at all."""
+    rule = RULES[operation]
+    return may(key, rule.permission, ALL_AGENTS if rule.of is Of.SERVER else agent)
+
+
+def sees(request: Request, agent: str) -> bool:
+    """Whether a list that the operation makes shows what belongs to this agent; empty: to all agents."""
+    rule: Rule = request.scope["ao.rule"]
+    return may(key_of(request), rule.permission, agent or ALL_AGENTS)
+
+
+def scope_of(request: Request) -> Sequence[str]:
+    """The agents that the key is for; empty means all."""
+    return key_of(request).agents

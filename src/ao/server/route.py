@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from ao.domain.errors import InvalidInput, Problem, UsageError
 from ao.server.failures import problem_response
-from ao.server.roles import NEEDED, require
+from ao.server.roles import RULES, admit
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -22,19 +22,20 @@ _JSON = b"application/json"
 
 
 class Route(APIRoute):
-    """Its operation id is its handler's name, and has a row in `ao.server.roles.NEEDED`."""
+    """Its operation id is its handler's name, and has a row in `ao.server.roles.RULES`."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         operation = self.operation_id or self.name
-        if operation not in NEEDED:
-            raise LookupError(f"{operation} has no row in ao.server.roles.NEEDED")
+        if operation not in RULES:
+            raise LookupError(f"{operation} has no row in ao.server.roles.RULES")
+        rule = RULES[operation]
         takes_json = self.body_field is not None
         takes_query = bool(self.dependant.query_params)
         names = _known_names(self)
 
         async def handler(request: Request) -> Response:
-            require(request.scope["ao.key"], operation)
+            await admit(request, rule)
             if takes_json and not _is_json(request):
                 return problem_response(_NOT_JSON, 415)
             if not takes_query and request.scope["query_string"]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ao.bus import Bus
+from ao.control.audit import AuditLog
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
 from ao.control.logins import Logins
@@ -42,6 +43,7 @@ class Services:
     secrets: Secrets
     keys: Keys
     logins: Logins
+    audit: AuditLog
     store: Store
     bus: Bus
     about: About

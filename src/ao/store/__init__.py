@@ -23,6 +23,8 @@ from ao.store.records import (
     Agent,
     ApiKey,
     Attempt,
+    Audit,
+    AuditFilter,
     BuiltRelease,
     CancelResult,
     Claim,
@@ -32,6 +34,8 @@ from ao.store.records import (
     Finished,
     Login,
     LostRuns,
+    NewApiKey,
+    NewAudit,
     NewDeployment,
     NewRun,
     Owned,
@@ -77,7 +81,7 @@ class RunStore(Protocol):
         """Return a run that was not finished to `pending`, at once claimable. Refused when stale."""
         ...
 
-    async def cancel(self, run_id: RunId, actor: str) -> CancelResult:
+    async def cancel(self, run_id: RunId, actor: str, audit: NewAudit | None = None) -> CancelResult:
         """Cancel a pending run at once; mark a running one for its worker. A terminal one is left alone."""
         ...
 
@@ -140,7 +144,7 @@ class WorkerStore(Protocol):
 
 
 class DeploymentStore(Protocol):
-    async def create(self, deployment: NewDeployment) -> Deployment:
+    async def create(self, deployment: NewDeployment, audit: NewAudit | None = None) -> Deployment:
         """Allocate the agent's next version (agent made if new), status `building`."""
         ...
 
@@ -192,7 +196,14 @@ class AgentStore(Protocol):
         ...
 
     async def move_pointer(
-        self, agent: str, environment: str, to: int, reason: str, actor: str, schedule: Schedule | None
+        self,
+        agent: str,
+        environment: str,
+        to: int,
+        reason: str,
+        actor: str,
+        schedule: Schedule | None,
+        audit: NewAudit | None = None,
     ) -> PointerMove:
         """Point `stable` at a succeeded version (going back to it makes it `last_good` too); history
         appended; the schedule becomes that version's. `Conflict` when the version did not succeed or is
@@ -229,9 +240,11 @@ class ScheduleStore(Protocol):
 class SecretStore(Protocol):
     """Values are ciphertext here; encryption is the caller's."""
 
-    async def set(self, agent: str, name: str, ciphertext: bytes, actor: str) -> Secret: ...
+    async def set(
+        self, agent: str, name: str, ciphertext: bytes, actor: str, audit: NewAudit | None = None
+    ) -> Secret: ...
 
-    async def delete(self, agent: str, name: str) -> None: ...
+    async def delete(self, agent: str, name: str, audit: NewAudit | None = None) -> None: ...
 
     async def list(self, agent: str | None) -> Sequence[Secret]: ...
 
@@ -243,15 +256,34 @@ class SecretStore(Protocol):
 class KeyStore(Protocol):
     """Only hashes of API keys are kept."""
 
-    async def create(self, name: str, role: str, key_hash: str) -> ApiKey: ...
+    async def create(self, key: NewApiKey, audit: NewAudit | None = None) -> ApiKey: ...
 
     async def find(self, key_hash: str) -> ApiKey | None:
-        """The key that is not revoked and has this hash."""
+        """The key that has this hash and is neither revoked nor expired."""
         ...
 
     async def list(self) -> Sequence[ApiKey]: ...
 
-    async def revoke(self, key_id: ApiKeyId) -> None: ...
+    async def touch(self, key_id: ApiKeyId) -> None:
+        """It was used now."""
+        ...
+
+    async def revoke(self, key_id: ApiKeyId, audit: NewAudit | None = None) -> ApiKey:
+        """Revoking twice is no error; the first instant is kept, and the second is not in the audit log."""
+        ...
+
+
+class AuditStore(Protocol):
+    """Who changed what. Entries are never changed; methods that take a `NewAudit` write it in the transaction
+    of their change."""
+
+    async def append(self, entry: NewAudit) -> None:
+        """For what is changed outside of the store."""
+        ...
+
+    async def list(self, where: AuditFilter, limit: int) -> Sequence[Audit]:
+        """Newest first."""
+        ...
 
 
 class LoginStore(Protocol):
@@ -298,6 +330,8 @@ class Store(Protocol):
     def keys(self) -> KeyStore: ...
     @property
     def logins(self) -> LoginStore: ...
+    @property
+    def audit(self) -> AuditStore: ...
 
     async def check(self) -> None:
         """A cheap read and a durable write; raises when the store cannot take writes now."""

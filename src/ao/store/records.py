@@ -135,6 +135,8 @@ class RunFilter:
     version: int | None = None
     before: RunId | None = None
     """Keyset cursor: only runs created before this one."""
+    agents: Sequence[str] = ()
+    """Only runs of these; empty means all. Not together with `agent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class CancelResult:
     state: RunState
     """`cancelled` when it was pending; `running` when its worker has to stop it; else what it ended as."""
     worker_id: WorkerId | None
+    changed: bool = True
+    """False when it had ended already."""
 
 
 # --- deployments -----------------------------------------------------------------------------------
@@ -262,11 +266,73 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
+    """Implements `ao.domain.access.Principal`."""
+
     id: ApiKeyId
     name: str
     role: str
     created_us: int
     revoked_us: int | None
+    agents: Sequence[str] = ()
+    """The agents that it is for; empty means all."""
+    expires_us: int | None = None
+    last_used_us: int | None = None
+    """Written at most once a minute."""
+    actor: str = ""
+    """Who made it; empty for the one of the home directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    id: ApiKeyId
+    name: str
+    role: str
+    key_hash: str
+    agents: Sequence[str] = ()
+    expires_us: int | None = None
+    actor: str = ""
+
+
+# --- the audit log ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewAudit:
+    """One change, to be written in the transaction that makes it."""
+
+    actor: str
+    action: str
+    """What was done, such as `key.create`."""
+    target: str
+    """To what: a kind and a name, such as `secret:TOKEN`."""
+    agent: str
+    """The agent that it concerns; empty for the whole server."""
+    details: str
+    """JSON object."""
+    source: str
+    """Address that the request came from; empty for the server itself."""
+    request_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    id: str
+    at_us: int
+    entry: NewAudit
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    actor: str | None = None
+    action: str | None = None
+    """Exactly, or with its dot at the end all of a kind: `key.`."""
+    agent: str | None = None
+    target: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    before: str | None = None
+    """Keyset cursor: only entries with a smaller id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 from tests.served import ECHO, FUNCTION, Served, served, thread
 
 import ao
+from ao.domain.access import Role
 from ao.domain.errors import (
     BuildFailed,
     Forbidden,
@@ -131,7 +132,7 @@ async def test_errors_arrive_as_the_classes_that_the_server_raised(api: Served, 
     assert [problem.field for problem in refused.value.problems] == ["limit"]
     with ao.Client(api.url, "ao_wrongwrongwrong") as stranger, pytest.raises(Unauthenticated):
         await thread(stranger.agents)
-    with ao.Client(api.url, await api.key_of("viewer")) as viewer, pytest.raises(Forbidden):
+    with ao.Client(api.url, await api.key_of(Role.VIEWER)) as viewer, pytest.raises(Forbidden):
         await thread(viewer.run, "echo")
 
 

@@ -1,5 +1,6 @@
 """Who is let in: keys, roles, origins; and what answers without a key."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,12 +8,18 @@ import httpx
 import pytest
 from tests.served import Served, served, until
 
+from ao.control.keys import hash_key
+from ao.domain.access import GRANTS, Role
+from ao.ids import new_api_key_id
 from ao.server import auth
-from ao.server.roles import NEEDED, Role
+from ao.server.roles import RULES, Of
+from ao.store.records import NewApiKey
+from ao.store.sql.engine import ClockOffset
+from ao.testing.store_contract import Harness
 
 OPEN = {"/livez", "/readyz"}
-ROLES = [role.name.lower() for role in Role]
 RUN = "01936f2e-9c4b-7d3a-8f00-0123456789ab"
+MINE, OTHER = "mine", "other"
 
 
 @pytest.fixture
@@ -21,20 +28,20 @@ async def api(tmp_path: Path) -> AsyncIterator[Served]:
         yield api
 
 
-async def operations(api: Served) -> list[tuple[str, str, str]]:
+async def operations(api: Served, agent: str = "none", run_id: str = RUN) -> list[tuple[str, str, str]]:
     """(operation id, method, path with values) of every operation in the OpenAPI document."""
     document = await api.json("GET", "/v1/openapi.json")
+    values = defaultdict(lambda: RUN, run_id=run_id, agent=agent, version=1, name="NONE")
     found = []
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            filled = path.format(run_id=RUN, agent="none", version=1, name="NONE")
-            found.append((operation["operationId"], method.upper(), filled))
+            found.append((operation["operationId"], method.upper(), path.format_map(values)))
     return found
 
 
 async def test_only_health_answers_without_a_key(api: Served) -> None:
     async with httpx.AsyncClient(base_url=api.url, trust_env=False) as anonymous:
-        for _, method, path in [*await operations(api), ("", "GET", "/v1/nothing"), ("", "GET", "/")]:
+        for _, method, path in [*await operations(api), ("", "GET", "/v1/nothing")]:
             answer = await anonymous.request(method, path)
             if path in OPEN:
                 assert answer.status_code == 200
@@ -53,28 +60,116 @@ async def test_a_wrong_key_is_refused(api: Served, header: bytes) -> None:
     assert answer.status_code == 401
 
 
-async def test_every_route_lets_in_the_roles_of_its_row_and_no_other(api: Served) -> None:
-    """The matrix: each operation × each role. Anything but 403 is let in."""
-    found = await operations(api)
-    assert {operation for operation, _, _ in found} == set(NEEDED) | {"livez", "readyz"}
-    for role in ROLES:
-        headers = {"authorization": f"Bearer {await api.key_of(role)}"}
+async def refused(api: Served, token: str, operation: str, method: str, path: str, agent: str) -> bool:
+    """Whether the key is refused. Bodies are as wrong as can be after the door: 422 is let in, too."""
+    headers = {"authorization": f"Bearer {token}", "accept": "text/event-stream, application/json"}
+    body: object = {"agent": agent, "input": {}} if RULES[operation].of is Of.BODY else None
+    if RULES[operation].of in (Of.QUERY, Of.LIST):
+        path += f"?agent={agent}"
+    async with api.http.stream(method, path, headers=headers, json=body) as answer:
+        return answer.status_code == 403
+
+
+async def two_agents(api: Served) -> dict[str, str]:
+    """Agent → one of its runs, pending for ever: no worker is there."""
+    harness = Harness(api.services.store, api.services.store, ClockOffset())
+    for agent in (MINE, OTHER):
+        await harness.deploy(agent)
+    return {
+        agent: (await api.services.store.runs.create(harness.new_run(agent))).run_id for agent in (MINE, OTHER)
+    }
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_every_route_lets_in_the_roles_of_its_row_and_no_other(api: Served, role: Role) -> None:
+    """The matrix: each operation × each role × a key for all agents, for this one, for another one."""
+    runs = await two_agents(api)
+    everywhere, here = await api.key_of(role), await api.key_of(role, [MINE])
+    for agent in (OTHER, MINE):
+        found = await operations(api, agent, runs[agent])
+        assert {operation for operation, _, _ in found} == set(RULES) | {"livez", "readyz"}
         for operation, method, path in found:
             if path in OPEN:
                 continue
-            answer = await api.http.request(method, path, headers=headers)
-            expected = Role[role.upper()] >= NEEDED[operation]
-            assert (answer.status_code != 403) == expected, f"{role} {operation}: {answer.text}"
+            rule = RULES[operation]
+            granted = rule.permission in GRANTS[role]
+            in_scope = rule.of is Of.NOTHING or (agent == MINE and rule.of is not Of.SERVER)
+            case = f"{role} {operation} {agent}"
+            assert await refused(api, here, operation, method, path, agent) != (granted and in_scope), case
+            assert await refused(api, everywhere, operation, method, path, agent) != granted, case
+
+
+async def test_a_scoped_key_sees_only_its_agents_in_lists(api: Served) -> None:
+    runs = await two_agents(api)
+    for agent in ("", MINE, OTHER):
+        await api.services.secrets.set(agent or None, "TOKEN", "x", "key:test")
+    headers = {"authorization": f"Bearer {await api.key_of(Role.DEPLOYER, [MINE])}"}
+    answer = await api.json("GET", "/v1/runs?state=pending&state=running", headers=headers)
+    assert [run["id"] for run in answer["items"]] == [runs[MINE]]
+    assert [agent["name"] for agent in await api.json("GET", "/v1/agents", headers=headers)] == [MINE]
+    assert [secret["agent"] for secret in await api.json("GET", "/v1/secrets", headers=headers)] == [MINE]
+    await api.problem("PUT", "/v1/secrets/TOKEN", {"value": "x"}, status=403, headers=headers)
+    assert len((await api.json("GET", "/v1/runs"))["items"]) == 2
+
+
+async def test_pages_of_several_agents_have_no_gap_and_no_repeat(api: Served) -> None:
+    harness = Harness(api.services.store, api.services.store, ClockOffset())
+    for agent in ("a", "b", "c"):
+        await harness.deploy(agent)
+    made = [(await api.services.store.runs.create(harness.new_run(agent))).run_id for agent in "abcabcabccab"]
+    theirs = [run_id for run_id, agent in zip(made, "abcabcabccab", strict=True) if agent != "c"]
+    headers = {"authorization": f"Bearer {await api.key_of(Role.VIEWER, ['a', 'b'])}"}
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await api.json("GET", f"/v1/runs?limit=3{cursor}", headers=headers)
+        seen += [run["id"] for run in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert seen == theirs[::-1]
 
 
 async def test_a_role_that_is_not_known_may_do_nothing(api: Served) -> None:
-    headers = {"authorization": f"Bearer {await api.key_of('emperor')}"}
-    assert (await api.http.get("/v1/runs", headers=headers)).status_code == 403
+    await api.services.store.keys.create(NewApiKey(new_api_key_id(), "x", "emperor", hash_key("ao_emperor")))
+    answer = await api.http.get("/v1/runs", headers={"authorization": "Bearer ao_emperor"})
+    assert answer.status_code == 403
+
+
+async def test_an_expired_key_is_refused(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED_SECONDS", 0.0)
+    body = {"name": "brief", "role": "viewer", "expires_in_seconds": 0.5}
+    made = await api.json("POST", "/v1/keys", body, status=201)
+    headers = {"authorization": f"Bearer {made['secret']}"}
+
+    async def is_refused() -> bool:
+        return (await api.http.get("/v1/runs", headers=headers)).status_code == 401
+
+    await until(is_refused)
+
+
+async def test_keys_are_made_listed_and_revoked(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED_SECONDS", 0.0)
+    body = {"name": "ci", "role": "deployer", "agents": [MINE]}
+    made = await api.json("POST", "/v1/keys", body, status=201)
+    key = made["key"]
+    assert (key["name"], key["role"], key["agents"], key["actor"]) == ("ci", "deployer", [MINE], "key:local")
+    assert (key["last_used_at"], key["expires_at"]) == (None, None)
+    await api.problem("POST", "/v1/keys", body, status=409)
+    headers = {"authorization": f"Bearer {made['secret']}"}
+    await api.json("GET", "/v1/agents", headers=headers)
+    [listed] = [entry for entry in await api.json("GET", "/v1/keys") if entry["id"] == key["id"]]
+    assert listed["last_used_at"] is not None
+    assert made["secret"] not in (await api.http.get("/v1/keys")).text
+    revoked = await api.json("DELETE", f"/v1/keys/{key['id']}")
+    assert revoked["revoked_at"] is not None
+    await api.problem("GET", "/v1/agents", status=401, headers=headers)
+    await api.json("POST", "/v1/keys", body, status=201)
 
 
 async def test_a_revoked_key_stops_working_within_seconds(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "REMEMBERED_SECONDS", 0.0)
-    headers = {"authorization": f"Bearer {await api.key_of('viewer')}"}
+    headers = {"authorization": f"Bearer {await api.key_of(Role.VIEWER)}"}
     assert (await api.http.get("/v1/runs", headers=headers)).status_code == 200
     store = api.services.store
     [key] = [key for key in await store.keys.list() if key.role == "viewer"]

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ao.control.deployments import NOT_RESTORED, RESTORED
 from ao.server.replies import reply, reply_list
+from ao.server.roles import sees
 from ao.server.route import Route
 from ao.server.routes.parameters import AgentName, actor
 from ao.server.services import Services
@@ -36,9 +37,10 @@ class AgentRoutes:
         )
         return router
 
-    async def list_agents(self) -> Response:
+    async def list_agents(self, request: Request) -> Response:
         """Every agent that was ever deployed."""
-        return reply_list([agent_view(agent) for agent in await self._deployments.agents()])
+        agents = await self._deployments.agents()
+        return reply_list([agent_view(agent) for agent in agents if sees(request, agent.name)])
 
     async def get_agent(self, agent: AgentName) -> Response:
         """One agent and the versions that its pointers name."""

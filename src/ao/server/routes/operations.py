@@ -9,6 +9,7 @@ from ao.clock import to_datetime
 from ao.control.logins import LINK_SECONDS
 from ao.server.health import Readiness
 from ao.server.replies import reply, reply_list
+from ao.server.roles import sees
 from ao.server.route import Route
 from ao.server.routes.parameters import AgentFilter, actor
 from ao.server.services import Services
@@ -53,13 +54,15 @@ class OperationRoutes:
         add("/status", self.get_status, methods=["GET"], response_model=StatusView)
         return router
 
-    async def list_schedules(self, query: Annotated[AgentQuery, Query()]) -> Response:
+    async def list_schedules(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
         """Agents that run by themselves, and when next."""
-        return reply_list([schedule_view(entry) for entry in await self._services.schedules.list(query.agent)])
+        found = await self._services.schedules.list(query.agent)
+        return reply_list([schedule_view(entry) for entry in found if sees(request, entry.agent)])
 
-    async def list_secrets(self, query: Annotated[AgentQuery, Query()]) -> Response:
+    async def list_secrets(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
         """Names of secrets; values never leave."""
-        return reply_list([secret_view(secret) for secret in await self._services.secrets.list(query.agent)])
+        found = await self._services.secrets.list(query.agent)
+        return reply_list([secret_view(secret) for secret in found if sees(request, secret.agent)])
 
     async def set_secret(
         self, request: Request, name: SecretName, body: SecretSet, query: Annotated[AgentQuery, Query()]
@@ -69,14 +72,16 @@ class OperationRoutes:
             secret_view(await self._services.secrets.set(query.agent, name, body.value, actor(request)))
         )
 
-    async def delete_secret(self, name: SecretName, query: Annotated[AgentQuery, Query()]) -> Response:
+    async def delete_secret(
+        self, request: Request, name: SecretName, query: Annotated[AgentQuery, Query()]
+    ) -> Response:
         """Remove a secret."""
-        await self._services.secrets.delete(query.agent, name)
+        await self._services.secrets.delete(query.agent, name, actor(request))
         return Response(status_code=204)
 
-    async def collect_garbage(self, query: Annotated[GcQuery, Query()]) -> Response:
+    async def collect_garbage(self, request: Request, query: Annotated[GcQuery, Query()]) -> Response:
         """Remove environments, releases and blobs that nothing refers to."""
-        collected = await self._services.deployments.gc(query.dry_run)
+        collected = await self._services.deployments.gc(query.dry_run, actor(request))
         view = GcView(
             dry_run=query.dry_run,
             environments=collected.environments,

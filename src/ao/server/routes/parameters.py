@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Path, Request
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from ao.store.records import ApiKey
+from ao.server.roles import key_of
 from ao.wire.schemas import AGENT_NAME, MAX_VERSION
 from ao.wire.schemas import Request as Strict
 
@@ -49,5 +49,4 @@ class PageQuery(Strict):
 
 def actor(request: Request) -> str:
     """Who asks, as it is kept with what they change."""
-    key: ApiKey = request.scope["ao.key"]
-    return f"key:{key.name}"
+    return f"key:{key_of(request).name}"

@@ -14,6 +14,7 @@ from ao.domain.event import EventKind
 from ao.domain.run import TERMINAL, RunState
 from ao.ids import RunId
 from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
+from ao.server.roles import require_agent, scope_of
 from ao.server.route import Route
 from ao.server.routes.parameters import After, AgentFilter, Cursor, Instant, Limit, RunIdText, Wait, actor
 from ao.server.services import Services
@@ -129,6 +130,7 @@ class RunRoutes:
         self, request: Request, body: RunCreate, query: Annotated[WaitQuery, Query()], key: KeyHeader = None
     ) -> Response:
         """Accept a run. It is durable when the answer is sent, and starts as soon as a slot is free."""
+        require_agent(request, body.agent)
         run, is_new = await self._runs.create(with_key(body, key), actor(request))
         location = {"location": f"/v1/runs/{run.id}"}
         if query.wait and not run.head.state.terminal:
@@ -145,12 +147,13 @@ class RunRoutes:
         )
         return reply(await self._view(run))
 
-    async def list_runs(self, query: Annotated[RunsQuery, Query()]) -> Response:
+    async def list_runs(self, request: Request, query: Annotated[RunsQuery, Query()]) -> Response:
         """Runs, newest first."""
         before = read_cursor(query.cursor)
         if before is not None and len(before) != 36:
             raise bad_cursor()
-        where = RunFilter(query.agent, query.state, query.version, RunId(before) if before else None)
+        scope = scope_of(request) if query.agent is None else ()
+        where = RunFilter(query.agent, query.state, query.version, RunId(before) if before else None, scope)
         runs = await self._runs.list(where, query.limit + 1)
         more = cursor(runs[query.limit - 1].id) if len(runs) > query.limit else None
         items = [run_summary(run) for run in runs[: query.limit]]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus, Pointer
 from ao.domain.errors import Conflict, NotFound
 from ao.ids import DeploymentId
-from ao.store.records import Agent, Deployment, PointerMove, Schedule
+from ao.store.records import Agent, Deployment, NewAudit, PointerMove, Schedule
 from ao.store.sql import pointers
+from ao.store.sql.audit import note
 from ao.store.sql.deployments import find_version, get_deployment
 from ao.store.sql.engine import Engine, Tx
 
@@ -48,7 +49,14 @@ class SqlAgentStore:
         return await self._engine.read(read)
 
     async def move_pointer(
-        self, agent: str, environment: str, to: int, reason: str, actor: str, schedule: Schedule | None
+        self,
+        agent: str,
+        environment: str,
+        to: int,
+        reason: str,
+        actor: str,
+        schedule: Schedule | None,
+        audit: NewAudit | None = None,
     ) -> PointerMove:
         def write(tx: Tx) -> PointerMove:
             if tx.one(pointers.LOCK_AGENT, {"agent": agent}) is None:
@@ -62,6 +70,7 @@ class SqlAgentStore:
             live = pointers.stable_of(tx, agent, environment)
             if live is not None and live[0] == to:
                 raise Conflict(f"{agent} v{to} is already live in {environment}.")
+            note(tx, audit)
             return pointers.move_stable(tx, agent, environment, (to, target.id), reason, actor, schedule)
 
         return await self._engine.write(write)

@@ -115,7 +115,7 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
         tx.run(sql.REQUEST_CANCEL, {"run_id": run_id})
         return CancelResult(RunState.RUNNING, None if held.worker_id is None else WorkerId(held.worker_id))
     if state is not RunState.PENDING:
-        return CancelResult(state, None)
+        return CancelResult(state, None, changed=False)
     transition = cancel_pending(tx.now_us, actor)
     _leave(tx, held, transition, [], tx.now_us)
     _put_outcome(tx, held, transition, None)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus
 from ao.domain.errors import Conflict, NotFound
 from ao.ids import DeploymentId, Digest
-from ao.store.records import BuiltRelease, Deployment, NewDeployment, Schedule
+from ao.store.records import BuiltRelease, Deployment, NewAudit, NewDeployment, Schedule
 from ao.store.sql import pointers
+from ao.store.sql.audit import note
 from ao.store.sql.codec import clean
 from ao.store.sql.engine import Engine, Params, Row, Tx
 
@@ -71,7 +72,7 @@ class SqlDeploymentStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def create(self, deployment: NewDeployment) -> Deployment:
+    async def create(self, deployment: NewDeployment, audit: NewAudit | None = None) -> Deployment:
         params: Params = {
             "deployment_id": deployment.id,
             "agent": deployment.agent,
@@ -84,6 +85,7 @@ class SqlDeploymentStore:
             row = tx.one(_NEXT_VERSION, params)
             assert row is not None
             tx.run(_INSERT, params | {"version": row[0]})
+            note(tx, audit)
             return get_deployment(tx, deployment.id)
 
         return await self._engine.write(write)

@@ -1,8 +1,9 @@
 """`ao.store.LoginStore` in SQL."""
 
 from ao.ids import ApiKeyId
-from ao.store.records import ApiKey, Login
+from ao.store.records import Login
 from ao.store.sql.engine import Engine, Tx
+from ao.store.sql.keys import COLUMNS_OF_K, key_from
 
 _PUT = """
 INSERT INTO login (token_hash, kind, key_id, until_us)
@@ -13,10 +14,11 @@ _FORGET = "DELETE FROM login WHERE until_us <= :now"
 _TAKE_LINK = """
 DELETE FROM login WHERE token_hash = :token_hash AND kind = 'link' AND until_us > :now RETURNING key_id"""
 
-_FIND = """
-SELECT k.key_id, k.name, k.role, k.created_us, k.revoked_us, s.until_us
+_FIND = f"""
+SELECT {COLUMNS_OF_K}, s.until_us
 FROM login s JOIN api_key k ON k.key_id = s.key_id
-WHERE s.token_hash = :token_hash AND s.kind = 'session' AND s.until_us > :now AND k.revoked_us IS NULL"""
+WHERE s.token_hash = :token_hash AND s.kind = 'session' AND s.until_us > :now AND k.revoked_us IS NULL
+  AND (k.expires_us IS NULL OR k.expires_us > :now)"""
 
 _CLOSE = "DELETE FROM login WHERE token_hash = :token_hash AND kind = 'session'"
 
@@ -43,7 +45,7 @@ class SqlLoginStore:
 
     async def find(self, session_hash: str) -> Login | None:
         row = await self._engine.read(lambda tx: tx.one(_FIND, {"token_hash": session_hash}))
-        return None if row is None else Login(ApiKey(*row[:5]), row[5])
+        return None if row is None else Login(key_from(row[:-1]), row[-1])
 
     async def close(self, session_hash: str) -> None:
         await self._engine.write(lambda tx: tx.run(_CLOSE, {"token_hash": session_hash}))

@@ -1,11 +1,13 @@
 """`ao.store.RunStore` in SQL."""
 
+import itertools
 import json
 from collections.abc import Sequence
 
 from ao.domain.errors import IdempotencyConflict, NotFound
 from ao.domain.event import Event, EventKind, NewEvent
 from ao.domain.outcome import AttemptOutcome
+from ao.domain.run import RunState
 from ao.domain.run import claim as claim_transition
 from ao.domain.run import create as create_transition
 from ao.ids import RunId, WorkerId
@@ -16,12 +18,14 @@ from ao.store.records import (
     Created,
     FinishAttempt,
     Finished,
+    NewAudit,
     NewRun,
     Run,
     RunFilter,
 )
 from ao.store.sql import attempts
 from ao.store.sql import run_sql as sql
+from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
 from ao.store.sql.engine import Engine, Params, Row, Tx
 
@@ -60,8 +64,14 @@ class SqlRunStore:
         encoded = encode_events(events)
         await self._engine.write(lambda tx: attempts.give_back(tx, run_id, fence, encoded), urgent=True)
 
-    async def cancel(self, run_id: RunId, actor: str) -> CancelResult:
-        return await self._engine.write(lambda tx: attempts.cancel(tx, run_id, actor))
+    async def cancel(self, run_id: RunId, actor: str, audit: NewAudit | None = None) -> CancelResult:
+        def write(tx: Tx) -> CancelResult:
+            result = attempts.cancel(tx, run_id, actor)
+            if result.changed:
+                note(tx, audit)
+            return result
+
+        return await self._engine.write(write)
 
     async def promote_due(self, limit: int) -> tuple[int, int | None]:
         return await self._engine.write(lambda tx: _promote_due(tx, limit))
@@ -186,19 +196,20 @@ def unblock(tx: Tx, limit: int = 1000) -> int:
 
 
 def _list(tx: Tx, where: RunFilter, limit: int) -> list[Run]:
-    """One bounded probe per state, merged: each can use an index in the order of the answer."""
-    params = {"agent": where.agent, "version": where.version, "before": where.before, "limit": limit}
-    asked = {
-        "agent": where.agent is not None,
-        "version": where.version is not None,
-        "before": where.before is not None,
-    }
-    if not where.states:
-        return [sql.run_from(row) for row in tx.all(sql.list_sql(state=None, **asked), params)]
-    runs = [
-        sql.run_from(row)
-        for state in dict.fromkeys(where.states)
-        for row in tx.all(sql.list_sql(state=state, **asked), params)
-    ]
+    """One bounded probe per agent and state, merged: each can use an index in the order of the answer."""
+    agents: Sequence[str | None] = where.agents or [where.agent]
+    states: Sequence[RunState | None] = list(dict.fromkeys(where.states)) or [None]
+    runs = []
+    for agent, state in itertools.product(agents, states):
+        params = {"agent": agent, "version": where.version, "before": where.before, "limit": limit}
+        probe = sql.list_sql(
+            state=state,
+            agent=agent is not None,
+            version=where.version is not None,
+            before=where.before is not None,
+        )
+        runs += [sql.run_from(row) for row in tx.all(probe, params)]
+    if len(agents) * len(states) == 1:
+        return runs
     runs.sort(key=lambda run: run.id, reverse=True)
     return runs[:limit]

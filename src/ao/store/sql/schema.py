@@ -283,6 +283,10 @@ api_key = Table(
     _text("key_hash"),
     _int("created_us"),
     _int("revoked_us", null=True),
+    _text("agents", null=True),
+    _int("expires_us", null=True),
+    _int("last_used_us", null=True),
+    _text("actor", null=True),
     Index("api_key_hash", "key_hash", unique=True),
 )
 
@@ -295,4 +299,23 @@ login = Table(
     _int("until_us"),
     sqlite_with_rowid=False,
     comment="Of the dashboard: links that log in once, and sessions. Only hashes of the tokens are kept.",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _text("audit_id", key=True),
+    _int("at_us"),
+    _text("actor"),
+    _text("action"),
+    _text("target"),
+    _text("agent"),
+    _text("details"),
+    _text("source"),
+    _text("request_id"),
+    _text("key_id"),
+    Index("audit_agent", "agent", "audit_id"),
+    Index("audit_target", "target", "audit_id"),
+    sqlite_with_rowid=False,
+    comment="Append-only: who changed what, when, from where; written in the transaction of the change.",
 )

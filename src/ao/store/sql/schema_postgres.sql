@@ -19,10 +19,32 @@ CREATE TABLE api_key (
 	key_hash TEXT COLLATE "C" NOT NULL,
 	created_us BIGINT NOT NULL,
 	revoked_us BIGINT,
+	agents TEXT COLLATE "C",
+	expires_us BIGINT,
+	last_used_us BIGINT,
+	actor TEXT COLLATE "C",
 	CONSTRAINT api_key_pkey PRIMARY KEY (key_id)
 );
 
 CREATE UNIQUE INDEX api_key_hash ON api_key (key_hash);
+
+CREATE TABLE audit (
+	audit_id TEXT COLLATE "C" NOT NULL,
+	at_us BIGINT NOT NULL,
+	actor TEXT COLLATE "C" NOT NULL,
+	action TEXT COLLATE "C" NOT NULL,
+	target TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	details TEXT COLLATE "C" NOT NULL,
+	source TEXT COLLATE "C" NOT NULL,
+	request_id TEXT COLLATE "C" NOT NULL,
+	key_id TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT audit_pkey PRIMARY KEY (audit_id)
+);
+
+CREATE INDEX audit_agent ON audit (agent, audit_id);
+
+CREATE INDEX audit_target ON audit (target, audit_id);
 
 CREATE TABLE deployment (
 	deployment_id TEXT COLLATE "C" NOT NULL,

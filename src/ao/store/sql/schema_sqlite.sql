@@ -19,10 +19,33 @@ CREATE TABLE api_key (
 	key_hash TEXT NOT NULL,
 	created_us BIGINT NOT NULL,
 	revoked_us BIGINT,
+	agents TEXT,
+	expires_us BIGINT,
+	last_used_us BIGINT,
+	actor TEXT,
 	CONSTRAINT api_key_pkey PRIMARY KEY (key_id)
 );
 
 CREATE UNIQUE INDEX api_key_hash ON api_key (key_hash);
+
+CREATE TABLE audit (
+	audit_id TEXT NOT NULL,
+	at_us BIGINT NOT NULL,
+	actor TEXT NOT NULL,
+	action TEXT NOT NULL,
+	target TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	details TEXT NOT NULL,
+	source TEXT NOT NULL,
+	request_id TEXT NOT NULL,
+	key_id TEXT NOT NULL,
+	CONSTRAINT audit_pkey PRIMARY KEY (audit_id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX audit_agent ON audit (agent, audit_id);
+
+CREATE INDEX audit_target ON audit (target, audit_id);
 
 CREATE TABLE deployment (
 	deployment_id TEXT NOT NULL,

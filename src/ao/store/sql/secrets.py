@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ao.domain.errors import NotFound
-from ao.store.records import Secret
+from ao.store.records import NewAudit, Secret
+from ao.store.sql.audit import note
 from ao.store.sql.engine import Engine, Params, Tx
 
 _SET = """
@@ -25,21 +26,25 @@ class SqlSecretStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def set(self, agent: str, name: str, ciphertext: bytes, actor: str) -> Secret:
+    async def set(
+        self, agent: str, name: str, ciphertext: bytes, actor: str, audit: NewAudit | None = None
+    ) -> Secret:
         params: Params = {"agent": agent, "name": name, "ciphertext": ciphertext, "actor": actor}
 
         def write(tx: Tx) -> Secret:
             row = tx.one(_SET, params)
             assert row is not None
+            note(tx, audit)
             return Secret(*row)
 
         return await self._engine.write(write)
 
-    async def delete(self, agent: str, name: str) -> None:
+    async def delete(self, agent: str, name: str, audit: NewAudit | None = None) -> None:
         def write(tx: Tx) -> None:
             if tx.run(_DELETE, {"agent": agent, "name": name}) == 0:
                 owner = f"agent {agent}" if agent else "all agents"
                 raise NotFound(f"There is no secret {name} of {owner}.", hint="`ao secrets list` shows them.")
+            note(tx, audit)
 
         await self._engine.write(write)
 

@@ -1,6 +1,7 @@
 """`ao.store.Store` over one engine."""
 
 from ao.store.sql.agents import SqlAgentStore
+from ao.store.sql.audit import SqlAuditStore
 from ao.store.sql.deployments import SqlDeploymentStore
 from ao.store.sql.engine import Engine, Tx
 from ao.store.sql.keys import SqlKeyStore
@@ -28,6 +29,7 @@ class SqlStore:
         self.secrets = SqlSecretStore(engine)
         self.keys = SqlKeyStore(engine)
         self.logins = SqlLoginStore(engine)
+        self.audit = SqlAuditStore(engine)
 
     async def check(self) -> None:
         def write(tx: Tx) -> None:

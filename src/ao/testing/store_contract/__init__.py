@@ -6,6 +6,7 @@ Give pytest a fixture `harness` that yields a `Harness` over a fresh database, a
 """
 
 from ao.testing.store_contract.attempts import Attempts, Cancelling, Fences, HandingBack
+from ao.testing.store_contract.auditing import Auditing
 from ao.testing.store_contract.claiming import Claiming, Delays
 from ao.testing.store_contract.creating import Creating, Listing
 from ao.testing.store_contract.deploying import Deploying, Pointers
@@ -16,6 +17,7 @@ from ao.testing.store_contract.workers import Leases
 
 __all__ = [
     "Attempts",
+    "Auditing",
     "Cancelling",
     "Claiming",
     "Creating",

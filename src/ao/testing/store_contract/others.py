@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
+from typing import Any
 
 import pytest
 
 from ao.domain.errors import Conflict, NotFound, Unavailable
-from ao.ids import ApiKeyId
-from ao.store.records import RunFilter, Schedule
+from ao.ids import ApiKeyId, new_api_key_id
+from ao.store.records import NewApiKey, RunFilter, Schedule
 from ao.testing.store_contract.harness import AGENT, SECOND, Harness, schedule
 
 
@@ -134,9 +135,13 @@ class Secrets:
             await harness.store.secrets.delete(AGENT, "TOKEN")
 
 
+def new_key(key_hash: str, **more: Any) -> NewApiKey:
+    return NewApiKey(new_api_key_id(), "laptop", "admin", key_hash, **more)
+
+
 class Keys:
     async def test_a_key_is_found_by_its_hash_until_it_is_revoked(self, harness: Harness) -> None:
-        key = await harness.store.keys.create("laptop", "admin", "h1")
+        key = await harness.store.keys.create(new_key("h1"))
         assert await harness.store.keys.find("h1") == key
         assert await harness.store.keys.find("h2") is None
         await harness.store.keys.revoke(key.id)
@@ -148,9 +153,33 @@ class Keys:
         assert await harness.store.keys.list() == [listed]
 
     async def test_a_hash_is_used_once(self, harness: Harness) -> None:
-        await harness.store.keys.create("laptop", "admin", "h1")
+        await harness.store.keys.create(new_key("h1"))
         with pytest.raises(Conflict):
-            await harness.store.keys.create("server", "viewer", "h1")
+            await harness.store.keys.create(new_key("h1"))
+
+    async def test_scope_and_maker_are_kept(self, harness: Harness) -> None:
+        key = await harness.store.keys.create(new_key("h1", agents=["a", "b"], actor="key:ops"))
+        assert (tuple(key.agents), key.actor, key.expires_us) == (("a", "b"), "key:ops", None)
+        assert await harness.store.keys.find("h1") == key
+
+    async def test_a_key_expires_by_the_database_s_clock(self, harness: Harness) -> None:
+        now_us = await harness.store.schedules.now_us()
+        await harness.store.keys.create(new_key("h1", expires_us=now_us + 60 * SECOND))
+        assert await harness.store.keys.find("h1") is not None
+        harness.advance(61)
+        assert await harness.store.keys.find("h1") is None
+
+    async def test_the_last_use_is_kept(self, harness: Harness) -> None:
+        key = await harness.store.keys.create(new_key("h1"))
+        assert key.last_used_us is None
+        await harness.store.keys.touch(key.id)
+        harness.advance(60)
+        (first,) = await harness.store.keys.list()
+        await harness.store.keys.touch(key.id)
+        (second,) = await harness.store.keys.list()
+        assert first.last_used_us is not None
+        assert second.last_used_us is not None
+        assert second.last_used_us - first.last_used_us >= 60 * SECOND
 
     async def test_revoking_an_unknown_key_is_not_found(self, harness: Harness) -> None:
         with pytest.raises(NotFound):
@@ -161,7 +190,7 @@ class Logins:
     HOUR_US = 3600 * SECOND
 
     async def test_a_link_opens_one_session(self, harness: Harness) -> None:
-        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        key = await harness.store.keys.create(new_key("h1"))
         await harness.store.logins.offer("link", key.id, self.HOUR_US)
         assert await harness.replica.logins.redeem("link", "session", self.HOUR_US)
         assert not await harness.store.logins.redeem("link", "another", self.HOUR_US)
@@ -171,7 +200,7 @@ class Logins:
         assert await harness.store.logins.find("another") is None
 
     async def test_only_one_of_many_uses_of_a_link_succeeds(self, harness: Harness) -> None:
-        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        key = await harness.store.keys.create(new_key("h1"))
         await harness.store.logins.offer("link", key.id, self.HOUR_US)
         stores = (harness.store, harness.replica)
         uses = [
@@ -179,8 +208,18 @@ class Logins:
         ]
         assert sum(await asyncio.gather(*uses)) == 1
 
+    async def test_a_session_has_its_key_s_scope_and_ends_with_it(self, harness: Harness) -> None:
+        until_us = await harness.store.schedules.now_us() + 60 * SECOND
+        key = await harness.store.keys.create(new_key("h1", agents=["mine"], expires_us=until_us))
+        await harness.store.logins.open("session", key.id, self.HOUR_US)
+        login = await harness.store.logins.find("session")
+        assert login is not None
+        assert login.key == key
+        harness.advance(61)
+        assert await harness.store.logins.find("session") is None
+
     async def test_links_and_sessions_expire(self, harness: Harness) -> None:
-        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        key = await harness.store.keys.create(new_key("h1"))
         await harness.store.logins.offer("link", key.id, self.HOUR_US)
         await harness.store.logins.open("session", key.id, self.HOUR_US)
         harness.advance(3601)
@@ -188,14 +227,14 @@ class Logins:
         assert await harness.store.logins.find("session") is None
 
     async def test_a_link_is_no_session_and_a_session_no_link(self, harness: Harness) -> None:
-        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        key = await harness.store.keys.create(new_key("h1"))
         await harness.store.logins.offer("link", key.id, self.HOUR_US)
         await harness.store.logins.open("session", key.id, self.HOUR_US)
         assert await harness.store.logins.find("link") is None
         assert not await harness.store.logins.redeem("session", "more", self.HOUR_US)
 
     async def test_a_session_ends_with_its_key_or_when_it_is_closed(self, harness: Harness) -> None:
-        key = await harness.store.keys.create("laptop", "viewer", "h1")
+        key = await harness.store.keys.create(new_key("h1"))
         for session in ("first", "second"):
             await harness.store.logins.open(session, key.id, self.HOUR_US)
         await harness.store.logins.close("first")

@@ -1,0 +1,124 @@
+"""Every change leaves an entry: who, what, when, on what, from where."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.served import ECHO, FUNCTION, Served, served, thread
+
+import ao
+from ao.server.roles import RULES
+from ao.store.sql.engine import ClockOffset
+from ao.testing.store_contract import Harness
+
+Change = Callable[[Served, Path], Awaitable[object]]
+
+
+async def _set_secret(api: Served, _: Path) -> object:
+    return await api.json("PUT", "/v1/secrets/TOKEN?agent=echo", {"value": "very-secret"})
+
+
+async def _delete_secret(api: Served, scratch: Path) -> object:
+    await _set_secret(api, scratch)
+    return await api.http.delete("/v1/secrets/TOKEN?agent=echo")
+
+
+async def _create_key(api: Served, _: Path) -> Any:
+    return await api.json("POST", "/v1/keys", {"name": "ci", "role": "viewer"}, status=201)
+
+
+async def _revoke_key(api: Served, scratch: Path) -> object:
+    made = await _create_key(api, scratch)
+    return await api.json("DELETE", f"/v1/keys/{made['key']['id']}")
+
+
+async def _deploy(api: Served, scratch: Path) -> object:
+    project = scratch / "echo"
+    project.mkdir(exist_ok=True)
+    (project / "ao.toml").write_text(f'name = "echo"\n{FUNCTION}\n')
+    (project / "agent.py").write_text(ECHO["agent.py"])
+    with ao.Client(api.url, api.key) as client:
+        deployment = await thread(client.deploy, project, message="first")
+        return await thread(deployment.wait)
+
+
+async def _rollback(api: Served, scratch: Path) -> object:
+    for _ in range(2):
+        await _deploy(api, scratch)
+    return await api.json("POST", "/v1/agents/echo/rollback", {"to": 1, "reason": "worse"})
+
+
+async def _cancel(api: Served, _: Path) -> object:
+    harness = Harness(api.services.store, api.services.store, ClockOffset())
+    await harness.deploy("echo")
+    run = await api.services.store.runs.create(harness.new_run("echo"))
+    return await api.json("POST", f"/v1/runs/{run.run_id}/cancel")
+
+
+async def _gc(api: Served, _: Path) -> object:
+    return await api.json("POST", "/v1/gc")
+
+
+CHANGES: Mapping[str, tuple[Change, str]] = {
+    "set_secret": (_set_secret, "secret.set"),
+    "delete_secret": (_delete_secret, "secret.delete"),
+    "create_key": (_create_key, "key.create"),
+    "revoke_key": (_revoke_key, "key.revoke"),
+    "create_deployment": (_deploy, "deployment.create"),
+    "rollback_agent": (_rollback, "agent.rollback"),
+    "cancel_run": (_cancel, "run.cancel"),
+    "collect_garbage": (_gc, "server.gc"),
+}
+"""Operation → what does it, and the entry that it leaves."""
+
+NOT_NOTED = {"create_run", "create_login_link"}
+"""A run's own log says who started it; a link gives nothing that its key has not."""
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path) as api:
+        yield api
+
+
+async def test_every_operation_that_changes_something_is_in_the_table(api: Served) -> None:
+    document = await api.json("GET", "/v1/openapi.json")
+    changing = {
+        operation["operationId"]
+        for item in document["paths"].values()
+        for method, operation in item.items()
+        if method != "get"
+    }
+    assert changing & set(RULES) == set(CHANGES) | NOT_NOTED
+
+
+@pytest.mark.parametrize("operation", CHANGES)
+async def test_a_change_is_noted(api: Served, tmp_path: Path, operation: str) -> None:
+    change, action = CHANGES[operation]
+    await change(api, tmp_path)
+    page = await api.json("GET", f"/v1/audit?actor=key:local&action={action}")
+    (entry,) = page["items"]
+    assert (entry["actor"], entry["source"]) == ("key:local", "127.0.0.1")
+    assert entry["request_id"]
+    assert entry["key_id"]
+    assert "very-secret" not in str(page)
+
+
+async def test_filters_and_pages(api: Served, tmp_path: Path) -> None:
+    await _delete_secret(api, tmp_path)
+    await _create_key(api, tmp_path)
+    first = await api.json("GET", "/v1/audit?limit=1")
+    assert [entry["action"] for entry in first["items"]] == ["key.create"]
+    second = await api.json("GET", f"/v1/audit?limit=1&cursor={first['next']}")
+    assert [entry["action"] for entry in second["items"]] == ["secret.delete"]
+    of_agent = await api.json("GET", "/v1/audit?agent=echo&target=secret:TOKEN&action=secret.")
+    assert [entry["action"] for entry in of_agent["items"]] == ["secret.delete", "secret.set"]
+    nothing = await api.json("GET", "/v1/audit", params={"until": "2020-01-01T00:00:00Z"})
+    assert nothing == {"items": [], "next": None}
+    await api.problem("GET", "/v1/audit?since=yesterday", status=422)
+
+
+async def test_what_the_server_does_by_itself_has_no_source(api: Served) -> None:
+    (entry,) = (await api.json("GET", "/v1/audit?actor=system"))["items"]
+    assert (entry["action"], entry["source"], entry["details"]["name"]) == ("key.create", "", "local")
