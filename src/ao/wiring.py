@@ -203,7 +203,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     payloads = Payloads(blobs)
     secrets = Secrets(store, Cipher(settings.secrets_key or home.secrets_key_bytes()))
     supervision = Supervision(executor, lambda: _kill_supervisor(executor))
-    resolver = Resolver(builder, payloads, secrets)
+    resolver = Resolver(builder, payloads, secrets, store.steps)
     worker = Worker(
         Bench(store, bus, executor, supervision, resolver, payloads, SystemClock()), _options(settings)
     )

@@ -1,4 +1,11 @@
-"""Runs one attempt of an agent inside its sandbox. What agents may import from here: `Permanent`, `Retry`."""
+"""Runs one attempt of an agent inside its sandbox. What agents may import from here is in `__all__`.
+
+`step`, `span`, `ask` and the others are loaded when they are first used: most runs need none of them.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ao_runner.steps import idempotency_key, span, step
 
 
 class Permanent(Exception):
@@ -15,4 +22,47 @@ class Retry(Exception):
         self.after = after
 
 
-__all__ = ["Permanent", "Retry"]
+class StepInDoubt(Permanent):
+    """A step with `once=True` was cut off after its start: nobody knows whether it had its effect."""
+
+
+class StepDiverged(Permanent):
+    """A step was recorded with another input than it is given now: the code does not repeat itself."""
+
+
+class StepConflict(Permanent):
+    """Two steps cannot be told apart: give each a `key`."""
+
+
+class StepUnstorable(Permanent):
+    """What a step returned cannot be recorded, or is too large."""
+
+
+class StepTimeout(TimeoutError):
+    """A step took longer than its timeout."""
+
+
+_LAZY = {"step": "steps", "span": "steps", "idempotency_key": "steps"}
+
+__all__ = [
+    "Permanent",
+    "Retry",
+    "StepConflict",
+    "StepDiverged",
+    "StepInDoubt",
+    "StepTimeout",
+    "StepUnstorable",
+    "idempotency_key",
+    "span",
+    "step",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    from importlib import import_module  # noqa: PLC0415 - most runs need none
+
+    value = getattr(import_module("ao_runner." + _LAZY[name]), name)
+    globals()[name] = value
+    return value

@@ -12,7 +12,7 @@ from ao_runner.task import Failure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
-    from typing import Any
+    from typing import Any, Iterator
 
     from ao_runner.task import Task
 
@@ -94,6 +94,7 @@ def _failure(error: BaseException, task: Task) -> Failure:
         "traceback": "".join(traceback.format_exception(type(error), shown, shown.__traceback__)),
         "hint": _hint(error, task),
         "permanent": isinstance(error, Permanent),
+        "step": _step_of(error),
     }
     if isinstance(error, Retry):
         fields["retry_after"] = error.after
@@ -112,15 +113,23 @@ def _agent_frames(start: TracebackType | None) -> TracebackType | None:
 
 
 def _hint(error: BaseException, task: Task) -> str:
+    hints = (_hint_of_one(link, task) for link in _chain(error))
+    return next((hint for hint in hints if hint), "")
+
+
+def _step_of(error: BaseException) -> str:
+    """Path of the step that it came from; empty when it came from none."""
+    return next((link.__ao_step__ for link in _chain(error) if hasattr(link, "__ao_step__")), "")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, or after."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
-        hint = _hint_of_one(link, task)
-        if hint:
-            return hint
+        yield link
         link = link.__cause__ or link.__context__
-    return ""
 
 
 def _hint_of_one(error: BaseException, task: Task) -> str:

@@ -8,6 +8,7 @@ import os
 import sys
 
 from ao_runner import call, protocol
+from ao_runner import task as tasks
 from ao_runner.task import Failure, Task, leave
 
 TYPE_CHECKING = False
@@ -51,6 +52,7 @@ def hello() -> Fields:
 
 
 def run(task: Task, runner: Callable[[Task], Fields]) -> NoReturn:
+    tasks.current = task
     try:
         prepare(task)
         message = runner(task)

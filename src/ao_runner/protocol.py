@@ -10,12 +10,21 @@ worker → runner
              `input` is JSON text; `input_file` is where it goes when it is too long for the environment;
              `network` is the policy, for hints; `egress` asks for a `listener`; a forked child of a
              template gets `env`, too: the variables of this run alone
+             since 2: `steps` = {run_id, recorded: [{path, fingerprint, state, value}], more, timeout}
+             `elsewhere` in place of `value`: look it up; `more`: so may paths that are not listed be
+    reply    {id, error?, recorded?}            since 2, to each message with an `id` above 0
 runner → worker
     hello    {protocols: [int], python, pid, namespaces: {mnt: int, pid: int, …}}   first, unasked
     started  {}                                 the agent's code is loaded and about to be called
     partial  {value}                            one value of a generator
+    step     {id, path, parent, name, key, kind, fingerprint, once, timeout}   since 2: a step begins (kind
+             "step") or a span; with an id only for `once`: it begins when that is durable
+    step_retry {path, try, delay, error: {type, message}}   since 2
+    step_end {id, path, value | error: {type, message}}   since 2; the reply to a value means: it is durable
+    lookup   {id, path}                         since 2: what is recorded? → recorded: {…} or null
     result   {value}                            the entrypoint returned; last
-    error    {kind, error_type, message, traceback, permanent, retry_after, exit_code, signal, hint}   last
+    error    {kind, error_type, message, traceback, permanent, retry_after, exit_code, signal, hint,
+              step}   last
              kind: "error" (exception), "exit" (status or sys.exit), "signal" (of a command), "protocol";
              kind and message are always there, the rest where it applies
     listener {name}                             carries one file descriptor (SCM_RIGHTS): a listening
@@ -32,10 +41,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
-VERSION = 1
-PROTOCOLS = (1,)
+VERSION = 2
+PROTOCOLS = (1, 2)
+WITH_STEPS = 2
 MAX_FRAME_BYTES = 64 << 20
 HEADER = struct.Struct(">I")
+
+
+def common(protocols: object) -> int:
+    """The newest version that both sides speak, from the peer's `hello`; `VERSION` when there is none, for
+    the peer to refuse."""
+    theirs = protocols if isinstance(protocols, list) else []
+    return max((version for version in PROTOCOLS if version in theirs), default=VERSION)
 
 
 class ProtocolError(Exception):

@@ -44,15 +44,30 @@ def from_file(task: Task) -> Fields:
 
 
 def _checked(message: Fields, value: Any, name: str) -> Fields:
+    _dumped(value, name)
+    return message
+
+
+def text_of(value: Any, name: str) -> str:
+    """A value as JSON text that every database takes."""
+    text = _dumped(value, name, ensure_ascii=False)
     try:
-        json.dumps(value, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:
+        what = "%s holds half of a surrogate pair, which is no text" % name
+        raise Failure("error", "InvalidResult", what, hint="Decode with errors='replace'.") from None
+    return text
+
+
+def _dumped(value: Any, name: str, ensure_ascii: bool = True) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=ensure_ascii)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         what = _fault(value, name, ()) or "%s: %s" % (name, error)
         raise Failure(
             "error", "InvalidResult", "what the agent gave is not JSON: %s" % what,
             hint="Return dicts with string keys, lists, strings, finite numbers, true, false and None.",
         ) from None  # fmt: skip
-    return message
 
 
 def _fault(value: Any, path: str, above: tuple[int, ...]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import struct
 import sys
@@ -32,7 +33,10 @@ class Task:
     """The `start` message, and the socket that everything is reported on."""
 
     def __init__(self, sock: _socket.socket, start: Fields) -> None:
-        self._sock = sock
+        self.socket = sock
+        self._sending = _thread.allocate_lock()
+        self.steps: Fields | None = start.get("steps")
+        """What is recorded of earlier attempts; None: the worker knows no steps."""
         self.kind: str = start["entrypoint"]["kind"]
         self.target: str = start["entrypoint"]["target"]
         self.command: list[str] = start["entrypoint"]["command"]
@@ -47,13 +51,16 @@ class Task:
         """For a fork of a template; others have it already."""
 
     def send(self, message: Fields) -> None:
-        self._sock.sendall(protocol.encode(message))
+        data = protocol.encode(message)
+        with self._sending:
+            self.socket.sendall(data)
 
     def send_with(self, message: Fields, fd: int) -> None:
         """Send a message and, beside it, a descriptor."""
         data = protocol.encode(message)
-        self._sock.sendmsg([data[:1]], [(_SOL_SOCKET, _SCM_RIGHTS, struct.pack("i", fd))])
-        self._sock.sendall(data[1:])
+        with self._sending:
+            self.socket.sendmsg([data[:1]], [(_SOL_SOCKET, _SCM_RIGHTS, struct.pack("i", fd))])
+            self.socket.sendall(data[1:])
 
     def finish(self, message: Fields, exit_code: int) -> NoReturn:
         """Say the last word, let threads and exit handlers end as Python would, and exit."""
@@ -63,6 +70,10 @@ class Task:
             # The worker is gone: it will not hear the exit code either, but the process must end.
             exit_code = exit_code or 1
         leave(exit_code)
+
+
+current: Task | None = None
+"""The task of this process, once its code is about to be loaded."""
 
 
 def leave(exit_code: int) -> NoReturn:

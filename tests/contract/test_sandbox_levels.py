@@ -15,6 +15,7 @@ from ao.sandbox.process import ProcessExecutor
 from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.supervisor import tree
 from ao.sandbox.process.warm import WarmOptions
+from ao.testing.sandbox_conformance.conversing import *  # noqa: F403
 from ao.testing.sandbox_conformance.ending import *  # noqa: F403
 from ao.testing.sandbox_conformance.entrypoints import *  # noqa: F403
 from ao.testing.sandbox_conformance.isolation import *  # noqa: F403

@@ -35,6 +35,10 @@ class TestHandingBack(store_contract.HandingBack):
     pass
 
 
+class TestSteps(store_contract.Steps):
+    pass
+
+
 class TestCancelling(store_contract.Cancelling):
     pass
 

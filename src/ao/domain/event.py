@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ao.domain.step import Step
+
 Json = dict[str, object]
 
 
@@ -19,6 +21,15 @@ class EventKind(StrEnum):
     mark: "partial" (no newline came), "cut" (text was shortened), "dropped" (text says how much was)."""
     OUTPUT = "output"
     """A partial output. data: {attempt, value}."""
+    STEP_STARTED = "step_started"
+    """data: {attempt, path, parent, name, key, kind}. A step that answers from its record has no events."""
+    STEP_COMPLETED = "step_completed"
+    """data: {attempt, path, kind, duration_us}. Its result is durable."""
+    STEP_FAILED = "step_failed"
+    """data: {attempt, path, kind, duration_us, error}."""
+    STEP_RETRIED = "step_retried"
+    """data: {attempt, path, try (the one that failed, from 1), delay_seconds, error}. The step's own retry,
+    within the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,8 @@ class NewEvent:
     kind: EventKind
     at_us: int
     data: Json
+    step: Step | None = None
+    """For events of steps: the step's record from now on, written together with the event."""
 
 
 @dataclass(frozen=True, slots=True)

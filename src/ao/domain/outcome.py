@@ -45,6 +45,8 @@ class ErrorInfo:
     exit_code: int | None = None
     signal: str | None = None
     """Signal name, such as `SIGSEGV`."""
+    step: str = ""
+    """Path of the step that failed, for an error inside one."""
 
 
 @dataclass(frozen=True, slots=True)

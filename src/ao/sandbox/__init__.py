@@ -103,6 +103,9 @@ class SandboxSpec:
     inherited from the worker."""
     run_env: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The variables that only this run has."""
+    steps: Mapping[str, object] | None = field(default=None, repr=False)
+    """What the runner needs to know of earlier attempts (`steps` of `ao_runner.protocol`); None where there
+    are no steps, as in a build."""
     warm: bool = True
     """Whether it may be a fork of a process that has imported the agent already, where that is safe."""
     limits: Limits = field(default_factory=Limits)

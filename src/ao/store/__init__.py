@@ -18,6 +18,7 @@ from typing import Protocol
 from ao.domain.deployment import Pointer
 from ao.domain.event import Event, NewEvent
 from ao.domain.outcome import AttemptOutcome
+from ao.domain.step import Step
 from ao.ids import ApiKeyId, DeploymentId, Digest, RunId, ScheduleId, WorkerId
 from ao.store.records import (
     Agent,
@@ -67,7 +68,8 @@ class RunStore(Protocol):
         ...
 
     async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
-        """Append events of a running attempt; returns the last seq. Refused when stale."""
+        """Append events of a running attempt, with the steps that they carry; returns the last seq. Refused
+        when stale. A step that is completed already stays as it is."""
         ...
 
     async def finish(
@@ -114,6 +116,20 @@ class LogStore(Protocol):
     async def backward(self, run_id: RunId, before_seq: int, limit: int) -> Sequence[Event]:
         """The latest below `before_seq`, latest first."""
         ...
+
+
+class StepStore(Protocol):
+    """Steps are written with their events (`RunStore.append`)."""
+
+    async def list(self, run_id: RunId, limit: int, offset: int = 0) -> Sequence[Step]:
+        """Steps and spans in the order of their last start."""
+        ...
+
+    async def recorded(self, run_id: RunId, limit: int) -> Sequence[Step]:
+        """Those that bind a next execution (`Step.binding`), in the order of their last start."""
+        ...
+
+    async def get(self, run_id: RunId, path: str) -> Step | None: ...
 
 
 class WorkerStore(Protocol):
@@ -316,6 +332,8 @@ class Store(Protocol):
     def runs(self) -> RunStore: ...
     @property
     def logs(self) -> LogStore: ...
+    @property
+    def steps(self) -> StepStore: ...
     @property
     def workers(self) -> WorkerStore: ...
     @property

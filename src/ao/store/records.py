@@ -117,6 +117,8 @@ class Claim:
     """Name of the built environment."""
     active_us: int
     created_us: int
+    forked: bool = False
+    """It began with recorded steps of another run."""
 
 
 @dataclass(frozen=True, slots=True)

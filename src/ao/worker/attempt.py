@@ -20,13 +20,15 @@ from ao.logs import get_logger
 from ao.sandbox import Executor, Message, Sandbox, SandboxExit, SandboxSpec, StopCause
 from ao.store import Store
 from ao.store.records import Claim
-from ao.worker.classify import Ending, classify, storable
+from ao.worker.classify import Ending, classify, overran, storable
 from ao.worker.lines import Line, LineSplitter
 from ao.worker.recorder import Recorder
 from ao.worker.redact import Redactor
 from ao.worker.report import Reporter
 from ao.worker.resolve import Resolved, Resolver
+from ao.worker.steps import StepDesk
 from ao.worker.supervision import Supervision
+from ao_runner.protocol import ProtocolError
 
 log = get_logger(__name__)
 
@@ -66,6 +68,17 @@ class Attempt:
             bench.store, bench.bus, claim.run_id, claim.fence, claim.attempt, lambda: self.stop(StopCause.LEASE)
         )
         self._redact = Redactor(())
+        self._desk = StepDesk(
+            claim,
+            self._recorder,
+            bench.store.steps,
+            bench.payloads,
+            bench.clock,
+            self._answer,
+            self._step_overran,
+        )
+        self._overrun: tuple[str, float] | None = None
+        """The step that took too long, and its timeout."""
         self._lost = bench.executor.lost
         self._preparing: asyncio.Timeout | None = None
         self._sandbox: Sandbox | None = None
@@ -98,6 +111,7 @@ class Attempt:
             outcome = _lost(f"internal error of AO: {error!r}")
         finally:
             self._end_timers()
+            await self._desk.close()
         events = await self._recorder.close()
         reporter = Reporter(self._bench.store, self._bench.bus, self._bench.payloads, self.claim)
         if outcome.kind is OutcomeKind.LOST and self._stop_cause is StopCause.LEASE:
@@ -125,7 +139,7 @@ class Attempt:
         while True:
             try:
                 resolved = await self._bench.resolver.resolve(self.claim)
-                self._redact = Redactor(resolved.secret_values)
+                self._redact = self._desk.redact = Redactor(resolved.secret_values)
                 return resolved, await self._start(resolved.spec)
             except (Unavailable, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -169,7 +183,10 @@ class Attempt:
         seconds, cause = time_limit(resolved.config, self.claim.active_us)
         self._later(seconds, self.stop, cause)
         ending = await self._stream(sandbox)
-        return classify(ending, sandbox.info.level)
+        outcome = classify(ending, sandbox.info.level)
+        if outcome.kind is OutcomeKind.TIMEOUT and self._overrun is not None:
+            outcome = replace(outcome, error=overran(*self._overrun))
+        return outcome
 
     async def _stream(self, sandbox: Sandbox) -> Ending:
         self._recorder.event(
@@ -219,14 +236,31 @@ class Attempt:
                     reader.cancel()
                 return
 
+    async def _answer(self, message: Message) -> None:
+        if self._sandbox is not None:
+            await self._sandbox.send(message)
+
+    def _step_overran(self, path: str, seconds: float) -> None:
+        self._overrun = self._overrun or (path, seconds)
+        self.stop(StopCause.TIMEOUT)
+
     async def _converse(self, sandbox: Sandbox) -> None:
         """Take the runner's messages; the first `result` or `error` is its last word."""
+        try:
+            await self._take_messages(sandbox)
+        except ProtocolError as error:
+            log.warning("the runner's socket carries nonsense", run=self.claim.run_id, error=str(error))
+            await sandbox.stop(StopCause.PROTOCOL)
+
+    async def _take_messages(self, sandbox: Sandbox) -> None:
         while (message := await sandbox.receive()) is not None:
             if message["type"] in ("result", "error") and self._last is None:
                 self._last = message if message["type"] == "result" else self._said(message)
                 self._later(LINGER_SECONDS, self._end_lingering)
             elif message["type"] == "partial":
                 self._partial(message.get("value"))
+                await self._recorder.room()
+            elif self._desk.take(message):
                 await self._recorder.room()
 
     def _said(self, error: Message) -> Message:

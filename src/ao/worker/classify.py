@@ -78,6 +78,17 @@ def _kind(ending: Ending) -> tuple[OutcomeKind, ErrorInfo | None, str | None]:
     return error.kind, error, None
 
 
+def overran(step: str, seconds: float) -> ErrorInfo:
+    """The error of an attempt that ended because one of its steps could not be interrupted otherwise."""
+    return ErrorInfo(
+        OutcomeKind.TIMEOUT,
+        f"step {step!r} took longer than its timeout of {seconds:g} s",
+        type="StepTimeout",
+        hint="raise the step's `timeout`, or `step_timeout` in ao.toml",
+        step=step,
+    )
+
+
 def storable(value: object) -> tuple[object, str]:
     """A JSON value as every database and client takes it, and its text. The agent's process can say anything
     on its socket: half surrogate pairs become U+FFFD, numbers that JSON does not have become null."""
@@ -128,6 +139,7 @@ def _from_runner(last: Message) -> ErrorInfo:
         hint=_text(str(last.get("hint") or ""))[:MAX_MESSAGE],
         exit_code=exit_code if isinstance(exit_code, int) and abs(exit_code) < 1 << 31 else None,
         signal=_text(str(last["signal"]))[:MAX_WORD] if last.get("signal") else None,
+        step=_text(str(last.get("step") or ""))[:MAX_MESSAGE],
     )
 
 

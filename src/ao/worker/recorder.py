@@ -1,11 +1,13 @@
 """Buffers the events of one attempt and writes them in batches, each write guarded by the fence."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from ao.bus import Bus, run_topic
 from ao.domain.errors import StaleWrite, Unavailable
 from ao.domain.event import EventKind, Json, NewEvent
+from ao.domain.step import Step
 from ao.ids import RunId
 from ao.logs import get_logger
 from ao.store import Store
@@ -39,18 +41,38 @@ class Recorder:
         self._pending_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._taken = 0
+        """Events so far."""
+        self._written = 0
+        self._waiters: list[tuple[int, asyncio.Future[bool]]] = []
+        """How many events must be written, and who waits for it."""
+        self._hurry = asyncio.Event()
+        """Somebody waits."""
         self._closing = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
         self._on_refused = on_refused
         self._refused = False
 
-    def event(self, kind: EventKind, at_us: int, data: Json, size: int = 256) -> None:
-        """`size` is about how many bytes it takes."""
+    def event(self, kind: EventKind, at_us: int, data: Json, size: int = 256, step: Step | None = None) -> None:
+        """`size` is about how many bytes it takes, without the step's record that is written with it."""
         if not self._refused:
             self._close_log()
-            self._events.append(NewEvent(kind, at_us, {"attempt": self._attempt, **data}))
-            self._grow(size)
+            self._events.append(NewEvent(kind, at_us, {"attempt": self._attempt, **data}, step))
+            self._taken += 1
+            self._grow(size + (len(step.value or "") if step is not None else 0))
+
+    async def durable(self) -> bool:
+        """Return when everything up to now is durable; False when it never will be."""
+        if self._refused:
+            return False
+        self._close_log()
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiters.append((self._taken, written))
+        self._hurry.set()
+        if self._writer is None:
+            self._start_writer()
+        return await written
 
     def lines(self, stream: str, lines: list[Line]) -> None:
         if self._refused:
@@ -74,12 +96,15 @@ class Recorder:
         await self._drained.wait()
 
     async def close(self) -> list[NewEvent]:
-        """Stop writing; returns what is not yet written, for the caller to write with the attempt's end."""
+        """Stop writing; returns what is not yet written, for the caller to write with the attempt's end.
+        Whoever still waits in `durable` is told no: its sandbox is gone."""
         self._closing.set()
+        self._hurry.set()
         if self._timer is not None:
             self._timer.cancel()
         if self._writer is not None:
             await self._writer
+        self._answer_waiters(False, self._taken)
         self._close_log()
         return self._events
 
@@ -91,6 +116,8 @@ class Recorder:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._start_writer)
 
     def _start_writer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = None
         self._writer = asyncio.create_task(self._write(), name=f"events of {self._run_id}")
 
@@ -102,6 +129,15 @@ class Recorder:
             assert isinstance(at_us, int)
             data: Json = {"attempt": self._attempt, "stream": stream, "lines": lines}
             self._events.append(NewEvent(EventKind.LOG, at_us, data))
+            self._taken += 1
+
+    def _answer_waiters(self, answer: bool, up_to: int) -> None:
+        waiting, self._waiters = self._waiters, []
+        for number, waiter in waiting:
+            if number > up_to:
+                self._waiters.append((number, waiter))
+            elif not waiter.done():
+                waiter.set_result(answer)
 
     def _refuse(self) -> None:
         """Nothing more is written, and nobody waits for room."""
@@ -109,39 +145,45 @@ class Recorder:
         self._events.clear()
         self._open_log = None
         self._drained.set()
+        self._answer_waiters(False, self._taken)
         self._on_refused()
 
     async def _write(self) -> None:
         """Write batches until there is nothing more. An unavailable store is tried again: nothing is
         lost, the reader of the sandbox's output waits."""
-        while self._events or self._open_log:
+        while self._events or self._open_log or self._waiters:
             self._close_log()
             size, batch = self._pending_bytes, list(self._events)
-            pause = FLUSH_SECONDS
+            self._hurry.clear()
+            pause, ends_pause = FLUSH_SECONDS, self._hurry
             try:
-                await self._store.runs.append(self._run_id, self._fence, batch)
+                if batch:
+                    await self._store.runs.append(self._run_id, self._fence, batch)
             except StaleWrite:
                 self._refuse()
                 break
             except Unavailable as error:
                 log.warning("events not written yet", run=self._run_id, error=str(error))
-                pause = RETRY_SECONDS
+                pause, ends_pause = RETRY_SECONDS, self._closing
             except Exception:
                 log.exception("events cannot be written", run=self._run_id)
                 self._refuse()
                 break
             else:
                 del self._events[: len(batch)]
+                self._written += len(batch)
                 self._pending_bytes -= size
                 self._drained.set()
+                self._answer_waiters(True, self._written)
                 self._bus.publish(run_topic(self._run_id))
-            if await self._closed_within(pause):
+            if not self._closing.is_set():
+                await _set_within(ends_pause, pause)
+            if self._closing.is_set():
                 break
         self._writer = None
 
-    async def _closed_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._closing.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Wait until `event` is set, but not longer."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -11,7 +11,9 @@ from ao.control.secrets import Secrets
 from ao.domain.agent_config import AgentConfig
 from ao.ids import DeploymentId
 from ao.sandbox import Entrypoint, Limits, Network, SandboxSpec
+from ao.store import StepStore
 from ao.store.records import Claim
+from ao.worker.recall import recall
 
 REMEMBERED = 128
 MAX_LAST_ERROR = 8 * 1024
@@ -40,7 +42,8 @@ class Resolved:
 class Resolver:
     """Remembers unpacked deployments: they never change."""
 
-    def __init__(self, builder: Builder, payloads: Payloads, secrets: Secrets) -> None:
+    def __init__(self, builder: Builder, payloads: Payloads, secrets: Secrets, steps: StepStore) -> None:
+        self._steps = steps
         self._builder = builder
         self._payloads = payloads
         self._secrets = secrets
@@ -60,6 +63,7 @@ class Resolver:
             input_json=await self._payloads.text(claim.input) or "null",
             env={**config.env, **secrets, **release_of(claim)},
             run_env=context_of(claim),
+            steps=await recall(self._steps, claim, config.step_timeout),
             warm=config.sandbox.warm,
             limits=unpacked.limits,
             network=unpacked.network,

@@ -5,9 +5,12 @@ import math
 import os
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 
+from ao.sandbox import Entrypoint, SandboxSpec
+from ao.sandbox.process.plan import Paths, first_words
 from ao.sandbox.process.streams import RunnerSocket
 from ao.sandbox.process.supervisor import control
 from ao_runner import Retry, protocol
@@ -28,6 +31,30 @@ def test_a_message_survives_the_socket_and_its_end_is_none() -> None:
         theirs.close()
         assert protocol.receive(ours) == message
         assert protocol.receive(ours) is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "spoken"), [([1], 1), ([1, 2], 2), ([2, 3], 2), ([7], 2), (None, 2), ("12", 2)]
+)
+def test_a_worker_speaks_the_newest_version_that_its_runner_knows(theirs: object, spoken: int) -> None:
+    assert protocol.common(theirs) == spoken
+
+
+def test_a_task_for_the_version_before_has_no_steps() -> None:
+    spec = SandboxSpec(
+        "id",
+        Path("/code"),
+        Path("/env"),
+        Path("/python"),
+        Entrypoint("function", "a:b"),
+        "1",
+        steps={"more": False},
+    )
+    paths = Paths("/work", "/tmp")
+    assert first_words(spec, paths, egress=False)["steps"] == {"more": False}
+    older = first_words(spec, paths, egress=False, version=1)
+    assert older["protocol"] == 1
+    assert "steps" not in older
 
 
 NESTED = struct.pack(">I", 200_000) + b"[" * 200_000

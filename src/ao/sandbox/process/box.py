@@ -47,6 +47,8 @@ class ProcessSandbox:
         self._stop = stop
         self._exit: asyncio.Future[SandboxExit] = asyncio.get_running_loop().create_future()
         self._egress: EgressProxy | None = None
+        self.protocol = protocol.VERSION
+        """The version that both ends speak, once the runner has said hello."""
         self._first_fd: int | None = None
         """The first process, by a descriptor that no other process can take over."""
 
@@ -104,8 +106,10 @@ class ProcessSandbox:
             await self._egress.close()
         self._finish(exit)
 
-    def put_back(self, message: Message) -> None:
-        self._runner.put_back(message)
+    def greeted(self, hello: Message) -> None:
+        """The runner's first message came; it stays to be received."""
+        self.protocol = protocol.common(hello.get("protocols"))
+        self._runner.put_back(hello)
 
     def close(self) -> None:
         """Let go of the pipes; what was not read is lost."""

@@ -7,7 +7,7 @@ from typing import cast
 
 from ao.domain.errors import SandboxError
 from ao.logs import get_logger
-from ao.sandbox import Level, SandboxExit, SandboxInfo, SandboxSpec, StopCause
+from ao.sandbox import Level, Message, SandboxExit, SandboxInfo, SandboxSpec, StopCause
 from ao.sandbox.process.box import ProcessSandbox, exit_of
 from ao.sandbox.process.link import Link
 from ao.sandbox.process.plan import Plan, checked, first_words
@@ -161,9 +161,12 @@ class ProcessExecutor:
             return await self._start(plan, spec, why_cold)
         sandbox.assign(spec)
         self._current().send({"op": "begin", "slot": sandbox.slot_id})
-        words = first_words(spec, plan.paths(spec), egress=sandbox.has_egress)
-        await sandbox.send({**words, "env": variables})
+        await sandbox.send({**self._first_words(sandbox), "env": variables})
         return sandbox
+
+    def _first_words(self, sandbox: ProcessSandbox) -> Message:
+        spec, egress = sandbox.spec, sandbox.has_egress
+        return first_words(spec, sandbox.plan.paths(spec), egress=egress, version=sandbox.protocol)
 
     async def _start(self, plan: Plan, spec: SandboxSpec, why_cold: str = "") -> ProcessSandbox:
         sandbox = self._launch(plan, spec, why_cold)
@@ -228,7 +231,6 @@ class ProcessExecutor:
 
     async def _greet(self, sandbox: ProcessSandbox) -> None:
         """Wait for the runner and give it its task."""
-        spec = sandbox.spec
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
                 hello = await sandbox.receive()
@@ -236,8 +238,8 @@ class ProcessExecutor:
             raise SandboxError(f"the runner did not come up within {_HELLO_SECONDS:.0f} s") from error
         if hello is None or hello["type"] != "hello":
             raise await self._failure(sandbox)
-        sandbox.put_back(hello)
-        await sandbox.send(first_words(spec, sandbox.plan.paths(spec), egress=sandbox.has_egress))
+        sandbox.greeted(hello)
+        await sandbox.send(self._first_words(sandbox))
 
     async def _failure(self, sandbox: ProcessSandbox) -> SandboxError:
         """Why a sandbox ended before its runner said hello."""

@@ -87,11 +87,11 @@ def _checked(name: str, value: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def first_words(spec: SandboxSpec, paths: Paths, *, egress: bool) -> Message:
-    """The runner's task (`start` of `ao_runner.protocol`)."""
+def first_words(spec: SandboxSpec, paths: Paths, *, egress: bool, version: int = protocol.VERSION) -> Message:
+    """The runner's task (`start` of `ao_runner.protocol`, in that version)."""
     return {
         "type": "start",
-        "protocol": protocol.VERSION,
+        "protocol": version,
         "entrypoint": {
             "kind": spec.entrypoint.kind,
             "target": spec.entrypoint.target,
@@ -103,4 +103,5 @@ def first_words(spec: SandboxSpec, paths: Paths, *, egress: bool) -> Message:
         "network": spec.network.policy,
         "egress": egress,
         "code_dir": str(spec.code_dir),
+        **({"steps": dict(spec.steps)} if version >= protocol.WITH_STEPS and spec.steps is not None else {}),
     }

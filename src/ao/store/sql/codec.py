@@ -14,6 +14,9 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 """ASCII only, so that NUL and half surrogate pairs in an agent's output cannot fail a write."""
 
 
+_ERROR_FIELDS = ("type", "traceback", "hint", "exit_code", "signal", "step")
+
+
 def to_json(value: object) -> str:
     return _encode(value)
 
@@ -26,7 +29,7 @@ def clean(text: str) -> str:
 def error_dict(error: ErrorInfo, *, traceback: bool = True) -> dict[str, object]:
     """The fields that are set."""
     fields: dict[str, object] = {"kind": str(error.kind), "message": error.message}
-    for name in ("type", "traceback", "hint"):
+    for name in ("type", "traceback", "hint", "step"):
         if value := getattr(error, name):
             fields[name] = value
     if error.exit_code is not None:
@@ -46,7 +49,8 @@ def error_from(text: str | None) -> ErrorInfo | None:
     if text is None:
         return None
     fields: dict[str, Any] = json.loads(text)
-    return ErrorInfo(OutcomeKind(fields.pop("kind")), fields.pop("message"), **fields)
+    known = {name: fields[name] for name in _ERROR_FIELDS if name in fields}
+    return ErrorInfo(OutcomeKind(fields["kind"]), fields["message"], **known)
 
 
 def payload_from(inline: str | None, blob: Any) -> Payload | None:

@@ -61,7 +61,8 @@ UNION SELECT 'blob', source_digest FROM deployment
 UNION SELECT 'blob', lock_digest FROM deployment WHERE lock_digest IS NOT NULL
 UNION SELECT 'parts', parts FROM deployment WHERE parts IS NOT NULL
 UNION SELECT 'blob', input_blob FROM run WHERE input_blob IS NOT NULL
-UNION SELECT 'blob', output_blob FROM run_outcome WHERE output_blob IS NOT NULL"""
+UNION SELECT 'blob', output_blob FROM run_outcome WHERE output_blob IS NOT NULL
+UNION SELECT 'blob', value_blob FROM run_step WHERE value_blob IS NOT NULL"""
 """One statement, hence one snapshot."""
 
 _NO_CURSOR = (1 << 62) - 1

@@ -45,7 +45,7 @@ PICK = f"""
 WITH q AS MATERIALIZED (
   SELECT rank, run_id FROM run_ready ORDER BY rank, run_id LIMIT :limit FOR UPDATE SKIP LOCKED)
 SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
-  r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key
+  r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key, r.fork_of
 FROM q
   JOIN run_head h ON h.run_id = q.run_id
   JOIN run r ON r.run_id = q.run_id
@@ -231,6 +231,7 @@ def claim_from(row: Row) -> Claim:
         env_key=row[16],
         active_us=row[5],
         created_us=row[10],
+        forked=row[17] is not None,
     )
 
 

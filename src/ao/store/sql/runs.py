@@ -28,6 +28,7 @@ from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
 from ao.store.sql.engine import Engine, Params, Row, Tx
+from ao.store.sql.steps import changes_in, put_steps
 
 
 class SqlRunStore:
@@ -43,13 +44,14 @@ class SqlRunStore:
         return await self._engine.write(lambda tx: _claim(tx, worker_id, limit))
 
     async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
-        encoded = encode_events(events)
+        encoded, changes = encode_events(events), changes_in(events)
 
         def write(tx: Tx) -> int:
             row = tx.one(sql.TAKE_SEQS, {"run_id": run_id, "fence": fence, "count": len(encoded)})
             if row is None:
                 raise attempts.stale(run_id, fence)
             attempts.insert_events(tx, run_id, row[0] - len(encoded), encoded)
+            put_steps(tx, run_id, changes)
             return int(row[0]) - 1
 
         return await self._engine.write(write)
@@ -57,12 +59,23 @@ class SqlRunStore:
     async def finish(
         self, report: FinishAttempt, outcome: AttemptOutcome, events: Sequence[NewEvent]
     ) -> Finished:
-        encoded = encode_events(events)
-        return await self._engine.write(lambda tx: attempts.finish(tx, report, outcome, encoded), urgent=True)
+        encoded, changes = encode_events(events), changes_in(events)
+
+        def write(tx: Tx) -> Finished:
+            finished = attempts.finish(tx, report, outcome, encoded)
+            put_steps(tx, report.run_id, changes)
+            return finished
+
+        return await self._engine.write(write, urgent=True)
 
     async def hand_back(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> None:
-        encoded = encode_events(events)
-        await self._engine.write(lambda tx: attempts.give_back(tx, run_id, fence, encoded), urgent=True)
+        encoded, changes = encode_events(events), changes_in(events)
+
+        def write(tx: Tx) -> None:
+            attempts.give_back(tx, run_id, fence, encoded)
+            put_steps(tx, run_id, changes)
+
+        await self._engine.write(write, urgent=True)
 
     async def cancel(self, run_id: RunId, actor: str, audit: NewAudit | None = None) -> CancelResult:
         def write(tx: Tx) -> CancelResult:

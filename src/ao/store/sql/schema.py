@@ -55,6 +55,8 @@ run = Table(
     _text("schedule_id", null=True),
     _int("tick_us", null=True),
     _text("lineage"),
+    _text("fork_of", null=True),
+    _text("fork_step", null=True),
     Index("run_agent", "agent", "run_id"),
     comment="Immutable: what was asked for.",
 )
@@ -147,6 +149,27 @@ run_event = Table(
     _int("at_us"),
     _text("data"),
     # With a rowid on SQLite: chunks of output are large for a tree by key; measured, a run ends a third faster.
+)
+
+run_step = Table(
+    "run_step",
+    metadata,
+    _text("run_id", key=True),
+    _text("path", key=True),
+    _text("parent", null=True),
+    _text("name"),
+    _text("step_key", null=True),
+    _text("kind"),
+    _text("state"),
+    _int("attempt"),
+    _int("started_us"),
+    _int("finished_us", null=True),
+    _text("fingerprint"),
+    _small("once"),
+    _text("value", null=True),
+    _text("value_blob", null=True),
+    _text("error", null=True),
+    comment="What no later execution of a run does again. A completed step never changes.",
 )
 
 idempotency = Table(

@@ -134,6 +134,8 @@ CREATE TABLE run (
 	schedule_id TEXT COLLATE "C",
 	tick_us BIGINT,
 	lineage TEXT COLLATE "C" NOT NULL,
+	fork_of TEXT COLLATE "C",
+	fork_step TEXT COLLATE "C",
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
@@ -210,6 +212,25 @@ CREATE TABLE run_ready (
 	rank BIGINT NOT NULL,
 	run_id TEXT COLLATE "C" NOT NULL,
 	CONSTRAINT run_ready_pkey PRIMARY KEY (rank, run_id)
+);
+
+CREATE TABLE run_step (
+	run_id TEXT COLLATE "C" NOT NULL,
+	path TEXT COLLATE "C" NOT NULL,
+	parent TEXT COLLATE "C",
+	name TEXT COLLATE "C" NOT NULL,
+	step_key TEXT COLLATE "C",
+	kind TEXT COLLATE "C" NOT NULL,
+	state TEXT COLLATE "C" NOT NULL,
+	attempt BIGINT NOT NULL,
+	started_us BIGINT NOT NULL,
+	finished_us BIGINT,
+	fingerprint TEXT COLLATE "C" NOT NULL,
+	once INTEGER NOT NULL,
+	value TEXT COLLATE "C",
+	value_blob TEXT COLLATE "C",
+	error TEXT COLLATE "C",
+	CONSTRAINT run_step_pkey PRIMARY KEY (run_id, path)
 );
 
 CREATE TABLE schedule (

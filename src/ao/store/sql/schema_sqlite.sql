@@ -140,6 +140,8 @@ CREATE TABLE run (
 	schedule_id TEXT,
 	tick_us BIGINT,
 	lineage TEXT NOT NULL,
+	fork_of TEXT,
+	fork_step TEXT,
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
@@ -222,6 +224,25 @@ CREATE TABLE run_ready (
 	CONSTRAINT run_ready_pkey PRIMARY KEY (rank, run_id)
 )
  WITHOUT ROWID;
+
+CREATE TABLE run_step (
+	run_id TEXT NOT NULL,
+	path TEXT NOT NULL,
+	parent TEXT,
+	name TEXT NOT NULL,
+	step_key TEXT,
+	kind TEXT NOT NULL,
+	state TEXT NOT NULL,
+	attempt BIGINT NOT NULL,
+	started_us BIGINT NOT NULL,
+	finished_us BIGINT,
+	fingerprint TEXT NOT NULL,
+	once INTEGER NOT NULL,
+	value TEXT,
+	value_blob TEXT,
+	error TEXT,
+	CONSTRAINT run_step_pkey PRIMARY KEY (run_id, path)
+);
 
 CREATE TABLE schedule (
 	schedule_id TEXT NOT NULL,

@@ -10,6 +10,7 @@ from ao.store.sql.logs import SqlLogStore
 from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
 from ao.store.sql.secrets import SqlSecretStore
+from ao.store.sql.steps import SqlStepStore
 from ao.store.sql.workers import SqlWorkerStore
 
 _CHECK = """
@@ -22,6 +23,7 @@ class SqlStore:
         self._engine = engine
         self.runs = SqlRunStore(engine)
         self.logs = SqlLogStore(engine)
+        self.steps = SqlStepStore(engine)
         self.workers = SqlWorkerStore(engine)
         self.deployments = SqlDeploymentStore(engine)
         self.agents = SqlAgentStore(engine)

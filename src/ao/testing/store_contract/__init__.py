@@ -13,6 +13,7 @@ from ao.testing.store_contract.deploying import Deploying, Pointers
 from ao.testing.store_contract.harness import Harness
 from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Logins, Schedules, Secrets
+from ao.testing.store_contract.steps import Steps
 from ao.testing.store_contract.workers import Leases
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "Pointers",
     "Schedules",
     "Secrets",
+    "Steps",
 ]

@@ -241,7 +241,7 @@ class WarmPool:
             self._fail(slot.group, "a child of the template did not come up", lasting=False)
             self._end(slot)
             return
-        sandbox.put_back(hello)
+        sandbox.greeted(hello)
         slot.state = "ready"
         slot.group.settled.set()
         slot.group.wake()

@@ -1,0 +1,102 @@
+"""`ao.store.StepStore` in SQL, and the write of steps beside their events."""
+
+from collections.abc import Iterable, Sequence
+
+from ao.domain.event import NewEvent
+from ao.domain.step import Step, StepKind, StepState
+from ao.ids import RunId
+from ao.store.sql.codec import error_from, error_text
+from ao.store.sql.engine import Engine, Params, Row, Tx
+
+_PUT = """
+INSERT INTO run_step (run_id, path, parent, name, step_key, kind, state, attempt, started_us, finished_us,
+  fingerprint, once, value, value_blob, error)
+VALUES (:run_id, :path, :parent, :name, :step_key, :kind, :state, :attempt, :started_us, :finished_us,
+  :fingerprint, :once, :value, :value_blob, :error)
+ON CONFLICT (run_id, path) DO UPDATE SET state = excluded.state, attempt = excluded.attempt,
+  started_us = excluded.started_us, finished_us = excluded.finished_us, fingerprint = excluded.fingerprint,
+  once = excluded.once, value = excluded.value, value_blob = excluded.value_blob, error = excluded.error
+WHERE run_step.state <> 'completed' OR run_step.kind = 'span'"""
+
+_COLUMNS = """
+path, parent, name, step_key, kind, state, attempt, started_us, finished_us, fingerprint, once, value,
+  value_blob, error"""
+
+_LIST = f"""
+SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id ORDER BY started_us, path LIMIT :limit OFFSET :offset"""
+
+_RECORDED = f"""
+SELECT {_COLUMNS} FROM run_step
+WHERE run_id = :run_id AND kind <> 'span' AND (state = 'completed' OR (once = 1 AND state = 'started'))
+ORDER BY started_us, path LIMIT :limit"""
+
+_GET = f"SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id AND path = :path"
+
+
+class SqlStepStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def list(self, run_id: RunId, limit: int, offset: int = 0) -> Sequence[Step]:
+        params = {"run_id": run_id, "limit": limit, "offset": offset}
+        rows = await self._engine.read(lambda tx: tx.all(_LIST, params))
+        return [_step_from(row) for row in rows]
+
+    async def recorded(self, run_id: RunId, limit: int) -> Sequence[Step]:
+        params = {"run_id": run_id, "limit": limit}
+        rows = await self._engine.read(lambda tx: tx.all(_RECORDED, params))
+        return [_step_from(row) for row in rows]
+
+    async def get(self, run_id: RunId, path: str) -> Step | None:
+        row = await self._engine.read(lambda tx: tx.one(_GET, {"run_id": run_id, "path": path}))
+        return None if row is None else _step_from(row)
+
+
+def changes_in(events: Iterable[NewEvent]) -> Sequence[Params]:
+    """The records that these events carry; of several of one step the last."""
+    last = {event.step.path: event.step for event in events if event.step is not None}
+    return [_row(step) for step in last.values()]
+
+
+def put_steps(tx: Tx, run_id: RunId, changes: Sequence[Params]) -> None:
+    """Write records of steps; the caller has checked the fence in the same write."""
+    if changes:
+        tx.many(_PUT, [{**change, "run_id": run_id} for change in changes])
+
+
+def _row(step: Step) -> Params:
+    return {
+        "path": step.path,
+        "parent": step.parent,
+        "name": step.name,
+        "step_key": step.key,
+        "kind": step.kind,
+        "state": step.state,
+        "attempt": step.attempt,
+        "started_us": step.started_us,
+        "finished_us": step.finished_us,
+        "fingerprint": step.fingerprint,
+        "once": int(step.once),
+        "value": step.value,
+        "value_blob": step.value_blob,
+        "error": error_text(step.error),
+    }
+
+
+def _step_from(row: Row) -> Step:
+    return Step(
+        path=row[0],
+        parent=row[1],
+        name=row[2],
+        key=row[3],
+        kind=StepKind(row[4]),
+        state=StepState(row[5]),
+        attempt=row[6],
+        started_us=row[7],
+        finished_us=row[8],
+        fingerprint=row[9],
+        once=bool(row[10]),
+        value=row[11],
+        value_blob=row[12],
+        error=error_from(row[13]),
+    )

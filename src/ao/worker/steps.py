@@ -1,0 +1,248 @@
+"""The steps of one attempt: what its runner says of them becomes events and records, each write fenced."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from ao.clock import Clock
+from ao.control.payloads import Payloads
+from ao.domain.errors import AoError, InvalidInput
+from ao.domain.event import EventKind, Json
+from ao.domain.outcome import ErrorInfo, OutcomeKind
+from ao.domain.step import MAX_PATH_BYTES, Step, StepKind, StepState
+from ao.logs import get_logger
+from ao.sandbox import Message
+from ao.store import StepStore
+from ao.store.records import INLINE_BYTES, Claim, Payload
+from ao.worker.classify import MAX_MESSAGE, MAX_WORD, storable
+from ao.worker.recall import look_up
+from ao.worker.recorder import Recorder
+from ao.worker.redact import Redactor
+from ao_runner.protocol import ProtocolError
+
+log = get_logger(__name__)
+
+MAX_STEPS = 100_000
+"""Of one attempt."""
+MAX_VALUE_BYTES = 1 << 30
+"""Of all results of one attempt together."""
+TOO_MANY = f"more than {MAX_STEPS:,} steps in one attempt"
+TOO_LARGE = f"the results of this attempt's steps are more than {MAX_VALUE_BYTES:,} bytes together"
+
+
+class StepDesk:
+    """Takes the runner's messages about steps. `send` answers it; `overrun` is told the step that took
+    longer than its timeout, and the timeout."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        recorder: Recorder,
+        store: StepStore,
+        payloads: Payloads,
+        clock: Clock,
+        send: Callable[[Message], Awaitable[None]],
+        overrun: Callable[[str, float], None],
+    ) -> None:
+        self.redact = Redactor(())
+        self._claim = claim
+        self._recorder = recorder
+        self._store = store
+        self._payloads = payloads
+        self._clock = clock
+        self._send = send
+        self._overrun = overrun
+        self._open: dict[str, Step] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._count = 0
+        self._value_bytes = 0
+        self._last_us = 0
+
+    def take(self, message: Message) -> bool:
+        """Whether it was about a step. Raises ProtocolError when it makes no sense."""
+        taker = _TAKERS.get(str(message["type"]))
+        if taker is None:
+            return False
+        taker(self, message)
+        return True
+
+    async def close(self) -> None:
+        """The sandbox is gone: nobody hears answers."""
+        for timer in self._timers.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _begin(self, message: Message) -> None:
+        self._count += 1
+        if self._count > MAX_STEPS:
+            raise ProtocolError(TOO_MANY)
+        step = self._started(message)
+        self._open[step.path] = step
+        self._event(EventKind.STEP_STARTED, step, _identity(step))
+        seconds = message.get("timeout")
+        if isinstance(seconds, int | float) and seconds > 0:
+            loop = asyncio.get_running_loop()
+            self._timers[step.path] = loop.call_later(seconds, self._overrun, step.path, seconds)
+        if message.get("id"):
+            self._in_background(self._acknowledge(message))
+
+    def _retry(self, message: Message) -> None:
+        step = self._opened(message)
+        error = self._error(message, step.path)
+        data: Json = {"path": step.path, "try": message.get("try"), "delay_seconds": message.get("delay")}
+        self._recorder.event(EventKind.STEP_RETRIED, self._now_us(), {**data, "error": _shown(error)})
+
+    def _end(self, message: Message) -> None:
+        step = self._opened(message)
+        del self._open[step.path]
+        if (timer := self._timers.pop(step.path, None)) is not None:
+            timer.cancel()
+        now_us = self._now_us()
+        if message.get("error") is not None:
+            error = self._error(message, step.path)
+            step = dataclasses.replace(step, state=StepState.FAILED, finished_us=now_us, error=error)
+            self._event(EventKind.STEP_FAILED, step, {**_end_of(step), "error": _shown(error)})
+            return
+        step = dataclasses.replace(step, state=StepState.COMPLETED, finished_us=now_us)
+        if step.kind is StepKind.SPAN:
+            self._event(EventKind.STEP_COMPLETED, step, _end_of(step))
+            return
+        text = storable(message.get("value"))[1]
+        self._value_bytes += len(text)
+        if self._value_bytes > MAX_VALUE_BYTES:
+            self._in_background(self._reply(message, error=TOO_LARGE))
+        elif len(text) <= INLINE_BYTES // 4:
+            self._complete(step, Payload(text))
+            self._in_background(self._acknowledge(message))
+        else:
+            self._in_background(self._complete_large(step, text, message))
+
+    def _complete(self, step: Step, result: Payload) -> None:
+        step = dataclasses.replace(step, value=result.inline, value_blob=result.blob)
+        self._event(EventKind.STEP_COMPLETED, step, _end_of(step))
+
+    async def _complete_large(self, step: Step, text: str, message: Message) -> None:
+        try:
+            result = await self._payloads.keep(text, f"the result of step {step.path!r}")
+        except InvalidInput as error:
+            await self._reply(message, error=f"{error.message}. {error.hint}")
+            return
+        self._complete(step, result)
+        await self._acknowledge(message)
+
+    def _look_up(self, message: Message) -> None:
+        self._in_background(self._tell_recorded(message, _path(message)))
+
+    async def _tell_recorded(self, message: Message, path: str) -> None:
+        record = await look_up(self._store, self._payloads, self._claim.run_id, path)
+        await self._reply(message, recorded=record)
+
+    async def _acknowledge(self, message: Message) -> None:
+        """Answer when everything said so far is durable; never, when it will not be."""
+        if await self._recorder.durable():
+            await self._reply(message)
+
+    async def _reply(self, message: Message, **fields: object) -> None:
+        await self._send({"type": "reply", "id": message.get("id"), **fields})
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work), name=f"step of {self._claim.run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except AoError as error:
+            # Unanswered, the step does not go on; the attempt's timeout ends it.
+            log.error("a step cannot be recorded", run=self._claim.run_id, error=str(error))
+
+    def _event(self, kind: EventKind, step: Step, data: Json) -> None:
+        self._recorder.event(kind, step.finished_us or step.started_us, data, step=step)
+
+    def _now_us(self) -> int:
+        """Never the same twice, so that steps have an order."""
+        self._last_us = max(self._clock.now_us(), self._last_us + 1)
+        return self._last_us
+
+    def _started(self, message: Message) -> Step:
+        path, name = _path(message), message.get("name")
+        parent, key, fingerprint = message.get("parent"), message.get("key"), message.get("fingerprint", "")
+        texts = (name, fingerprint, parent or "", key or "")
+        if path in self._open or not all(isinstance(text, str) and _is_clean(text) for text in texts):
+            raise ProtocolError("a step that makes no sense")
+        try:
+            kind = StepKind(str(message.get("kind")))
+        except ValueError as error:
+            raise ProtocolError("a step of an unknown kind") from error
+        return Step(
+            path=path,
+            parent=None if parent is None else str(parent),
+            name=str(name),
+            key=None if key is None else str(key),
+            kind=kind,
+            state=StepState.STARTED,
+            attempt=self._claim.attempt,
+            started_us=self._now_us(),
+            fingerprint=str(fingerprint),
+            once=bool(message.get("once")),
+        )
+
+    def _opened(self, message: Message) -> Step:
+        step = self._open.get(_path(message))
+        if step is None:
+            raise ProtocolError("a step that was not begun")
+        return step
+
+    def _error(self, message: Message, path: str) -> ErrorInfo:
+        said = message.get("error")
+        fields = said if isinstance(said, dict) else {}
+        text = storable(self.redact(str(fields.get("message"))))[0]
+        return ErrorInfo(
+            OutcomeKind.ERROR,
+            str(text)[:MAX_MESSAGE],
+            type=str(storable(str(fields.get("type")))[0])[:MAX_WORD],
+            step=path,
+        )
+
+
+_TAKERS: dict[str, Callable[[StepDesk, Message], None]] = {
+    "step": StepDesk._begin,
+    "step_retry": StepDesk._retry,
+    "step_end": StepDesk._end,
+    "lookup": StepDesk._look_up,
+}
+
+
+def _identity(step: Step) -> Json:
+    fields: Json = {"path": step.path, "parent": step.parent, "name": step.name, "key": step.key}
+    return {**fields, "kind": str(step.kind)}
+
+
+def _end_of(step: Step) -> Json:
+    took_us = (step.finished_us or step.started_us) - step.started_us
+    return {"path": step.path, "kind": str(step.kind), "duration_us": took_us}
+
+
+def _shown(error: ErrorInfo) -> Json:
+    return {"type": error.type, "message": error.message}
+
+
+def _path(message: Message) -> str:
+    path = message.get("path")
+    if not isinstance(path, str) or not path or not _is_clean(path):
+        raise ProtocolError("a step without a path")
+    return path
+
+
+def _is_clean(text: str) -> bool:
+    """Whether every database takes it, as part of a key."""
+    try:
+        return len(text.encode()) <= MAX_PATH_BYTES and "\0" not in text
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,196 @@
+"""Which steps this execution of the run has come to, and what is recorded of them from earlier ones."""
+
+from __future__ import annotations
+
+import _thread
+import json
+from contextvars import ContextVar
+
+from ao_runner import StepConflict, StepDiverged, StepInDoubt, task
+from ao_runner.channel import Channel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ao_runner.task import Fields, Task
+
+MAX_KEY = 200
+_MAX_NAME = 200
+_MAX_PATH_BYTES = 1_000
+_ESCAPED = {ord(char): "%%%02X" % ord(char) for char in "%/#[]"}
+
+
+class Entry:
+    """One step or span that was entered, in this execution."""
+
+    def __init__(self, parent: Entry | None, name: str, key: str | None, path: str, kind: str) -> None:
+        self.parent = parent
+        self.name = name
+        self.key = key
+        self.path = path
+        self.kind = kind
+        self.record: Fields | None = None
+        """What is recorded of it: {state, value, fingerprint}."""
+        self.inside = Inside()
+
+    def fields(self) -> Fields:
+        """Its identity, for messages."""
+        parent = self.parent.path if self.parent else None
+        return {"path": self.path, "parent": parent, "name": self.name, "key": self.key, "kind": self.kind}
+
+    def above(self) -> set[str]:
+        """Paths of it and of all that it is in."""
+        paths, entry = set(), self
+        while True:
+            paths.add(entry.path)
+            if entry.parent is None:
+                return paths
+            entry = entry.parent
+
+
+class Inside:
+    """What was entered so far inside of a step or of the run."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.open: set[str] = set()
+        """Names without a key that are being executed."""
+        self.paths: set[str] = set()
+
+
+current: ContextVar[Entry | None] = ContextVar("ao_step", default=None)
+
+
+class Ledger:
+    def __init__(self, of: Task) -> None:
+        given = of.steps or {}
+        self.channel = Channel(of)
+        self.task = of
+        self.run_id: str = given["run_id"]
+        self.default_timeout: float | None = given.get("timeout")
+        self._recorded: dict[str, Fields] = {record["path"]: record for record in given["recorded"]}
+        self._more: bool = given["more"]
+        """Not all that is recorded came with the task."""
+        self._lock = _thread.allocate_lock()
+        self._top = Inside()
+        self._active: dict[str, Entry] = {}
+        """Steps that are being executed, by path."""
+
+    def enter(self, name: str, key: object, kind: str) -> Entry:
+        """The next step or span of this name. Raises `StepConflict`, and ValueError for a name or key that
+        cannot be one."""
+        _check_name(name)
+        text = _key_text(key)
+        parent = current.get()
+        with self._lock:
+            inside = parent.inside if parent else self._top
+            prefix = parent.path + "/" if parent else ""
+            path = prefix + name.translate(_ESCAPED)
+            if text is None:
+                if name in inside.open:
+                    raise StepConflict(
+                        "two steps %r run at the same time and cannot be told apart: give each a key" % name
+                    )
+                count = inside.counts[name] = inside.counts.get(name, 0) + 1
+                path += "#%d" % count if count > 1 else ""
+                inside.open.add(name)
+            else:
+                path += "[%s]" % _in_path(text)
+                if path in inside.paths:
+                    raise StepConflict("two steps %r have the same key %r" % (name, text))
+                inside.paths.add(path)
+            if len(path.encode("utf-8", "surrogatepass")) > _MAX_PATH_BYTES:
+                raise ValueError("steps are nested too deeply for their names: %s…" % path[:100])
+            entry = Entry(parent, name, text, path, kind)
+            entry.record = self._recorded.get(path)
+            return entry
+
+    def must_ask(self, entry: Entry) -> bool:
+        """Whether only the worker knows what is recorded."""
+        return self._more and (entry.record is None or bool(entry.record.get("elsewhere")))
+
+    def lookup(self, entry: Entry) -> Fields:
+        return {"type": "lookup", "path": entry.path}
+
+    def answer(self, entry: Entry, reply: Fields) -> None:
+        """Take what the worker has recorded."""
+        entry.record = reply.get("recorded")
+
+    def check(self, entry: Entry, fingerprint: str) -> None:
+        """Raises when the record is not of this step as it is now."""
+        record = entry.record
+        if record is None:
+            return
+        if record["fingerprint"] != fingerprint:
+            raise StepDiverged(
+                "step %r was recorded with another input than it has now: what leads to a step must be the "
+                "same in every execution of a run" % entry.path
+            )
+        if record["state"] != "completed":
+            raise StepInDoubt(
+                "step %r was cut off after its start in an earlier attempt; it may have had its effect. "
+                "Its idempotency key is %s" % (entry.path, self.idempotency_key(entry))
+            )
+
+    def begin(self, entry: Entry) -> None:
+        """It is being executed from now on."""
+        with self._lock:
+            self._active[entry.path] = entry
+
+    def keep(self, entry: Entry, fingerprint: str, text: str) -> None:
+        """Remember a result for the case that what it is in is tried again within this attempt."""
+        if entry.parent is not None:
+            with self._lock:
+                record = {"state": "completed", "fingerprint": fingerprint, "value": json.loads(text)}
+                self._recorded[entry.path] = record
+
+    def leave(self, entry: Entry) -> None:
+        """It is not being executed any more."""
+        with self._lock:
+            self._active.pop(entry.path, None)
+            if entry.key is None:
+                inside = entry.parent.inside if entry.parent else self._top
+                inside.open.discard(entry.name)
+
+    def idempotency_key(self, entry: Entry) -> str:
+        """The same in every execution of this run."""
+        import hashlib  # noqa: PLC0415 - 1 ms for those that ask
+
+        return hashlib.sha256(("%s %s" % (self.run_id, entry.path)).encode()).hexdigest()[:32]
+
+
+_made: list[Ledger] = []
+_making = _thread.allocate_lock()
+
+
+def of_run() -> Ledger | None:
+    """The run's ledger; None outside of AO, where steps are plain calls."""
+    if task.current is None:
+        return None
+    with _making:
+        if not _made:
+            if task.current.steps is None:
+                raise RuntimeError("the worker of this run is older than its runner and knows no steps")
+            _made.append(Ledger(task.current))
+        return _made[0]
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+        raise ValueError("a step's name is a text of 1 to %d printable characters, not %r" % (_MAX_NAME, name))
+
+
+def _key_text(key: object) -> str | None:
+    if key is None:
+        return None
+    if not isinstance(key, (str, int)):
+        raise ValueError("a step's key is a text or a whole number, not %r" % (key,))
+    return str(key)
+
+
+def _in_path(key: str) -> str:
+    """Long keys, and those that cannot be stored, by their digest."""
+    if len(key) <= MAX_KEY and key.isprintable():
+        return key.translate(_ESCAPED)
+    import hashlib  # noqa: PLC0415 - for few keys
+
+    return "~" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]

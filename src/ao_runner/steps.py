@@ -1,0 +1,376 @@
+"""`step`, `span` and `idempotency_key`, as agents use them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import time
+
+from ao_runner import Permanent, Retry, StepTimeout, StepUnstorable, ledger, results
+from ao_runner.channel import running_loop
+from ao_runner.task import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Protocol, TypeVar, overload
+
+    from ao_runner.ledger import Entry, Ledger
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+    class StepDecorator(Protocol):
+        """What `step` is to a type checker; see `_Step`."""
+
+        @overload
+        def __call__(self, function: F) -> F: ...
+
+        @overload
+        def __call__(
+            self,
+            *,
+            name: str | None = None,
+            key: Callable[..., str | int] | None = None,
+            once: bool = False,
+            retries: int = 0,
+            timeout: float | None = None,
+        ) -> Callable[[F], F]: ...
+
+        def run(
+            self,
+            name: str,
+            function: Callable[..., Any],
+            *args: Any,
+            key: str | int | None = None,
+            once: bool = False,
+            retries: int = 0,
+            timeout: float | None = None,
+            **named: Any,
+        ) -> Any: ...
+
+
+_CO_COROUTINE = 0x80
+_FIRST_DELAY_SECONDS = 1.0
+_LONGEST_DELAY_SECONDS = 60.0
+_MAX_TEXT = 4_000
+
+
+class _Options:
+    """How a step is executed."""
+
+    def __init__(self, key: Any, once: bool, retries: int, timeout: float | None) -> None:
+        if type(retries) is not int or retries < 0:
+            raise ValueError("`retries` is a number of retries, 0 or more")
+        if timeout is not None and not timeout > 0:
+            raise ValueError("`timeout` is a number of seconds above 0")
+        if once and retries:
+            raise ValueError("a step with `once=True` is never tried again: leave `retries` out")
+        self.key = key
+        self.once = once
+        self.retries = retries
+        self.timeout = timeout
+
+
+class _Step:
+    """`@step`, `@step(name=…)` and `step.run(name, function, …)`."""
+
+    def __call__(
+        self,
+        function: Any = None,
+        *,
+        name: str | None = None,
+        key: Callable[..., str | int] | None = None,
+        once: bool = False,
+        retries: int = 0,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make every call of a function a step. `key` is a function of the same arguments."""
+        if function is None:
+            return functools.partial(self, name=name, key=key, once=once, retries=retries, timeout=timeout)
+        if not callable(function):
+            raise TypeError("@step decorates a function; `step.run(name, function, …)` calls one")
+        called = name or function.__name__
+        options = _Options(key, once, retries, timeout)
+
+        if _is_async(function):
+
+            @functools.wraps(function)
+            async def asynchronous(*args: Any, **named: Any) -> Any:
+                return await _run_async(called, function, args, named, options, _key_of(key, args, named))
+
+            return asynchronous
+
+        @functools.wraps(function)
+        def synchronous(*args: Any, **named: Any) -> Any:
+            return _run(called, function, args, named, options, _key_of(key, args, named))
+
+        return synchronous
+
+    def run(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        key: str | int | None = None,
+        once: bool = False,
+        retries: int = 0,
+        timeout: float | None = None,
+        **named: Any,
+    ) -> Any:
+        """Call `function(*args, **named)` as a step and return its result, read back from JSON; for an
+        `async def` function something to await."""
+        options = _Options(key, once, retries, timeout)
+        if _is_async(function):
+            return _run_async(name, function, args, named, options, key)
+        return _run(name, function, args, named, options, key)
+
+
+step: StepDecorator = _Step()
+
+
+class span:  # noqa: N801 - reads as `with span(name)`
+    """`with span(name):` draws what is inside as one part of the run. Nothing is recorded but its times; steps
+    inside belong to it."""
+
+    def __init__(self, name: str, *, key: str | int | None = None) -> None:
+        self._name = name
+        self._key = key
+        self._entry: Entry | None = None
+        self._book: Ledger | None = None
+        self._token: Any = None
+
+    def __enter__(self) -> None:
+        self._book = ledger.of_run()
+        if self._book is None:
+            return
+        self._entry = self._book.enter(self._name, self._key, "span")
+        self._token = ledger.current.set(self._entry)
+        self._book.channel.tell({"type": "step", "id": 0, **self._entry.fields()})
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if self._book is None or self._entry is None:
+            return
+        ledger.current.reset(self._token)
+        self._book.leave(self._entry)
+        message = {"type": "step_end", "id": 0, "path": self._entry.path}
+        self._book.channel.tell({**message, "error": None if error is None else _told(error)})
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+def idempotency_key() -> str:
+    """Inside a step: a key that is the same in every execution of it, for services that take one."""
+    book, entry = ledger.of_run(), ledger.current.get()
+    while entry is not None and entry.kind != "step":
+        entry = entry.parent
+    if book is None:
+        return "outside-of-ao"
+    if entry is None:
+        raise RuntimeError("idempotency_key() belongs inside a step")
+    return book.idempotency_key(entry)
+
+
+# --- execution -------------------------------------------------------------------------------------
+
+
+def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key: Any) -> Any:
+    book = ledger.of_run()
+    if book is None:
+        return function(*args, **named)
+    fingerprint = fingerprint_of(args, named)
+    entry = book.enter(name, key, "step")
+    try:
+        if book.must_ask(entry):
+            book.answer(entry, book.channel.call(book.lookup(entry)))
+        book.check(entry, fingerprint)
+        if entry.record is not None:
+            return entry.record["value"]
+        book.begin(entry)
+        start = _start(book, entry, fingerprint, options, options.timeout or book.default_timeout)
+        if options.once:
+            book.channel.call(start)
+        else:
+            book.channel.tell(start)
+        text = _try(book, entry, options, lambda: function(*args, **named))
+        _accept(entry, book.channel.call({"type": "step_end", "path": entry.path, "value": json.loads(text)}))
+        book.keep(entry, fingerprint, text)
+        return json.loads(text)
+    finally:
+        book.leave(entry)
+
+
+async def _run_async(name: str, function: Any, args: Any, named: Any, options: _Options, key: Any) -> Any:
+    book = ledger.of_run()
+    if book is None:
+        return await function(*args, **named)
+    fingerprint = fingerprint_of(args, named)
+    entry = book.enter(name, key, "step")
+    try:
+        if book.must_ask(entry):
+            book.answer(entry, await book.channel.call_async(book.lookup(entry)))
+        book.check(entry, fingerprint)
+        if entry.record is not None:
+            return entry.record["value"]
+        book.begin(entry)
+        timeout = options.timeout or book.default_timeout
+        start = _start(book, entry, fingerprint, options, None)
+        if options.once:
+            await book.channel.call_async(start)
+        else:
+            book.channel.tell(start)
+        text = await _try_async(book, entry, options, timeout, lambda: function(*args, **named))
+        end = {"type": "step_end", "path": entry.path, "value": json.loads(text)}
+        _accept(entry, await book.channel.call_async(end))
+        book.keep(entry, fingerprint, text)
+        return json.loads(text)
+    finally:
+        book.leave(entry)
+
+
+def _start(
+    book: Ledger, entry: Entry, fingerprint: str, options: _Options, timeout: float | None
+) -> dict[str, Any]:
+    """The worker keeps the time of what nobody in this process could interrupt."""
+    return {
+        "type": "step",
+        "id": 0,
+        **entry.fields(),
+        "fingerprint": fingerprint,
+        "once": options.once,
+        "timeout": timeout,
+    }
+
+
+def _try(book: Ledger, entry: Entry, options: _Options, call: Callable[[], Any]) -> str:
+    """The result as JSON text."""
+    failed = 0
+    while True:
+        token = ledger.current.set(entry)
+        try:
+            return _text(entry, call())
+        except BaseException as error:
+            failed += 1
+            delay = _delay(error, failed, options)
+            _tell_failure(book, entry, error, failed, delay)
+            if delay is None:
+                raise
+        finally:
+            ledger.current.reset(token)
+        entry.inside = ledger.Inside()
+        time.sleep(delay)
+
+
+async def _try_async(
+    book: Ledger, entry: Entry, options: _Options, timeout: float | None, call: Callable[[], Any]
+) -> str:
+    import asyncio  # noqa: PLC0415 - its caller has it already
+
+    failed = 0
+    while True:
+        token = ledger.current.set(entry)
+        try:
+            return _text(entry, await _within(timeout, entry, call()))
+        except BaseException as error:
+            failed += 1
+            delay = _delay(error, failed, options)
+            _tell_failure(book, entry, error, failed, delay)
+            if delay is None:
+                raise
+        finally:
+            ledger.current.reset(token)
+        entry.inside = ledger.Inside()
+        await asyncio.sleep(delay)
+
+
+async def _within(seconds: float | None, entry: Entry, work: Any) -> Any:
+    if seconds is None or running_loop() is None:
+        return await work
+    import asyncio  # noqa: PLC0415
+
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except BaseException:
+        task.cancel()
+        raise
+    if done:
+        return task.result()
+    task.cancel()
+    await asyncio.wait({task})
+    raise StepTimeout("step %r took longer than its timeout of %g s" % (entry.path, seconds))
+
+
+def _delay(error: BaseException, failed: int, options: _Options) -> float | None:
+    """Seconds until the step is tried again; None when it is not."""
+    if failed > options.retries or isinstance(error, Permanent) or not isinstance(error, Exception):
+        return None
+    if isinstance(error, Retry) and error.after is not None:
+        return error.after
+    return min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2.0 ** (failed - 1))
+
+
+def _tell_failure(book: Ledger, entry: Entry, error: BaseException, failed: int, delay: float | None) -> None:
+    if not hasattr(error, "__ao_step__"):
+        # Classes with slots take no note: the run's error will not name the step.
+        with contextlib.suppress(AttributeError):
+            error.__ao_step__ = entry.path  # type: ignore[attr-defined]
+    message: dict[str, Any] = {"type": "step_end", "id": 0, "path": entry.path, "error": _told(error)}
+    if delay is not None:
+        message.update(type="step_retry", **{"try": failed, "delay": delay})
+    book.channel.tell(message)
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    kind = type(error).__qualname__
+    return {"type": kind, "message": ("%s: %s" % (kind, error) if str(error) else kind)[:_MAX_TEXT]}
+
+
+def _text(entry: Entry, value: Any) -> str:
+    if hasattr(value, "__await__"):
+        if hasattr(value, "close"):
+            value.close()
+        raise StepUnstorable(
+            "step %r returned something to await: pass it an `async def` function itself" % entry.path
+        )
+    try:
+        return results.text_of(value, entry.path)
+    except Failure as failure:
+        raise StepUnstorable("%s. %s" % (failure, failure.fields["hint"])) from None
+
+
+def _accept(entry: Entry, reply: dict[str, Any]) -> None:
+    """Raises when the worker did not record the result."""
+    if reply.get("error"):
+        raise StepUnstorable("step %r cannot be recorded: %s" % (entry.path, reply["error"]))
+
+
+def _is_async(function: Any) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_COROUTINE)
+
+
+def _key_of(key: Any, args: Any, named: Any) -> Any:
+    return key(*args, **named) if callable(key) else key
+
+
+def fingerprint_of(args: Any, named: Any) -> str:
+    """A digest of the input. What is not JSON, such as a client or `self`, counts by its type alone."""
+    if not args and not named:
+        return ""
+    import hashlib  # noqa: PLC0415 - 1 ms for those that need it
+
+    try:
+        text = json.dumps([args, named], sort_keys=True, default=_type_name)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps([[_type_name(arg) for arg in args], sorted(named)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _type_name(value: Any) -> str:
+    return "<%s.%s>" % (type(value).__module__, type(value).__qualname__)
