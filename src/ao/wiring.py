@@ -30,6 +30,7 @@ from ao.control.payloads import Payloads
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Cipher, Secrets
+from ao.control.steps import Steps
 from ao.control.upkeep import announce_lost, promote_forever, sweep_forever
 from ao.dashboard.app import create_dashboard
 from ao.domain.access import Role
@@ -218,6 +219,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     )
     services = Services(
         runs=Runs(store, blobs, bus, catalog),
+        steps=Steps(store, payloads),
         logs=Logs(store),
         deployments=deployments,
         schedules=schedules,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ao.cli import output
+from ao.cli import output, steps
 from ao.client import calls
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def event_lines(event: "EventView") -> list[str]:
             return list(_log_lines(data))
         case "output":
             return [f"» {json.dumps(data['value'], ensure_ascii=False)}"]
+        case "step_started" | "step_completed" | "step_failed" | "step_retried" as kind:
+            line = steps.event_line(kind, data)
+            return [line] if line else []
         case "state" if data.get("reason") == "retry":
             return [output.style(f"  retry {_delay(event)}", "yellow")]
         case _:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ao.cli import follow, output
+from ao.cli import follow, output, steps
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.cli.values import run_id
@@ -67,11 +67,14 @@ def show(session: Session, run: Annotated[str, typer.Argument(help="Id of the ru
         output.data(output.style("run      ", "dim") + handle.id)
     view, attempts = handle.view, handle.attempts()
     if session.json:
-        output.as_json({"run": handle.data, "attempts": attempts})
+        found = client.send_json(calls.run_steps(handle.id))
+        output.as_json({"run": handle.data, "attempts": attempts, "steps": found})
         return
     output.data(sentence(view))
     for attempt in attempts:
         output.data(_attempt(attempt))
+    for line in steps.tree(client.send_json(calls.run_steps(handle.id))):
+        output.data(line)
     for gap in follow.gaps_of(client, handle.id):
         output.data(follow.gap_line(gap))
     if view.error is not None and view.error.traceback:
@@ -115,7 +118,7 @@ def sentence(view: "RunView") -> str:
     elif view.started_at is not None:
         text += f" for {output.age(view.started_at).removesuffix(' ago')}, attempt {view.attempt}"
     if view.error is not None:
-        text += f": {view.error.message}"
+        text += f": {view.error.message}" + (f" (in step {view.error.step})" if view.error.step else "")
     return text + (" (a stop was asked for)" if view.cancel_requested and not view.state.terminal else "")
 
 

@@ -77,6 +77,13 @@ class AsyncRunHandle:
     async def attempts(self) -> "list[s.AttemptView]":
         return await self._client.send(calls.run_attempts(self.id))
 
+    async def steps(self, *, outputs: bool = False) -> "list[s.StepView]":
+        """Steps and spans in the order of their start; with `outputs` their results, too."""
+        found: list[s.StepView] = []
+        while batch := await self._client.send(calls.run_steps(self.id, len(found), outputs=outputs)):
+            found += batch
+        return found
+
     async def cancel(self) -> "AsyncRunHandle":
         self.data = await self._client.send_json(calls.cancel_run(self.id))
         return self

@@ -78,6 +78,11 @@ def run_attempts(run_id: str) -> "Call[list[s.AttemptView]]":
     return Call("GET", _run(run_id, "/attempts"), _list("AttemptView"))
 
 
+def run_steps(run_id: str, offset: int = 0, *, outputs: bool = False) -> "Call[list[s.StepView]]":
+    query = {"offset": offset or None, "outputs": outputs or None}
+    return Call("GET", _run(run_id, "/steps"), _list("StepView"), query)
+
+
 def list_agents() -> "Call[list[s.AgentView]]":
     return Call("GET", "/v1/agents", _list("AgentView"))
 

@@ -73,6 +73,13 @@ class RunHandle:
     def attempts(self) -> "list[s.AttemptView]":
         return self._client.send(calls.run_attempts(self.id))
 
+    def steps(self, *, outputs: bool = False) -> "list[s.StepView]":
+        """Steps and spans in the order of their start; with `outputs` their results, too."""
+        found: list[s.StepView] = []
+        while batch := self._client.send(calls.run_steps(self.id, len(found), outputs=outputs)):
+            found += batch
+        return found
+
     def cancel(self) -> "RunHandle":
         self.data = self._client.send_json(calls.cancel_run(self.id))
         return self

@@ -44,6 +44,7 @@ class Step:
     attempt: int
     """The last that executed it."""
     started_us: int
+    """Of its last execution."""
     finished_us: int | None = None
     fingerprint: str = ""
     """Of the input. An execution with another one has diverged."""

@@ -47,6 +47,7 @@ RULES: Mapping[str, Rule] = {
     "get_run_logs": Rule(_P.READ, Of.RUN),
     "search_run_logs": Rule(_P.READ, Of.RUN),
     "list_run_attempts": Rule(_P.READ, Of.RUN),
+    "list_run_steps": Rule(_P.READ, Of.RUN),
     "list_agents": Rule(_P.READ, Of.LIST),
     "get_agent": Rule(_P.READ, Of.PATH),
     "list_pointer_history": Rule(_P.READ, Of.PATH),

@@ -13,6 +13,7 @@ from ao.control.logs import Logs
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
+from ao.control.steps import Steps
 from ao.server.closing import Closing
 from ao.store import Store
 from ao.wire.schemas import CheckView
@@ -37,6 +38,7 @@ class About:
 @dataclass(frozen=True, slots=True)
 class Services:
     runs: Runs
+    steps: Steps
     logs: Logs
     deployments: Deployments
     schedules: Schedules

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from ao.clock import to_datetime
 from ao.domain.event import Event
 from ao.domain.outcome import ErrorInfo
+from ao.domain.step import Step
 from ao.store.records import Agent, Attempt, Deployment, PointerMove, Run, Schedule, Secret, Worker
 from ao.wire import schemas as s
 
@@ -68,6 +69,7 @@ def error_view(error: ErrorInfo | None) -> s.ErrorView | None:
         hint=error.hint,
         exit_code=error.exit_code,
         signal=error.signal,
+        step=error.step,
     )
 
 
@@ -82,6 +84,22 @@ def attempt_view(attempt: Attempt) -> s.AttemptView:
         exit_code=attempt.exit_code,
         max_rss_bytes=attempt.max_rss_bytes,
         cpu_seconds=attempt.cpu_seconds,
+    )
+
+
+def step_view(step: Step, output: JsonValue = None) -> s.StepView:
+    return s.StepView.model_construct(
+        path=step.path,
+        parent=step.parent,
+        name=step.name,
+        key=step.key,
+        kind=step.kind,
+        state=step.state,
+        attempt=step.attempt,
+        started_at=to_datetime(step.started_us),
+        finished_at=_moment(step.finished_us),
+        error=error_view(step.error),
+        output=output,
     )
 
 

@@ -122,11 +122,11 @@ class StepStore(Protocol):
     """Steps are written with their events (`RunStore.append`)."""
 
     async def list(self, run_id: RunId, limit: int, offset: int = 0) -> Sequence[Step]:
-        """Steps and spans in the order of their last start."""
+        """Steps and spans in the order in which they were first begun, so that parents come first."""
         ...
 
     async def recorded(self, run_id: RunId, limit: int) -> Sequence[Step]:
-        """Those that bind a next execution (`Step.binding`), in the order of their last start."""
+        """Those that bind a next execution (`Step.binding`), in the same order."""
         ...
 
     async def get(self, run_id: RunId, path: str) -> Step | None: ...

@@ -12,6 +12,7 @@ from ao.domain.deployment import DeploymentStatus
 from ao.domain.event import EventKind
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
+from ao.domain.step import StepKind, StepState
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class ErrorView(Response):
     hint: str = ""
     exit_code: int | None = None
     signal: str | None = None
+    step: str = Field("", description="Path of the step that failed; empty outside of steps.")
 
 
 # --- runs ------------------------------------------------------------------------------------------
@@ -118,6 +120,22 @@ class AttemptView(Response):
     exit_code: int | None
     max_rss_bytes: int | None
     cpu_seconds: float | None
+
+
+class StepView(Response):
+    """A step or span of a run; `parent` is the path of the one it is inside of."""
+
+    path: str = Field(description="Which step it is, in every execution of the run.")
+    parent: str | None
+    name: str
+    key: str | None
+    kind: StepKind
+    state: StepState
+    attempt: int = Field(description="The last that executed it.")
+    started_at: datetime
+    finished_at: datetime | None
+    error: ErrorView | None
+    output: JsonValue = Field(None, description="Its result, when results were asked for.")
 
 
 class EventView(Response):

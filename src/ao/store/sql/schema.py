@@ -162,6 +162,7 @@ run_step = Table(
     _text("kind"),
     _text("state"),
     _int("attempt"),
+    _int("first_us"),
     _int("started_us"),
     _int("finished_us", null=True),
     _text("fingerprint"),

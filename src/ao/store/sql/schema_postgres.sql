@@ -223,6 +223,7 @@ CREATE TABLE run_step (
 	kind TEXT COLLATE "C" NOT NULL,
 	state TEXT COLLATE "C" NOT NULL,
 	attempt BIGINT NOT NULL,
+	first_us BIGINT NOT NULL,
 	started_us BIGINT NOT NULL,
 	finished_us BIGINT,
 	fingerprint TEXT COLLATE "C" NOT NULL,

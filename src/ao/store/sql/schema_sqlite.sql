@@ -234,6 +234,7 @@ CREATE TABLE run_step (
 	kind TEXT NOT NULL,
 	state TEXT NOT NULL,
 	attempt BIGINT NOT NULL,
+	first_us BIGINT NOT NULL,
 	started_us BIGINT NOT NULL,
 	finished_us BIGINT,
 	fingerprint TEXT NOT NULL,

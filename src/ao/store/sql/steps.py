@@ -9,10 +9,10 @@ from ao.store.sql.codec import error_from, error_text
 from ao.store.sql.engine import Engine, Params, Row, Tx
 
 _PUT = """
-INSERT INTO run_step (run_id, path, parent, name, step_key, kind, state, attempt, started_us, finished_us,
-  fingerprint, once, value, value_blob, error)
-VALUES (:run_id, :path, :parent, :name, :step_key, :kind, :state, :attempt, :started_us, :finished_us,
-  :fingerprint, :once, :value, :value_blob, :error)
+INSERT INTO run_step (run_id, path, parent, name, step_key, kind, state, attempt, first_us, started_us,
+  finished_us, fingerprint, once, value, value_blob, error)
+VALUES (:run_id, :path, :parent, :name, :step_key, :kind, :state, :attempt, :started_us, :started_us,
+  :finished_us, :fingerprint, :once, :value, :value_blob, :error)
 ON CONFLICT (run_id, path) DO UPDATE SET state = excluded.state, attempt = excluded.attempt,
   started_us = excluded.started_us, finished_us = excluded.finished_us, fingerprint = excluded.fingerprint,
   once = excluded.once, value = excluded.value, value_blob = excluded.value_blob, error = excluded.error
@@ -23,12 +23,12 @@ path, parent, name, step_key, kind, state, attempt, started_us, finished_us, fin
   value_blob, error"""
 
 _LIST = f"""
-SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id ORDER BY started_us, path LIMIT :limit OFFSET :offset"""
+SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id ORDER BY first_us, path LIMIT :limit OFFSET :offset"""
 
 _RECORDED = f"""
 SELECT {_COLUMNS} FROM run_step
 WHERE run_id = :run_id AND kind <> 'span' AND (state = 'completed' OR (once = 1 AND state = 'started'))
-ORDER BY started_us, path LIMIT :limit"""
+ORDER BY first_us, path LIMIT :limit"""
 
 _GET = f"SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id AND path = :path"
 

@@ -3,5 +3,6 @@
     from ao.testing.sandbox_conformance.entrypoints import *
 
 `entrypoints` (input, output, errors), `conversing` (steps), `ending` (signals, stop, the tree), `limits`,
-`isolation` (canaries) and `network` belong together; an executor that lists something as degraded is excused from that alone.
+`isolation` (canaries) and `network` belong together; an executor that lists something as degraded is excused
+from that alone.
 """

@@ -121,6 +121,15 @@ class Steps:
         assert [each.path for each in await harness.store.steps.list(claim.run_id, 2)] == ["b", "a"]
         assert [each.path for each in await harness.store.steps.list(claim.run_id, 2, offset=2)] == ["c"]
 
+    async def test_a_parent_that_is_begun_again_stays_before_what_it_has_inside(self, harness: Harness) -> None:
+        _, claim = await harness.running()
+        parent = step("p", StepState.STARTED, at_us=1)
+        inside = dataclasses.replace(step("p/a", at_us=2), parent="p")
+        await self.append(harness, claim, parent, inside)
+        await self.append(harness, claim, dataclasses.replace(parent, started_us=9, attempt=2))
+        listed = await harness.store.steps.list(claim.run_id, 10)
+        assert [(each.path, each.started_us) for each in listed] == [("p", 9), ("p/a", 2)]
+
     async def test_results_of_steps_are_in_use(self, harness: Harness) -> None:
         _, claim = await harness.running()
         large = dataclasses.replace(step("a"), value=None, value_blob=digest("large"))

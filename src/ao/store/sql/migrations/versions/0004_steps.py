@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("kind", _TEXT, nullable=False),
         sa.Column("state", _TEXT, nullable=False),
         sa.Column("attempt", sa.BigInteger(), nullable=False),
+        sa.Column("first_us", sa.BigInteger(), nullable=False),
         sa.Column("started_us", sa.BigInteger(), nullable=False),
         sa.Column("finished_us", sa.BigInteger(), nullable=True),
         sa.Column("fingerprint", _TEXT, nullable=False),
