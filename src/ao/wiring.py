@@ -31,7 +31,7 @@ from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Cipher, Secrets
 from ao.control.steps import Steps
-from ao.control.upkeep import announce_lost, promote_forever, sweep_forever
+from ao.control.upkeep import announce_lost, promote_forever, sweep_forever, tidy_forever
 from ao.dashboard.app import create_dashboard
 from ao.domain.access import Role
 from ao.domain.errors import SandboxError
@@ -172,6 +172,7 @@ class Platform:
         return {
             "schedules": self.schedules.run_forever(),
             "promotion": promote_forever(self.store, self.bus),
+            "tidying": tidy_forever(self.store),
             "sweep": sweep_forever(self.store, self.bus, self.settings.sweep_seconds),
         }
 

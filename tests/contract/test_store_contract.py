@@ -77,3 +77,19 @@ class TestAuditing(store_contract.Auditing):
 
 class TestLifetime(store_contract.Lifetime):
     pass
+
+
+class TestTallies(store_contract.Tallies):
+    pass
+
+
+class TestOverviews(store_contract.Overviews):
+    pass
+
+
+class TestAgentDetails(store_contract.AgentDetails):
+    pass
+
+
+class TestRunLists(store_contract.RunLists):
+    pass

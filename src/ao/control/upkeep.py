@@ -13,6 +13,8 @@ log = get_logger(__name__)
 
 BATCH = 500
 MAX_IDLE_SECONDS = 5.0
+TIDY_SECONDS = 3600.0
+TALLY_KEPT_US = 31 * 24 * 3600 * 1_000_000
 
 
 async def promote_forever(store: Store, bus: Bus) -> None:
@@ -39,6 +41,16 @@ async def sweep_forever(store: Store, bus: Bus, every_seconds: float) -> None:
         except Unavailable as error:
             log.warning("sweep failed", error=str(error))
         await asyncio.sleep(every_seconds)
+
+
+async def tidy_forever(store: Store) -> None:
+    """Remove counts and logins that nobody will ask for any more."""
+    while True:
+        try:
+            await store.insights.tidy(await store.schedules.now_us() - TALLY_KEPT_US)
+        except Unavailable as error:
+            log.warning("old counts not removed", error=str(error))
+        await asyncio.sleep(TIDY_SECONDS)
 
 
 def announce_lost(lost: LostRuns, bus: Bus) -> None:

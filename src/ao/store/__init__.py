@@ -20,6 +20,7 @@ from ao.domain.event import Event, NewEvent
 from ao.domain.outcome import AttemptOutcome
 from ao.domain.step import Step
 from ao.ids import ApiKeyId, DeploymentId, Digest, RunId, ScheduleId, WorkerId
+from ao.store.insights import InsightStore
 from ao.store.records import (
     Agent,
     ApiKey,
@@ -350,6 +351,8 @@ class Store(Protocol):
     def logins(self) -> LoginStore: ...
     @property
     def audit(self) -> AuditStore: ...
+    @property
+    def insights(self) -> InsightStore: ...
 
     async def check(self) -> None:
         """A cheap read and a durable write; raises when the store cannot take writes now."""

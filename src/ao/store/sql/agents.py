@@ -43,7 +43,7 @@ class SqlAgentStore:
         def read(tx: Tx) -> Agent:
             row = tx.one(_GET, {"agent": name})
             if row is None:
-                raise _no_such(tx, name)
+                raise no_such_agent(tx, name)
             return Agent(*row)
 
         return await self._engine.read(read)
@@ -60,7 +60,7 @@ class SqlAgentStore:
     ) -> PointerMove:
         def write(tx: Tx) -> PointerMove:
             if tx.one(pointers.LOCK_AGENT, {"agent": agent}) is None:
-                raise _no_such(tx, agent)
+                raise no_such_agent(tx, agent)
             target = find_version(tx, agent, to)
             if target.status is not DeploymentStatus.SUCCEEDED:
                 raise Conflict(
@@ -89,7 +89,8 @@ class SqlAgentStore:
         return [PointerMove(row[0], row[1], Pointer(row[2]), *row[3:]) for row in rows]
 
 
-def _no_such(tx: Tx, name: str) -> NotFound:
+def no_such_agent(tx: Tx, name: str) -> NotFound:
+    """With the nearest name as hint."""
     names = [row[0] for row in tx.all(_NAMES, {})]
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {near[0]}?" if near else "`ao agents` lists them; `ao deploy` makes one."

@@ -9,6 +9,7 @@ from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.retry import RetryPolicy
 from ao.domain.run import RunHead, RunState, Transition, after_attempt, cancel_pending, hand_back
 from ao.ids import RunId, WorkerId
+from ao.store.insights import bucket_of, hour_of
 from ao.store.records import CancelResult, FinishAttempt, Finished, Payload
 from ao.store.sql import run_sql as sql
 from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
@@ -16,6 +17,10 @@ from ao.store.sql.engine import Row, Tx
 
 _NO_RETRY = RetryPolicy()
 """Losses and cancels do not look at the policy."""
+
+
+TALLY_SHARDS = 4
+REMEMBERED_DEPLOYMENTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class Held:
     next_seq: int
     worker_id: str | None
     due_us: int | None
+    started_us: int | None
+    deployment_id: str | None
 
     @property
     def actor(self) -> str:
@@ -54,7 +61,7 @@ def stale(run_id: RunId, fence: int) -> StaleWrite:
 
 
 def _held(run_id: RunId, row: Row) -> Held:
-    return Held(run_id, sql.head_from(row), row[8], row[9], row[10])
+    return Held(run_id, sql.head_from(row), *row[8:])
 
 
 def insert_events(tx: Tx, run_id: RunId, first_seq: int, events: Sequence[EncodedEvent]) -> None:
@@ -122,6 +129,7 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
     if held.due_us is not None:
         tx.run(sql.DROP_DELAYED, {"run_id": run_id, "due_us": held.due_us})
     tx.run(sql.DROP_BLOCKED, {"run_id": run_id})
+    _count(tx, held, transition)
     tx.run(sql.DROP_READY, {"run_id": run_id})  # last: a promotion that was waited for has put it there
     return CancelResult(RunState.CANCELLED, None)
 
@@ -147,6 +155,8 @@ def _end(
             tx.run(sql.REQUEUE, {"run_id": held.run_id})
         else:
             tx.run(sql.DELAY, {"run_id": held.run_id, "due_us": transition.due_us})
+    if transition.to.terminal:
+        _count(tx, held, transition)
     return Finished(transition.to, transition.due_us, last_seq)
 
 
@@ -174,6 +184,38 @@ def _leave(tx: Tx, held: Held, transition: Transition, events: list[EncodedEvent
         raise stale(held.run_id, head.fence)
     insert_events(tx, held.run_id, held.next_seq, events)
     return held.next_seq + len(events) - 1
+
+
+def _count(tx: Tx, held: Held, transition: Transition) -> None:
+    """Add an ended run to the tally: as late in the write as possible, because runs share its rows."""
+    agent, version = _tallied_as(tx, held)
+    started_us = transition.at_us if held.started_us is None else held.started_us
+    params = {
+        "hour_us": hour_of(transition.at_us),
+        "agent": agent,
+        "version": version,
+        "state": transition.to,
+        "bucket": bucket_of(transition.at_us - started_us),
+        "shard": int(held.run_id[-1], 16) % TALLY_SHARDS,
+    }
+    tx.run(sql.COUNT_END, params)
+
+
+def _tallied_as(tx: Tx, held: Held) -> tuple[str, int]:
+    """Agent and version; those of a deployment never change and are remembered."""
+    known = _tallied.get(held.deployment_id or "")
+    if known is None:
+        row = tx.one(sql.TALLIED_AS, {"run_id": held.run_id, "deployment_id": held.deployment_id})
+        assert row is not None
+        known = (row[0], row[1])
+        if held.deployment_id is not None:
+            if len(_tallied) >= REMEMBERED_DEPLOYMENTS:
+                _tallied.clear()
+            _tallied[held.deployment_id] = known
+    return known
+
+
+_tallied: dict[str, tuple[str, int]] = {}
 
 
 def _put_outcome(tx: Tx, held: Held, transition: Transition, output: Payload | None) -> None:

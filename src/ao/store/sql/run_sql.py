@@ -80,7 +80,8 @@ h.state, h.fence, h.attempt, h.failures, h.losses, h.cancel_requested, h.active_
   h.attempt_started_us"""
 
 HELD = f"""
-SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us FROM run_head h WHERE h.run_id = :run_id FOR UPDATE"""
+SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us, h.started_us, h.deployment_id
+FROM run_head h WHERE h.run_id = :run_id FOR UPDATE"""
 
 LEAVE_HEAD = """
 UPDATE run_head SET state = :to, next_seq = :next_seq, failures = :failures, losses = :losses,
@@ -99,6 +100,16 @@ INSERT INTO run_outcome (run_id, output, output_blob, error)
 VALUES (:run_id, :output, :output_blob, :error)
 ON CONFLICT (run_id) DO UPDATE SET output = excluded.output, output_blob = excluded.output_blob,
   error = excluded.error"""
+
+TALLIED_AS = """
+SELECT r.agent, COALESCE(d.version, 0) FROM run r
+  LEFT JOIN deployment d ON d.deployment_id = :deployment_id
+WHERE r.run_id = :run_id"""
+
+COUNT_END = """
+INSERT INTO run_tally (hour_us, agent, version, state, bucket, shard, runs)
+VALUES (:hour_us, :agent, :version, :state, :bucket, :shard, 1)
+ON CONFLICT (hour_us, agent, version, state, bucket, shard) DO UPDATE SET runs = run_tally.runs + 1"""
 
 REQUEUE = "INSERT INTO run_ready (rank, run_id) SELECT -priority, run_id FROM run WHERE run_id = :run_id"
 

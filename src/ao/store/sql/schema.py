@@ -173,6 +173,21 @@ run_step = Table(
     comment="What no later execution of a run does again. A completed step never changes.",
 )
 
+run_tally = Table(
+    "run_tally",
+    metadata,
+    _int("hour_us", key=True),
+    _text("agent", key=True),
+    _int("version", key=True),
+    _text("state", key=True),
+    _int("bucket", key=True),
+    _int("shard", key=True),
+    _int("runs"),
+    sqlite_with_rowid=False,
+    comment="Runs that ended, counted in the write that ends them. Bucket: the duration; shard: writers of "
+    "one agent would otherwise wait for each other's commits.",
+)
+
 idempotency = Table(
     "idempotency",
     metadata,

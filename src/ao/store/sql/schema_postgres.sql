@@ -234,6 +234,17 @@ CREATE TABLE run_step (
 	CONSTRAINT run_step_pkey PRIMARY KEY (run_id, path)
 );
 
+CREATE TABLE run_tally (
+	hour_us BIGINT NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	version BIGINT NOT NULL,
+	state TEXT COLLATE "C" NOT NULL,
+	bucket BIGINT NOT NULL,
+	shard BIGINT NOT NULL,
+	runs BIGINT NOT NULL,
+	CONSTRAINT run_tally_pkey PRIMARY KEY (hour_us, agent, version, state, bucket, shard)
+);
+
 CREATE TABLE schedule (
 	schedule_id TEXT COLLATE "C" NOT NULL,
 	agent TEXT COLLATE "C" NOT NULL,

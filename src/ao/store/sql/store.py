@@ -4,6 +4,7 @@ from ao.store.sql.agents import SqlAgentStore
 from ao.store.sql.audit import SqlAuditStore
 from ao.store.sql.deployments import SqlDeploymentStore
 from ao.store.sql.engine import Engine, Tx
+from ao.store.sql.insights import SqlInsightStore
 from ao.store.sql.keys import SqlKeyStore
 from ao.store.sql.logins import SqlLoginStore
 from ao.store.sql.logs import SqlLogStore
@@ -32,6 +33,7 @@ class SqlStore:
         self.keys = SqlKeyStore(engine)
         self.logins = SqlLoginStore(engine)
         self.audit = SqlAuditStore(engine)
+        self.insights = SqlInsightStore(engine)
 
     async def check(self) -> None:
         def write(tx: Tx) -> None:

@@ -11,12 +11,14 @@ from ao.testing.store_contract.claiming import Claiming, Delays
 from ao.testing.store_contract.creating import Creating, Listing
 from ao.testing.store_contract.deploying import Deploying, Pointers
 from ao.testing.store_contract.harness import Harness
+from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists, Tallies
 from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Logins, Schedules, Secrets
 from ao.testing.store_contract.steps import Steps
 from ao.testing.store_contract.workers import Leases
 
 __all__ = [
+    "AgentDetails",
     "Attempts",
     "Auditing",
     "Cancelling",
@@ -33,8 +35,11 @@ __all__ = [
     "Listing",
     "Logins",
     "Logs",
+    "Overviews",
     "Pointers",
+    "RunLists",
     "Schedules",
     "Secrets",
     "Steps",
+    "Tallies",
 ]
