@@ -2,14 +2,28 @@
 
 import pytest
 
-pytest.register_assert_rewrite("ao.testing.store_contract")
+pytest.register_assert_rewrite("ao.testing.store_contract", "ao.testing.bus_contract")
 
 from tests.databases import (  # noqa: E402  (after the registration)
     empty_postgres,
     harness,
+    own_redis,
     postgres_server,
     postgres_template,
     postgres_url,
+    redis_binary,
+    redis_server,
+    redis_with,
 )
 
-__all__ = ["empty_postgres", "harness", "postgres_server", "postgres_template", "postgres_url"]
+__all__ = [
+    "empty_postgres",
+    "harness",
+    "own_redis",
+    "postgres_server",
+    "postgres_template",
+    "postgres_url",
+    "redis_binary",
+    "redis_server",
+    "redis_with",
+]

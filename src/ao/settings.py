@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from ao.domain.errors import InvalidConfig, Problem
 
@@ -54,6 +54,8 @@ class Settings:
     warm: Literal["on", "off"]
     database_url: str = field(repr=False)
     """May hold a password."""
+    redis_url: str | None = field(repr=False)
+    """May hold a password; None: one process needs no Redis."""
     max_upload: int
     secrets_key: bytes | None = field(repr=False)
     """32 bytes; None: the file `secrets.key` in `home`."""
@@ -254,6 +256,31 @@ def _database_url(text: str) -> str:
     raise ValueError("is not postgresql://… or sqlite:///path")
 
 
+REDIS_OPTIONS = {"redis": set[str](), "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}, "unix": {"db"}}
+"""What may follow the question mark, by scheme."""
+
+
+def _redis_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        if parts.scheme == "unix":
+            valid = not parts.hostname and bool(re.fullmatch(r"/.*[^/]", parts.path))
+        else:
+            valid = bool(parts.hostname) and parts.port != 0 and bool(re.fullmatch(r"(/\d{0,4})?", parts.path))
+    except ValueError:
+        valid, options = False, {}
+    if not valid or parts.scheme not in REDIS_OPTIONS or parts.fragment or any(c.isspace() for c in text):
+        raise ValueError("is not redis://host:port, rediss://host:port or unix:///path/to/socket")
+    unknown = options.keys() - REDIS_OPTIONS[parts.scheme]
+    if unknown:
+        allowed = ", ".join(sorted(REDIS_OPTIONS[parts.scheme])) or "none"
+        raise ValueError(f"has an option that {parts.scheme}:// does not take here; it takes: {allowed}")
+    if not all(re.fullmatch(r"\d{1,4}", db) for db in options.get("db", ())):
+        raise ValueError("has a db that is not a number")
+    return text
+
+
 def _api_key(text: str) -> str:
     if not re.fullmatch(r"ao_[0-9A-Za-z]{8,128}", text):
         raise ValueError("is not an API key: they start with ao_, followed by letters and digits")
@@ -282,6 +309,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_SANDBOX", _choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
     Setting("AO_WARM", _choice("on", "off"), lambda _: "off"),
     Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
+    Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),
     Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),
     Setting("AO_SECRETS_KEY", _secrets_key, lambda _: None, secret=True),
     Setting("AO_LEASE_SECONDS", _seconds, lambda _: 12.0),

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from ao.blobs.local import LocalBlobs
 from ao.build.disk import full_disk_told
 from ao.build.local import LocalBuilder
 from ao.build.releases import remove_tree
+from ao.bus import Bus
 from ao.bus.local import LocalBus
 from ao.clock import SystemClock
 from ao.control.audit import AuditLog
@@ -34,7 +36,7 @@ from ao.control.steps import Steps
 from ao.control.upkeep import announce_lost, promote_forever, sweep_forever, tidy_forever
 from ao.dashboard.app import create_dashboard
 from ao.domain.access import Role
-from ao.domain.errors import SandboxError
+from ao.domain.errors import SandboxError, Unavailable
 from ao.home import Home, write_private
 from ao.sandbox import Executor, Level
 from ao.sandbox.process import ProcessExecutor, WarmOptions
@@ -50,6 +52,9 @@ from ao.worker.attempt import Bench
 from ao.worker.loop import Worker, WorkerOptions
 from ao.worker.resolve import Resolver
 from ao.worker.supervision import Supervision
+
+if TYPE_CHECKING:
+    from ao.bus.redis import RedisBus
 
 log = logs.get_logger(__name__)
 
@@ -158,7 +163,9 @@ class Platform:
 
     settings: Settings
     store: Store
-    bus: LocalBus
+    bus: Bus
+    redis: "RedisBus | None"
+    """The bus, when it needs to be run."""
     executor: Executor
     deployments: Deployments
     schedules: Schedules
@@ -169,7 +176,9 @@ class Platform:
 
     def duties(self) -> dict[str, Coroutine[None, None, None]]:
         """Loops that run for ever, by name."""
+        hints = {} if self.redis is None else {"hints": self.redis.run()}
         return {
+            **hints,
             "schedules": self.schedules.run_forever(),
             "promotion": promote_forever(self.store, self.bus),
             "tidying": tidy_forever(self.store),
@@ -184,7 +193,8 @@ class Platform:
 
 async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -> Platform:
     """Open every part; `stack` closes them, last first. The caller holds the home's lock."""
-    bus = LocalBus()
+    redis = _open_redis(settings)
+    bus = redis or LocalBus()
     level = None if settings.sandbox == "auto" else Level(settings.sandbox)
     warm = WarmOptions(enabled=settings.warm == "on", slots=settings.slots + _SPARE_SLOTS)
     executor = await ProcessExecutor.open(home.root / "sandboxes", level=level, warm=warm)
@@ -234,9 +244,9 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         uploads=home.uploads,
         max_upload=settings.max_upload,
         local_only=settings.loopback,
-        checks=(_supervisor_check(executor), _worker_check(worker)),
+        checks=(*_redis_checks(redis), _supervisor_check(executor), _worker_check(worker)),
     )
-    return Platform(settings, store, bus, executor, deployments, schedules, worker, services, local_key)
+    return Platform(settings, store, bus, redis, executor, deployments, schedules, worker, services, local_key)
 
 
 def _options(settings: Settings) -> WorkerOptions:
@@ -272,7 +282,15 @@ async def _open_store(settings: Settings, home: Home) -> Store:
     return await open_sqlite(Path(settings.database_url.removeprefix("sqlite:///")))
 
 
-async def _take_back_runs(store: Store, bus: LocalBus) -> None:
+def _open_redis(settings: Settings) -> "RedisBus | None":
+    if settings.redis_url is None:
+        return None
+    from ao.bus.redis import RedisBus  # noqa: PLC0415 - one process alone does not pay for it
+
+    return RedisBus(settings.redis_url)
+
+
+async def _take_back_runs(store: Store, bus: Bus) -> None:
     """The home is ours alone and no supervisor of before is left: every earlier worker is gone."""
     for worker in await store.workers.list():
         announce_lost(await store.workers.retire(worker.id), bus)
@@ -285,6 +303,22 @@ async def _ensure_key(keys: Keys, home: Home) -> ApiKey:
         key, token = await keys.issue("local", Role.ADMIN)
         write_private(home.api_key, token)
     return key
+
+
+def _redis_checks(redis: "RedisBus | None") -> Sequence[Check]:
+    """Never a failure: without Redis everything goes on, by polling."""
+    if redis is None:
+        return ()
+
+    async def check() -> CheckView:
+        try:
+            await redis.check()
+        except Unavailable as error:
+            message = f"{error.message}; other processes find out by polling, some seconds later"
+            return CheckView(name="redis", status="warning", message=message, hint=error.hint)
+        return CheckView(name="redis", status="ok", message=f"hints travel through {redis.place}")
+
+    return (check,)
 
 
 def _supervisor_check(executor: Executor) -> Check:

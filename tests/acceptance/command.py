@@ -88,9 +88,9 @@ class Platform:
         return Result(self.process.returncode, out, err)
 
 
-def platform_up(ao: Ao, *arguments: str) -> Platform:
+def platform_up(ao: Ao, *arguments: str, **variables: str) -> Platform:
     """`ao up` on a free port, ready."""
-    process = ao.start("up", "--port", "0", "--json", *arguments)
+    process = ao.start("up", "--port", "0", "--json", *arguments, **variables)
     assert process.stdout is not None
     line = process.stdout.readline()
     if '"url"' not in line:

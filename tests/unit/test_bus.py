@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from ao.bus.local import LocalBus
 
 
@@ -30,3 +32,24 @@ async def test_nothing_is_kept_for_topics_that_nobody_waits_for() -> None:
     with bus.subscribe("gone") as hints:
         assert not await hints.wait(0)
     assert bus._topics == {}
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_waiter_that_is_cancelled_while_a_hint_comes_is_cancelled(turns: int) -> None:
+    bus = LocalBus()
+
+    async def look_for_ever() -> None:
+        with bus.subscribe("topic") as hints:
+            while True:
+                await hints.wait(60)
+
+    task = asyncio.create_task(look_for_ever())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    bus.publish("topic")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    task.cancel()
+    assert done

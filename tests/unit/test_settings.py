@@ -87,6 +87,52 @@ def test_a_heartbeat_must_fit_twice_into_the_lease() -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://user:pass%40word@cache.example:6380/3",
+        "redis://[::1]:6379/",
+        "rediss://cache.example:6379?ssl_ca_certs=/etc/ssl/redis.pem",
+        "unix:///run/redis/redis.sock?db=2",
+        "unix://:password@/run/redis.sock",
+    ],
+)
+def test_redis_is_named_by_a_url(url: str) -> None:
+    assert parse({"HOME": "/h", "AO_REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:6379",
+        "redis://",
+        "redis://:hunter2@",
+        "redis://host:99999",
+        "redis://host:0",
+        "redis://host/zero",
+        "redis://host/0/1",
+        "redis://host?protocol=3",
+        "redis://ho st",
+        "rediss://host?ssl_cert_reqs=none",
+        "rediss://host?ssl_ca_certs",
+        "unix://relative/redis.sock",
+        "unix:///",
+        "unix:///run/redis.sock?db=x",
+        "redis+socket:///run/redis.sock",
+        "redis://host#1",
+    ],
+)
+def test_a_url_that_is_not_of_redis_is_refused_without_being_told(url: str) -> None:
+    told = problems_of({"AO_REDIS_URL": url})["AO_REDIS_URL"]
+    assert told.startswith("its value ")
+    assert "hunter2" not in told
+
+
+def test_the_url_of_redis_is_not_shown() -> None:
+    assert "hunter2" not in repr(parse({"HOME": "/h", "AO_REDIS_URL": "redis://:hunter2@host"}))
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [("1024", 1024), ("2K", 2048), ("200M", 200 << 20), ("1 GiB", 1 << 30), ("2gb", 2 << 30)],
 )

@@ -25,12 +25,19 @@ def build_topic(deployment_id: str) -> str:
 
 class Subscription(Protocol):
     async def wait(self, timeout_seconds: float | None) -> bool:
-        """True when a hint came since the last call (at once if one is waiting), False on timeout."""
+        """True when a hint came since the last call (at once if one is waiting), False on timeout.
+
+        Also true when a hint may have been missed, after a broker was away: look, there may be nothing.
+        """
         ...
 
 
 class Bus(Protocol):
-    """Publishing is cheap and never blocks or fails; hints that nobody waits for are dropped."""
+    """Publishing is cheap and never blocks or fails; hints that nobody waits for are dropped.
+
+    Many hints are one for somebody who has not looked yet. Subscribers of the same process are told at once.
+    Hints carry nothing and may get lost: who waits for one also looks by itself now and then.
+    """
 
     def publish(self, topic: str) -> None: ...
 

@@ -1,7 +1,7 @@
 """The bus inside one process and one event loop."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 
@@ -15,7 +15,8 @@ class LocalSubscription:
     async def wait(self, timeout_seconds: float | None) -> bool:
         if not self._event.is_set():
             try:
-                await asyncio.wait_for(self._event.wait(), timeout_seconds)
+                async with asyncio.timeout(timeout_seconds):
+                    await self._event.wait()
             except TimeoutError:
                 return False
         self._event.clear()
@@ -28,9 +29,19 @@ class LocalBus:
     def __init__(self) -> None:
         self._topics: dict[str, set[LocalSubscription]] = {}
 
+    @property
+    def topics(self) -> Set[str]:
+        """What somebody listens to now."""
+        return self._topics.keys()
+
     def publish(self, topic: str) -> None:
         for subscription in self._topics.get(topic, ()):
             subscription.notify()
+
+    def wake_all(self) -> None:
+        """Wake every subscription: nobody knows what was missed."""
+        for topic in self._topics:
+            self.publish(topic)
 
     @contextmanager
     def subscribe(self, topic: str) -> Iterator[LocalSubscription]:

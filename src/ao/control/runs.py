@@ -1,6 +1,7 @@
 """Accepting runs, following them and cancelling them."""
 
 import hashlib
+import random
 import time
 from collections.abc import Sequence
 
@@ -82,7 +83,7 @@ class Runs:
                 left = deadline - time.monotonic()
                 if run.head.state.terminal or left <= 0:
                     return run
-                await hints.wait(min(left, POLL_SECONDS))
+                await hints.wait(min(left, POLL_SECONDS * random.uniform(0.5, 1.0)))  # noqa: S311
 
     async def cancel(self, run_id: RunId, actor: str) -> Run:
         """Cancel a run; one that has ended is returned as it is."""

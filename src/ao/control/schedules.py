@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Sequence
 
 from ao.blobs import BlobStore
@@ -20,7 +21,8 @@ log = get_logger(__name__)
 
 ON_TIME_US = 60_000_000
 """A tick that is handled within this time was not missed."""
-MAX_IDLE_SECONDS = 30.0
+MAX_IDLE_SECONDS = 10.0
+"""A change that another process made, and whose hint was lost, is seen by then."""
 RETRY_SECONDS = 1.0
 
 
@@ -84,11 +86,12 @@ class Schedules:
                 await hints.wait(idle)
 
     async def _seconds_to_next(self) -> float:
+        idle = MAX_IDLE_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads replicas
         next_us = await self._store.schedules.next_due_us()
         if next_us is None:
-            return MAX_IDLE_SECONDS
+            return idle
         now_us = await self._store.schedules.now_us()
-        return max(0.0, min((next_us - now_us) / 1e6, MAX_IDLE_SECONDS))
+        return max(0.0, min((next_us - now_us) / 1e6, idle))
 
     async def fire_due(self) -> int:
         """Make the runs of all ticks that have come; returns how many."""

@@ -40,7 +40,7 @@ async def sweep_forever(store: Store, bus: Bus, every_seconds: float) -> None:
             announce_lost(await store.workers.sweep(BATCH), bus)
         except Unavailable as error:
             log.warning("sweep failed", error=str(error))
-        await asyncio.sleep(every_seconds)
+        await asyncio.sleep(every_seconds * random.uniform(0.8, 1.0))  # noqa: S311 - spreads replicas
 
 
 async def tidy_forever(store: Store) -> None:

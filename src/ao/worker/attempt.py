@@ -170,7 +170,8 @@ class Attempt:
     async def _supervisor_died(self) -> bool:
         """Whether it took the sandbox with it. Its end is known a moment after its sandboxes fail."""
         try:
-            await asyncio.wait_for(self._lost.wait(), LOST_SECONDS)
+            async with asyncio.timeout(LOST_SECONDS):
+                await self._lost.wait()
         except TimeoutError:
             return False
         return True

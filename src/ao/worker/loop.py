@@ -114,7 +114,7 @@ class Worker:
         pause = self._options.heartbeat_seconds
         with self._bench.bus.subscribe(CANCEL) as cancels:
             while True:
-                await cancels.wait(pause)
+                await cancels.wait(pause * random.uniform(0.8, 1.0))  # noqa: S311 - spreads workers
                 sent, pause = boot_seconds(), self._options.heartbeat_seconds
                 try:
                     owned = await self._bench.store.workers.heartbeat(worker_id, self._lease_us)

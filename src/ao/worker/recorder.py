@@ -186,4 +186,5 @@ class Recorder:
 async def _set_within(event: asyncio.Event, seconds: float) -> None:
     """Wait until `event` is set, but not longer."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
