@@ -14,7 +14,8 @@ worker → runner
              `elsewhere` in place of `value`: look it up; `more`: so may paths that are not listed be
     reply    {id, error?, recorded?}            since 2, to each message with an `id` above 0
 runner → worker
-    hello    {protocols: [int], python, pid, namespaces: {mnt: int, pid: int, …}}   first, unasked
+    hello    {protocols: [int], python, pid, namespaces: {mnt: int, pid: int, …}}   first, unasked; not from a
+                                                forked child of a template
     started  {}                                 the agent's code is loaded and about to be called
     partial  {value}                            one value of a generator
     step     {id, path, parent, name, key, kind, fingerprint, once, timeout}   since 2: a step begins (kind
@@ -46,6 +47,7 @@ PROTOCOLS = (1, 2)
 WITH_STEPS = 2
 MAX_FRAME_BYTES = 64 << 20
 HEADER = struct.Struct(">I")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def common(protocols: object) -> int:
@@ -61,9 +63,7 @@ class ProtocolError(Exception):
 
 def encode(message: dict[str, object]) -> bytes:
     """One frame. A value that is not JSON raises TypeError or ValueError (NaN and infinities too)."""
-    body = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    body = _ENCODER.encode(message).encode("utf-8", "surrogatepass")
     if len(body) > MAX_FRAME_BYTES:
         raise ValueError("message of %d bytes is larger than %d" % (len(body), MAX_FRAME_BYTES))
     return HEADER.pack(len(body)) + body

@@ -2,7 +2,8 @@
 
 It has the rights of a run and no more. The socket to the supervisor carries datagrams: the task as JSON, then
 `fork` with three descriptors (output, error output, the runner's socket); back go {ready}, {cold, lasting} when
-this agent must not be started warm, and {status, cpu, rss} at the end of each run.
+this agent must not be started warm, and {status, cpu, rss} at the end of each run. A child says no hello: its
+first word is `started`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 
 from ao_runner import call, main, protocol, traces
+from ao_runner.forks import Forks
 from ao_runner.task import Failure, Task
 from ao_runner.traces import Unfit
 
@@ -42,6 +44,7 @@ def serve() -> NoReturn:
     control = _socket.socket(fileno=CONTROL_FD)
     os.set_inheritable(CONTROL_FD, False)
     start = json.loads(control.recv(_MAX_BYTES))
+    forks = Forks()
     try:
         function = _load(Task(control, start))
         _flush()
@@ -49,19 +52,21 @@ def serve() -> NoReturn:
     except Unfit as error:
         _say(control, {"cold": str(error)[:2000], "lasting": error.lasting})
         os._exit(0)
+    forks.stop_watching()
     said = [_take_output(fd) for fd in (1, 2)]
     gc.collect()
     gc.freeze()
     _say(control, {"ready": True})
     while True:
         fds = _next(control)
-        child = os.fork()
+        child = forks.fork()
         if child == 0:
             _become_run(control, fds, said, function)
         for fd in fds:
             os.close(fd)
         _, status, usage = os.wait4(child, 0)
-        _say(control, {"status": status, "cpu": usage.ru_utime + usage.ru_stime, "rss": usage.ru_maxrss << 10})
+        ended = (status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
+        control.send(b'{"status":%d,"cpu":%f,"rss":%d}' % ended)
 
 
 def _load(task: Task) -> Callable[..., Any]:
@@ -109,27 +114,26 @@ def _become_run(
             os.close(fd)
         sock = _socket.socket(fileno=main.RUNNER_FD)
         _reseed()
-        sock.sendall(protocol.encode(main.hello()))
         start = protocol.receive(sock)
         if start is None:
             os._exit(1)
         for number, text in enumerate(said, 1):
             _write_all(number, text)
-        os.environ.update(Task(sock, start).env)
+        task = Task(sock, start)
+        for name, value in task.env.items():
+            os.environ[name] = value
     except BaseException as error:
         os.write(2, ("%s: %s\n" % (type(error).__name__, error)).encode())
         os._exit(1)
-    main.run(Task(sock, start), lambda task: call.call_function(function, task))
+    main.run(task, lambda task: call.call_function(function, task))
 
 
 def _reseed() -> None:
-    """`random` does it by itself; numpy and torch keep one state for the whole process."""
-    numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        numpy.seed()
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.seed()
+    """What keeps one state for the whole process."""
+    for name in ("random", "numpy.random", "torch"):
+        seed = getattr(sys.modules.get(name), "seed", None)
+        if seed is not None:
+            seed()
 
 
 def _write_all(fd: int, text: bytes) -> None:

@@ -32,16 +32,19 @@ class ProcessSandbox:
         *,
         id: str = "",
         slot_id: str = "",
+        namespaces: Mapping[str, int] | None = None,
+        first_fd: int | None = None,
         why_cold: str = "",
     ) -> None:
-        """`uid` is its own, None when it shares that of its slot; `id` is what the supervisor calls it."""
+        """`uid` is its own, None when it shares that of its slot; `id` is what the supervisor calls it. What
+        lies in a slot knows its namespaces, and its first process by a descriptor of the slot's."""
         self.id = id or spec.id
         self.spec = spec
         self.plan = plan
         self.uid = uid
         self.slot_id = slot_id
         lines = (*plan.degraded, *plan.degraded_for(spec))
-        self._info = SandboxInfo(plan.level, lines, warm=bool(slot_id), why_cold=why_cold)
+        self._info = SandboxInfo(plan.level, lines, namespaces or {}, warm=bool(slot_id), why_cold=why_cold)
         self._stdout, self._stderr, self._runner = ends.stdout, ends.stderr, ends.runner
         self._over = ends.over
         self._stop = stop
@@ -49,7 +52,7 @@ class ProcessSandbox:
         self._egress: EgressProxy | None = None
         self.protocol = protocol.VERSION
         """The version that both ends speak, once the runner has said hello."""
-        self._first_fd: int | None = None
+        self._first_fd = first_fd
         """The first process, by a descriptor that no other process can take over."""
 
     def assign(self, spec: SandboxSpec) -> None:
@@ -104,7 +107,7 @@ class ProcessSandbox:
         """The tree is gone: end what served it, then let `wait` return."""
         if self._egress is not None:
             await self._egress.close()
-        self._finish(exit)
+        self.finish(exit)
 
     def greeted(self, hello: Message) -> None:
         """The runner's first message came; it stays to be received."""
@@ -123,15 +126,12 @@ class ProcessSandbox:
             self._first_fd = os.pidfd_open(cast("int", message["pid"]))
         except ProcessLookupError:
             return
-        self.lies_in(cast("dict[str, int]", message["namespaces"]))
+        self._info = dataclasses.replace(self._info, namespaces=cast("dict[str, int]", message["namespaces"]))
 
-    def lies_in(self, namespaces: Mapping[str, int]) -> None:
-        self._info = dataclasses.replace(self._info, namespaces=namespaces)
-
-    def _finish(self, exit: SandboxExit) -> None:
-        if self._first_fd is not None:
+    def finish(self, exit: SandboxExit) -> None:
+        if self._first_fd is not None and not self.slot_id:
             os.close(self._first_fd)
-            self._first_fd = None
+        self._first_fd = None
         if not self._exit.done():
             self._over.set_result(None)
             self._exit.set_result(exit)

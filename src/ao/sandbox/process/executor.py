@@ -19,12 +19,14 @@ from ao.sandbox.process.supervisor import control
 from ao.sandbox.process.users import Users
 from ao.sandbox.process.warm import WarmOptions, WarmPool
 from ao.sandbox.process.warm.group import Slot
+from ao.sandbox.process.warm.pool import DIED_WAITING
 
 log = get_logger(__name__)
 
 _HELLO_SECONDS = 30.0
 _KEPT = ("supervisor.lock", SHARED)
 _WARM = WarmOptions()
+_CHILDREN_TRIED = 2
 COLD_LEVEL = "warm starts need the level `namespaces`"
 
 
@@ -156,13 +158,35 @@ class ProcessExecutor:
         if plan.level is not Level.NAMESPACES:
             return await self._start(plan, spec, COLD_LEVEL)
         variables = checked(spec.run_env)
-        sandbox, why_cold = await self._warm.take(spec)
-        if sandbox is None:
-            return await self._start(plan, spec, why_cold)
-        sandbox.assign(spec)
+        words = {**first_words(spec, plan.paths(spec), egress=False), "env": variables}
+        for _ in range(_CHILDREN_TRIED):
+            sandbox, why_cold = await self._warm.take(spec)
+            if sandbox is None:
+                return await self._start(plan, spec, why_cold)
+            if await self._hand_over(sandbox, spec, words):
+                return sandbox
+        return await self._start(plan, spec, DIED_WAITING)
+
+    async def _hand_over(self, sandbox: ProcessSandbox, spec: SandboxSpec, words: Message) -> bool:
+        """Give a waiting child its task; False when it ended before it called the agent's function."""
         self._current().send({"op": "begin", "slot": sandbox.slot_id})
-        await sandbox.send({**self._first_words(sandbox), "env": variables})
-        return sandbox
+        try:
+            await sandbox.send(words)
+            async with asyncio.timeout(_HELLO_SECONDS):
+                message = await sandbox.receive()
+            if message is not None:
+                sandbox.put_back(message)
+                sandbox.assign(spec)
+                return True
+        except TimeoutError as error:
+            await asyncio.shield(self._abandon(sandbox))
+            raise SandboxError(f"the agent's function was not called within {_HELLO_SECONDS:.0f} s") from error
+        except BaseException:
+            await asyncio.shield(self._abandon(sandbox))
+            raise
+        self._warm.give_up(sandbox)
+        await asyncio.shield(self._abandon(sandbox))
+        return False
 
     def _first_words(self, sandbox: ProcessSandbox) -> Message:
         spec, egress = sandbox.spec, sandbox.has_egress
@@ -195,15 +219,12 @@ class ProcessExecutor:
     def fork(self, slot: Slot, id: str) -> ProcessSandbox:
         ends = Ends()
         sandbox = ProcessSandbox(
-            slot.group.template, self._chosen(), None, ends, self._stop, id=id, slot_id=slot.id
-        )
-        sandbox.lies_in(slot.namespaces)
+            slot.group.template, self._chosen(), None, ends, self._stop,
+            id=id, slot_id=slot.id, namespaces=slot.namespaces, first_fd=slot.first_fd,
+        )  # fmt: skip
         self._live[id] = sandbox
         message = {"op": "fork", "slot": slot.id, "id": id, "fds": len(ends.theirs)}
-        try:
-            self._current().send(message, ends.theirs)
-        finally:
-            control.close_all(ends.theirs)
+        self._current().send(message, ends.theirs)
         return sandbox
 
     def end_slot(self, id: str) -> None:
@@ -219,14 +240,13 @@ class ProcessExecutor:
             plan.prepare(spec, uid)
             launch, limits = {**plan.launch(spec, uid), "name": name_for(self._work_root)}, plan.limits(spec)
             start = {"op": "start", "id": spec.id, "launch": launch, "limits": limits, "fds": len(ends.theirs)}
-            link.send(start, ends.theirs)
         except BaseException:
+            control.close_all(ends.theirs)
             self._forget(sandbox)
             plan.clean(spec)
             sandbox.close()
             raise
-        finally:
-            control.close_all(ends.theirs)
+        link.send(start, ends.theirs)
         return sandbox
 
     async def _greet(self, sandbox: ProcessSandbox) -> None:
@@ -276,6 +296,10 @@ class ProcessExecutor:
             self._end(sandbox, exit_of(message))
 
     def _end(self, sandbox: ProcessSandbox, exit: SandboxExit) -> None:
+        if sandbox.slot_id:
+            self._forget(sandbox)
+            sandbox.finish(exit)
+            return
         ending = asyncio.create_task(self._clean(sandbox, exit), name=f"end of sandbox {sandbox.id}")
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
@@ -290,13 +314,14 @@ class ProcessExecutor:
 
     async def _on_lost(self) -> None:
         """The supervisor is gone; the kernel kills its sandboxes, but for the odd one."""
-        self._warm.lose_all()
         try:
             await asyncio.to_thread(end_strays, self._work_root)
         except TimeoutError as error:
             log.error("processes are left of a supervisor that died", error=str(error))
         for sandbox in list(self._live.values()):
             await sandbox.gone()
+        self._warm.lose_all()
+        for sandbox in list(self._live.values()):
             self._end(
                 sandbox, SandboxExit(None, 9, StopCause.LOST, "the supervisor died, and the sandbox with it")
             )

@@ -3,7 +3,6 @@
 import array
 import asyncio
 import contextlib
-import os
 import socket
 import sys
 from collections import deque
@@ -29,7 +28,9 @@ class Link:
         self._process = process
         self._inbox = control.Inbox()
         self._queue: deque[tuple[memoryview, list[int]]] = deque()
-        self._reading: asyncio.Task[None] | None = None
+        self._writing = False
+        self._over = asyncio.Event()
+        self._ended: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
         self.dead = False
         """Set as soon as the end is known, before its sandboxes are seen off: nothing more is started."""
@@ -75,13 +76,18 @@ class Link:
 
     def listen(self, on_message: OnMessage, on_lost: OnLost) -> None:
         """Call `on_message` with every message from now on, in order, and `on_lost` at the end."""
-        self._reading = asyncio.create_task(self._read(on_message, on_lost), name="sandbox supervisor")
+        self._ended = asyncio.create_task(self._end(on_lost), name="sandbox supervisor")
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._on_readable, on_message)
 
     def send(self, message: control.Message, fds: Sequence[int] = ()) -> None:
-        """Deliver a message with descriptors, which stay the caller's. A supervisor that is gone gets nothing:
+        """Deliver a message with descriptors, which are closed then. A supervisor that is gone gets nothing:
         `on_lost` tells."""
-        self._queue.append((memoryview(control.pack(message)), [os.dup(fd) for fd in fds]))
-        self._flush()
+        if self._sock.fileno() < 0:
+            control.close_all(list(fds))
+            return
+        self._queue.append((memoryview(control.pack(message)), list(fds)))
+        if len(self._queue) == 1:
+            self._flush()
 
     def _flush(self) -> None:
         loop, fd = asyncio.get_running_loop(), self._sock.fileno()
@@ -92,6 +98,7 @@ class Link:
                 sent = self._sock.sendmsg([view], rights)
             except BlockingIOError:
                 loop.add_writer(fd, self._flush)
+                self._writing = True
                 return
             except OSError:
                 self._discard()
@@ -100,7 +107,9 @@ class Link:
             self._queue[0] = (view[sent:], [])
             if sent == len(view):
                 self._queue.popleft()
-        loop.remove_writer(fd)
+        if self._writing:
+            loop.remove_writer(fd)
+            self._writing = False
 
     def _discard(self) -> None:
         for _view, fds in self._queue:
@@ -112,31 +121,42 @@ class Link:
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
         await self._process.wait()
-        if self._reading is not None:
-            await self._reading
+        if self._ended is not None:
+            await self._ended
         self._sock.close()
 
     async def _next(self) -> list[control.Message]:
         """The messages that arrived; none when the supervisor is gone."""
         while True:
-            try:
-                data, _fds = control.read(self._sock)
-            except BlockingIOError:
-                await ready(self._sock.fileno())
-                continue
-            except OSError:
+            messages = self._read()
+            if messages is None:
                 return []
-            if not data:
-                return []
-            messages = [message for message, _ in self._inbox.feed(data, [])]
             if messages:
                 return messages
+            await ready(self._sock.fileno())
 
-    async def _read(self, on_message: OnMessage, on_lost: OnLost) -> None:
-        while messages := await self._next():
-            for message in messages:
-                on_message(message)
-        self.dead = True
+    def _read(self) -> list[control.Message] | None:
+        """What is there; None when the supervisor is gone."""
+        try:
+            data, _fds = control.read(self._sock)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return [message for message, _ in self._inbox.feed(data, [])] if data else None
+
+    def _on_readable(self, on_message: OnMessage) -> None:
+        messages = self._read()
+        if messages is None:
+            asyncio.get_running_loop().remove_reader(self._sock.fileno())
+            self.dead = True
+            self._over.set()
+            return
+        for message in messages:
+            on_message(message)
+
+    async def _end(self, on_lost: OnLost) -> None:
+        await self._over.wait()
         await self._process.wait()
         await on_lost()
         self.lost.set()

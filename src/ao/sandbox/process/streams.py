@@ -6,6 +6,7 @@ import os
 import socket
 import weakref
 from collections import deque
+from collections.abc import Callable
 
 from ao.sandbox import Message
 from ao_runner import protocol
@@ -35,15 +36,51 @@ async def ready(fd: int, *, write: bool = False, over: asyncio.Future[None] | No
             over.remove_done_callback(wake)
 
 
+class _Readable:
+    """Wakes whoever waits until a descriptor can be read, or nothing more will come. The loop looks at it from
+    the first wait on, until something comes that nobody waits for."""
+
+    def __init__(self, fd: int, over: asyncio.Future[None]) -> None:
+        self._fd = fd
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        over.add_done_callback(self._wake)
+
+    async def wait(self) -> None:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._fd, self._on_event)
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _on_event(self) -> None:
+        if self._waiter is None:
+            self.forget()
+        else:
+            self._wake()
+
+    def _wake(self, _over: object = None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def forget(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._fd)
+        self._loop = None
+
+
 class Pipe:
     """The reading end of a pipe; it owns the descriptor and closes it at the end of file. When `over` is
     done, what is in the pipe is all there is, whoever may still hold the other end."""
 
     def __init__(self, fd: int, over: asyncio.Future[None]) -> None:
-        os.set_blocking(fd, False)
         self._fd = fd
         self._over = over
-        self._close = weakref.finalize(self, os.close, fd)
+        self._readable = _Readable(fd, over)
+        self._close = weakref.finalize(self, _let_go, self._readable, os.close, fd)
 
     async def read(self) -> bytes:
         """The next bytes; empty at the end and ever after."""
@@ -53,7 +90,7 @@ class Pipe:
             except BlockingIOError:
                 if self._over.done():
                     break
-                await ready(self._fd, over=self._over)
+                await self._readable.wait()
                 continue
             if not data:
                 break
@@ -73,11 +110,13 @@ class RunnerSocket:
         sock.setblocking(False)
         self._over = over
         self._sock = sock
-        self._close = weakref.finalize(self, sock.close)
+        self._readable = _Readable(sock.fileno(), over)
+        self._close = weakref.finalize(self, _let_go, self._readable, sock.close)
         self._fds: list[int] = []
         weakref.finalize(self, _close_fds, self._fds)
         self._buffer = bytearray()
         self._messages: deque[Message] = deque()
+        self._fault: protocol.ProtocolError | None = None
         self._sending = asyncio.Lock()
 
     def put_back(self, message: Message) -> None:
@@ -86,6 +125,8 @@ class RunnerSocket:
     async def receive(self) -> Message | None:
         """The next message, None when the runner closed its end. Raises `ProtocolError`."""
         while not self._messages:
+            if self._fault is not None:
+                raise self._fault
             if not self._close.alive:
                 return None
             data = await self._read()
@@ -95,7 +136,11 @@ class RunnerSocket:
                     raise protocol.ProtocolError("socket closed inside a frame")
                 return None
             self._buffer += data
-            self._split()
+            try:
+                self._split()
+            except protocol.ProtocolError as error:
+                # What was right before it is heard first.
+                self._fault = error
         return self._messages.popleft()
 
     async def send(self, message: Message) -> None:
@@ -129,7 +174,7 @@ class RunnerSocket:
             except BlockingIOError:
                 if self._over.done():
                     return None
-                await ready(self._sock.fileno(), over=self._over)
+                await self._readable.wait()
                 continue
             except ConnectionResetError:
                 return None
@@ -154,6 +199,11 @@ class RunnerSocket:
             del self._buffer[: size + length]
 
 
+def _let_go(readable: _Readable, close: Callable[..., object], *fds: int) -> None:
+    readable.forget()
+    close(*fds)
+
+
 def _close_fds(fds: list[int]) -> None:
     for fd in fds:
         os.close(fd)
@@ -165,6 +215,8 @@ class Ends:
     def __init__(self) -> None:
         stdout, stdout_theirs = os.pipe2(os.O_CLOEXEC)
         stderr, stderr_theirs = os.pipe2(os.O_CLOEXEC)
+        for fd in (stdout, stderr):
+            os.set_blocking(fd, False)
         ours, theirs = socket.socketpair()
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when no process of the sandbox is left."""

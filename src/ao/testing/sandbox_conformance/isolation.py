@@ -314,11 +314,16 @@ async def test_devices_are_the_harmless_ones(rig: Rig) -> None:
 
 @in_namespaces
 async def test_every_sandbox_has_namespaces_of_its_own(rig: Rig) -> None:
-    first, second = await asyncio.gather(rig.run("def main(): pass"), rig.run("def main(): pass"))
+    source = """
+        import os
+        def main():
+            return {name: os.stat("/proc/self/ns/" + name).st_ino for name in os.listdir("/proc/self/ns")}
+        """
+    first, second = await asyncio.gather(rig.run(source), rig.run(source))
     host = {name: os.stat(f"/proc/self/ns/{name}").st_ino for name in ("mnt", "pid", "net", "ipc", "uts")}
     for name, number in host.items():
         assert len({number, first.info.namespaces[name], second.info.namespaces[name]}) == 3, name
-        assert first.messages[0]["namespaces"][name] == first.info.namespaces[name]  # type: ignore[index]
+        assert first.result[name] == first.info.namespaces[name]
 
 
 @in_namespaces

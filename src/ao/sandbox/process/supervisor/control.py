@@ -29,6 +29,7 @@ MAX_FDS = 64
 CHUNK_BYTES = 1 << 16
 
 Message = dict[str, object]
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ControlError(Exception):
@@ -36,7 +37,7 @@ class ControlError(Exception):
 
 
 def pack(message: Message) -> bytes:
-    body = json.dumps(message, separators=(",", ":")).encode()
+    body = _encode(message).encode()
     return HEADER.pack(len(body)) + body
 
 

@@ -33,6 +33,7 @@ class Supervisor:
         self._worker_gone = False
         self._inbox = control.Inbox()
         self._outbox = bytearray()
+        self._wanted = selectors.EVENT_READ
         self._boxes: dict[str, Box] = {}
         self._by_pid: dict[int, Box] = {}
         self._slots: dict[str, Slot] = {}
@@ -80,7 +81,9 @@ class Supervisor:
             self._lose_worker()
             return
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outbox else 0)
-        self._selector.modify(self._worker.fileno(), wanted, self._on_worker)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._selector.modify(self._worker.fileno(), wanted, self._on_worker)
 
     def _on_worker(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:

@@ -124,7 +124,7 @@ class Slot:
             self.state = "free"
             self._namespaces = self._namespaces or tree.namespaces(self._reaper_pid)
             size = tree.resident_bytes([self._template_pid])
-            self._tell(bytes=size, namespaces=self._namespaces)
+            self._tell(bytes=size, namespaces=self._namespaces, pid=self._reaper_pid)
         else:
             self.end(str(message.get("error", "its keeper ended")))
 
@@ -167,8 +167,6 @@ class Slot:
             return
         self.run.begun = True
         self.run.watch.look_soon()
-        for pid in self._children():
-            self._host.send({"op": "started", "id": self.run.id, "pid": pid, "namespaces": self._namespaces})
 
     def _children(self) -> "list[int]":
         return [pid for pid in tree.children(self._template_pid) if pid != self._reaper_pid]
@@ -191,8 +189,8 @@ class Slot:
     def _on_end(self, run: Run, message: "dict[str, Any]") -> None:
         run.status, run.cpu_seconds = int(message["status"]), float(message["cpu"])
         run.watch.max_bytes = max(run.watch.max_bytes, int(message["rss"]))
-        if not self._is_clean():
-            # Reported when what it left is gone, and the slot with it.
+        if os.WIFSIGNALED(run.status) or not self._is_clean():
+            # A signal may mean the end of its namespace. Reported when what it left is gone, with the slot.
             return self.end("")
         self._host.send(run.report())
         self.run = None

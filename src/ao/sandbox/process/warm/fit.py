@@ -1,7 +1,7 @@
 """Which runs may be forks of one template, and which of none."""
 
 import dataclasses
-import hashlib
+from collections.abc import Hashable
 
 from ao.sandbox import SandboxSpec
 
@@ -24,7 +24,7 @@ def template_of(spec: SandboxSpec) -> SandboxSpec:
     return dataclasses.replace(spec, id="", input_json="null", run_env={}, steps=None)
 
 
-def key_of(template: SandboxSpec) -> str:
-    """Runs with this key differ in nothing that an import could see. Secrets cannot be read from it."""
-    parts = dataclasses.astuple(template)
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+def key_of(spec: SandboxSpec) -> Hashable:
+    """Runs with an equal key differ in nothing that an import could see. It holds the secrets, too."""
+    place = (spec.code_dir, spec.env_dir, spec.python, spec.entrypoint.target)
+    return (*place, frozenset(spec.env.items()), spec.limits, spec.network.policy, *spec.readable_dirs)

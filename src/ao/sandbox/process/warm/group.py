@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ao.sandbox import SandboxSpec
 from ao.sandbox.process.box import ProcessSandbox
 
-State = Literal["making", "tidy", "forking", "ready", "busy", "ending"]
+State = Literal["making", "tidy", "ready", "busy", "ending"]
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 300.0
 
@@ -23,6 +23,8 @@ class Slot:
     state: State = "making"
     sandbox: ProcessSandbox | None = None
     """The child that waits, or runs."""
+    first_fd: int | None = None
+    """The process with which the kernel ends all its runs, by a descriptor of the pool's."""
     namespaces: Mapping[str, int] = field(default_factory=dict)
     runs: int = 0
     bytes: int = 0
@@ -32,7 +34,7 @@ class Slot:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    key: str
+    key: Hashable = field(repr=False)
     template: SandboxSpec
     slots: dict[str, Slot] = field(default_factory=dict)
     why_cold: str = ""
@@ -56,11 +58,11 @@ class Group:
 
     def soon(self) -> int:
         """Children that will wait in a moment."""
-        return sum(slot.state in ("tidy", "forking") for slot in self.slots.values())
+        return sum(slot.state == "tidy" for slot in self.slots.values())
 
     def spare(self) -> bool:
         """Whether the next run will find a child, now or soon."""
-        return any(slot.state in ("making", "tidy", "forking", "ready") for slot in self.slots.values())
+        return any(slot.state in ("making", "tidy", "ready") for slot in self.slots.values())
 
     def wake(self) -> None:
         """A child waits: tell the run that has waited longest."""

@@ -1,10 +1,11 @@
 """All warm slots of an executor: made when missed, kept while memory allows, replaced when they age."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -19,11 +20,11 @@ from ao.sandbox.process.warm.group import Group, Slot
 log = get_logger(__name__)
 
 _REMEMBERED_GROUPS = 256
-_HELLO_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 1.0
 _GROWTH_BYTES = 64 << 20
 _IMPORTS_AT_ONCE = 1
 NO_ROOM = "templates have all the memory that they may have"
+DIED_WAITING = "a child of its template ended before it had a task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,12 @@ class WarmPool:
     def __init__(self, host: Host, options: WarmOptions) -> None:
         self._host = host
         self._options = options
-        self._groups: OrderedDict[str, Group] = OrderedDict()
+        self._groups: OrderedDict[Hashable, Group] = OrderedDict()
         """Least used first."""
         self._slots: dict[str, Slot] = {}
-        self._wanting: OrderedDict[str, Group] = OrderedDict()
+        self._wanting: OrderedDict[Hashable, Group] = OrderedDict()
         """Whose turn to grow has not come."""
         self._numbers = itertools.count(1)
-        self._greeting: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def take(self, spec: SandboxSpec) -> tuple[ProcessSandbox | None, str]:
@@ -111,11 +111,10 @@ class WarmPool:
         return group.take()
 
     def _group(self, spec: SandboxSpec) -> Group:
-        template = template_of(spec)
-        key = key_of(template)
+        key = key_of(spec)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(key, template)
+            group = self._groups[key] = Group(key, template_of(spec))
             self._forget_some()
         self._groups.move_to_end(key)
         return group
@@ -156,7 +155,7 @@ class WarmPool:
         """A slot has been made, or has failed: the turn of the next."""
         if self._wanting:
             _, group = self._wanting.popitem(last=False)
-            if not any(slot.state in ("tidy", "forking", "ready") for slot in group.slots.values()):
+            if not any(slot.state in ("tidy", "ready") for slot in group.slots.values()):
                 self._grow(group)
             else:
                 self._grow_next()
@@ -190,8 +189,9 @@ class WarmPool:
         if slot is None:
             return False
         if message["op"] == "slot" and message["state"] == "free":
-            numbers = cast("dict[str, int]", message["namespaces"])
-            self._on_free(slot, cast("int", message["bytes"]), numbers)
+            if slot.first_fd is None:
+                _get_to_know(slot, message)
+            self._on_free(slot, cast("int", message["bytes"]))
         elif message["op"] == "slot":
             self._on_dead(slot, str(message["reason"]), lasting=bool(message["lasting"]))
         elif message["op"] in ("exited", "refused"):
@@ -200,11 +200,10 @@ class WarmPool:
             self._drop(slot)
         return True
 
-    def _on_free(self, slot: Slot, size: int, namespaces: Mapping[str, int]) -> None:
+    def _on_free(self, slot: Slot, size: int) -> None:
         if slot.state == "ending":
             return
         group, slot.bytes = slot.group, size
-        slot.namespaces = namespaces
         if slot.state == "making":
             slot.first_bytes = size
             group.import_seconds = asyncio.get_running_loop().time() - slot.made_at
@@ -220,31 +219,12 @@ class WarmPool:
             else:
                 self._fail(group, NO_ROOM, lasting=False)
             return
-        slot.state = "forking"
         slot.sandbox = self._host.fork(slot, f"{slot.id}-{slot.runs}")
-        task = asyncio.create_task(self._greet(slot, slot.sandbox), name=f"child of {slot.id}")
-        self._greeting.add(task)
-        task.add_done_callback(self._greeting.discard)
+        slot.state = "ready"
+        group.settled.set()
+        group.wake()
         if group.missed:
             self._grow(group)
-
-    async def _greet(self, slot: Slot, sandbox: ProcessSandbox) -> None:
-        """Wait until the child stands by."""
-        try:
-            async with asyncio.timeout(_HELLO_SECONDS):
-                hello = await sandbox.receive()
-        except TimeoutError:
-            hello = None
-        if slot.state != "forking":
-            return
-        if hello is None or hello["type"] != "hello":
-            self._fail(slot.group, "a child of the template did not come up", lasting=False)
-            self._end(slot)
-            return
-        sandbox.greeted(hello)
-        slot.state = "ready"
-        slot.group.settled.set()
-        slot.group.wake()
 
     def _on_dead(self, slot: Slot, reason: str, *, lasting: bool) -> None:
         if slot.state != "ending" and reason:
@@ -253,20 +233,30 @@ class WarmPool:
 
     def on_run_ended(self, sandbox: ProcessSandbox) -> None:
         """A child is gone. Its slot says for itself whether it can be used again."""
-        for slot in self._slots.values():
-            if slot.sandbox is sandbox:
-                slot.sandbox = None
-                if slot.state != "busy":
-                    sandbox.close()
-                if slot.state in ("busy", "ready", "forking"):
-                    slot.state = "tidy"
-                return
+        slot = self._slots.get(sandbox.slot_id)
+        if slot is None or slot.sandbox is not sandbox:
+            return
+        slot.sandbox = None
+        if slot.state == "ready":
+            sandbox.close()
+            self.give_up(sandbox)
+        elif slot.state == "busy":
+            slot.state = "tidy"
+
+    def give_up(self, sandbox: ProcessSandbox) -> None:
+        """A child ended before it had its task: its template is not to be trusted with another."""
+        slot = self._slots.get(sandbox.slot_id)
+        if slot is not None and slot.state != "ending":
+            self._fail(slot.group, DIED_WAITING, lasting=False)
+            self._end(slot)
 
     def _drop(self, slot: Slot) -> None:
         del self._slots[slot.id]
         del slot.group.slots[slot.id]
         slot.state = "ending"
         self._host.give_back_uid(slot.uid)
+        if slot.first_fd is not None:
+            os.close(slot.first_fd)
         slot.gone.set()
         self._grow_next()
         if not slot.group.spare():
@@ -281,7 +271,6 @@ class WarmPool:
             if slot.state != "ending":
                 self._end(slot)
         await asyncio.gather(*(slot.gone.wait() for slot in slots))
-        await asyncio.gather(*self._greeting)
 
     async def close(self) -> None:
         self._closing = True
@@ -295,3 +284,10 @@ class WarmPool:
     def status(self) -> "list[tuple[SandboxSpec, int, str]]":
         """For each template: how many slots it has, and why its runs start cold, if they do."""
         return [(group.template, len(group.slots), group.why_cold) for group in self._groups.values()]
+
+
+def _get_to_know(slot: Slot, message: control.Message) -> None:
+    """The first that is heard of its runs' namespaces."""
+    slot.namespaces = cast("dict[str, int]", message["namespaces"])
+    with contextlib.suppress(ProcessLookupError):
+        slot.first_fd = os.pidfd_open(cast("int", message["pid"]))
