@@ -112,7 +112,11 @@ class ProcessSandbox:
     def greeted(self, hello: Message) -> None:
         """The runner's first message came; it stays to be received."""
         self.protocol = protocol.common(hello.get("protocols"))
-        self._runner.put_back(hello)
+        self.put_back(hello)
+
+    def put_back(self, message: Message) -> None:
+        """It is what `receive` returns next."""
+        self._runner.put_back(message)
 
     def close(self) -> None:
         """Let go of the pipes; what was not read is lost."""
