@@ -12,6 +12,7 @@ from benchmarks import closed_loop, isolation, source, stats
 from benchmarks.peers.contenders import CONTENDERS
 from benchmarks.peers.drivers.order import Order, measure
 from benchmarks.peers.environments import LOCKS
+from benchmarks.witness import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,8 +35,10 @@ def test_a_quick_benchmark_writes_figures_ratios_and_checks(tmp_path: Path) -> N
     figures = {figure["name"]: figure for figure in document["figures"]}
     wanted = {"fork + wait", "SQLite commit", "sandbox up", "submit → result", "throughput", "deploy", "accept"}
     assert wanted <= set(figures)
-    for figure in figures.values():
-        assert 0 < figure["min"] <= figure["median"] <= figure["p95"] <= figure["p99"] <= figure["max"]
+    for name, figure in figures.items():
+        # A stage lies between stamps of two processes: where it takes no time it may come out below zero.
+        assert name in STAGES or figure["min"] > 0
+        assert figure["min"] <= figure["median"] <= figure["p95"] <= figure["p99"] <= figure["max"]
         assert len(figure["rounds"]) == document["settings"]["rounds"] >= 2
     assert all(ratio["min"] <= ratio["median"] <= ratio["max"] for ratio in document["ratios"])
     assert "submit → result" in done.stdout

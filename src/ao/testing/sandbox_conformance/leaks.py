@@ -91,10 +91,10 @@ PLANTS = {
         def plant():
             os.umask(0o077)
             resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
-            os.nice(5)
+            os.nice(19)
         def look():
             files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            return ["left"] if os.umask(0o022) != 0o022 or files == 20 or os.nice(0) > 4 else []
+            return ["left"] if os.umask(0o022) != 0o022 or files == 20 or os.nice(0) == 19 else []
         """,
     "descriptors": """
         def plant():
