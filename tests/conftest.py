@@ -4,6 +4,7 @@ import pytest
 
 pytest.register_assert_rewrite("ao.testing.store_contract", "ao.testing.bus_contract")
 
+from tests.browser import browser, chromium  # noqa: E402  (after the registration)
 from tests.databases import (  # noqa: E402  (after the registration)
     empty_postgres,
     harness,
@@ -17,6 +18,8 @@ from tests.databases import (  # noqa: E402  (after the registration)
 )
 
 __all__ = [
+    "browser",
+    "chromium",
     "empty_postgres",
     "harness",
     "own_redis",

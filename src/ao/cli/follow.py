@@ -1,7 +1,6 @@
 """A run's events as lines for people."""
 
 import json
-import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ao.cli import output, steps
 from ao.client import calls
+from ao.domain.tracebacks import place_of
 
 if TYPE_CHECKING:
     from ao.client.api import Client
@@ -110,13 +110,6 @@ def _show(events: "Iterable[EventView]", write: Callable[[str], None], as_json: 
             continue
         for line in event_lines(event):
             write(line)
-
-
-def place_of(traceback: str) -> str:
-    """File and line of the last frame of the agent's own code, such as `agent.py:14`; "" when there is none."""
-    frames = re.findall(r'^  File "([^"]+)", line (\d+)', traceback, re.MULTILINE)
-    own = [(file, line) for file, line in frames if "/releases/" in file]
-    return f"{own[-1][0].rpartition('/')[2]}:{own[-1][1]}" if own else ""
 
 
 def traceback_of(text: str, lines: int = 12) -> Sequence[str]:

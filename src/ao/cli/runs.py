@@ -13,6 +13,7 @@ from ao.cli.session import Session
 from ao.cli.values import run_id
 from ao.client import calls
 from ao.domain.run import RunState
+from ao.domain.tracebacks import place_of
 
 if TYPE_CHECKING:
     from ao.wire.schemas import AttemptView, RunView
@@ -133,7 +134,7 @@ def _attempt(attempt: "AttemptView") -> str:
     elif attempt.error is None:
         ending = output.style("completed", "green")
     else:
-        place = follow.place_of(attempt.error.traceback)
+        place = place_of(attempt.error.traceback)
         ending = output.style(attempt.error.message + (f" ({place})" if place else ""), "red")
     seconds = (attempt.finished_at - attempt.started_at).total_seconds()
     facts = [

@@ -60,21 +60,20 @@ class Logs:
     async def last(
         self, run_id: RunId, count: int, *, before: int = AFTER_ALL, after: int = 0
     ) -> Sequence[LogLine]:
-        """The last `count` lines between two seqs in order, fewer when `MAX_CHARACTERS` is reached."""
+        """The last `count` lines between two seqs in order, about as many as fit into `MAX_CHARACTERS`."""
         found: list[LogLine] = []
         size = 0
-        while len(found) < count and size <= MAX_CHARACTERS:
-            events = await self._store.logs.backward(run_id, before, min(EVENTS_PER_READ, count))
+        while len(found) < count and size < MAX_CHARACTERS:
+            events = await self._store.logs.backward(run_id, before, count, MAX_CHARACTERS - size)
             for event in events:
-                if event.seq <= after or len(found) >= count or size > MAX_CHARACTERS:
+                if event.seq <= after or len(found) >= count:
                     return found[:count][::-1]
                 lines = log_lines(event.seq, event.data)
                 found += reversed(lines)
                 size += _size(lines)
-            if len(events) < min(EVENTS_PER_READ, count):
+            if not events:
                 break
             before = events[-1].seq
-            await asyncio.sleep(0)
         return found[:count][::-1]
 
     async def search(self, run_id: RunId, search: LogSearch, after: int, limit: int) -> LogMatches:

@@ -33,8 +33,9 @@ class Runs:
         self._bus = bus
         self._catalog = catalog
 
-    async def create(self, request: RunCreate, actor: str) -> tuple[Run, bool]:
-        """Accept a run: (the run, whether it is new). It is durable when this returns.
+    async def create(self, request: RunCreate, actor: str, lineage: RunId | None = None) -> tuple[Run, bool]:
+        """Accept a run: (the run, whether it is new). It is durable when this returns. `lineage` is the first
+        run of the line that it goes on.
 
         Raises NotFound (agent, version), Conflict (nothing live), InvalidInput (the agent's
         `input_schema`), IdempotencyConflict.
@@ -52,6 +53,7 @@ class Runs:
             idempotency_key=request.idempotency_key,
             request_hash=_request_hash(request, text) if request.idempotency_key else "",
             priority=request.priority,
+            lineage=lineage,
         )
         created = await self._store.runs.create(new)
         if created.is_new:

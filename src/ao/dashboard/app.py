@@ -8,8 +8,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ao.dashboard.assets import Assets
 from ao.dashboard.frame import BASE, Frame
 from ao.dashboard.login import LoginPages
+from ao.dashboard.pages.again import AgainPages
 from ao.dashboard.pages.home import HomePages
+from ao.dashboard.pages.logs import LogPages
+from ao.dashboard.pages.run import RunPages
 from ao.dashboard.sessions import Sessions
+from ao.dashboard.streaming import StreamPages
 from ao.server.services import Services
 
 SMALL_BYTES = 500
@@ -25,6 +29,10 @@ def create_dashboard(services: Services) -> ASGIApp:
         Route("/static/{name}", assets.serve, methods=["GET"], name="static"),
         *LoginPages(frame, logins).routes(),
         *HomePages(frame).routes(),
+        *RunPages(frame).routes(),
+        *AgainPages(frame).routes(),
+        *LogPages(frame).routes(),
+        *StreamPages(frame).routes(),
     ]
 
     async def lost(scope: Scope, receive: Receive, send: Send) -> None:

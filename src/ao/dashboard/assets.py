@@ -12,10 +12,24 @@ from starlette.responses import Response
 
 STATIC = resources.files(__package__) / "static"
 
-STYLES = ("tokens", "base", "frame", "status", "parts", "tables", "charts", "logs")
+STYLES = ("tokens", "base", "frame", "status", "parts", "tables", "charts", "logs", "run", "viewer", "ansi")
 """Files of `static/css` in the order in which they are joined to `ao.css`."""
 SCRIPTS = ("live", "copy", "times")
 """Files of `static/js` that every page loads, joined to `ao.js`."""
+RUN_SCRIPTS = (
+    "run/hub",
+    "run/stream",
+    "log/ansi",
+    "log/lines",
+    "log/view",
+    "log/rows",
+    "log/search",
+    "log/element",
+    "run/page",
+)
+"""Files of the page of a run, joined to the module `run.js`."""
+WORKER_SCRIPTS = ("run/hub", "run/worker")
+"""Files of the worker that all pages share, joined to `stream.js`."""
 SEPARATE = ("vendor/htmx.min.js", "icon.svg")
 """Files that are served by themselves; pages load what they need."""
 
@@ -40,6 +54,8 @@ class Assets:
         files = {
             "ao.css": _joined("css", STYLES, ".css"),
             "ao.js": _joined("js", SCRIPTS, ".js"),
+            "run.js": _joined("js", RUN_SCRIPTS, ".js"),
+            "stream.js": _joined("js", WORKER_SCRIPTS, ".js"),
             **{path.rpartition("/")[2]: _file(path).read_bytes() for path in SEPARATE},
         }
         self._by_name: Mapping[str, Asset] = {name: _asset(name, body) for name, body in files.items()}

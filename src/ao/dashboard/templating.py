@@ -8,6 +8,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from ao.dashboard import formats
+from ao.domain.tracebacks import shortened
 
 
 def environment(asset: Callable[[str], str], base: str) -> Environment:
@@ -29,6 +30,7 @@ def environment(asset: Callable[[str], str], base: str) -> Environment:
         "count": formats.count,
         "digest": formats.digest,
         "pretty": pretty,
+        "traceback": shortened,
     }
     return made
 

@@ -6,6 +6,7 @@ or after a few seconds in case a hint was lost.
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
-from ao.bus import Bus, Subscription
+from ao.bus import Bus
 from ao.domain.errors import AoError, InvalidInput, Problem
 from ao.logs import get_logger
 from ao.server.closing import Closing, end_now
@@ -68,21 +69,23 @@ class Batch:
 
 
 Source = Callable[[int], Awaitable[Batch]]
+Write = Callable[[bytes], Awaitable[None]]
+"""Sends some frames; waits while the client is slow."""
 
 
-class EventStream(Response):
-    """Frames of `source` from `after` on, until it ends, the client goes or the server closes."""
+class Stream(Response, ABC):
+    """Server-sent events until there are no more, the client goes or the server closes."""
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, source: Source, after: int, bus: Bus, topic: str, closing: Closing) -> None:
+    def __init__(self, closing: Closing) -> None:
         super().__init__(headers=_HEADERS, media_type=MEDIA_TYPE)
         del self.headers["content-length"]
-        self._source = source
-        self._after = after
-        self._bus = bus
-        self._topic = topic
         self._closing = closing
+
+    @abstractmethod
+    async def stream(self, write: Write) -> None:
+        """Write the frames."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -90,36 +93,50 @@ class EventStream(Response):
             async with self._closing.interruptible() as wait:
                 watcher = asyncio.create_task(_watch_disconnect(receive, wait))
                 try:
-                    await self._stream(send)
+                    await self.stream(_writer(send))
                 finally:
                     watcher.cancel()
         except TimeoutError:
             pass  # the client went away or the server closes: both end a stream without fault
         except AoError as error:
-            log.warning("event stream cut", topic=self._topic, error=str(error))
+            log.warning("event stream cut", path=scope["path"], error=str(error))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _stream(self, send: Send) -> None:
+
+class EventStream(Stream):
+    """Frames of `source` from `after` on, until it ends."""
+
+    def __init__(self, source: Source, after: int, bus: Bus, topic: str, closing: Closing) -> None:
+        super().__init__(closing)
+        self._source = source
+        self._after = after
+        self._bus = bus
+        self._topic = topic
+
+    async def stream(self, write: Write) -> None:
         after = self._after
         with self._bus.subscribe(self._topic) as hints:
             while True:
                 batch = await self._source(after)
                 after = max(after, batch.last_seq)
                 if batch.frames:
-                    await send(
-                        {"type": "http.response.body", "body": b"".join(batch.frames), "more_body": True}
-                    )
+                    await write(b"".join(batch.frames))
                 if batch.ended:
-                    await send({"type": "http.response.body", "body": END, "more_body": True})
+                    await write(END)
                     return
-                if not batch.full:
-                    await _idle(hints, send)
+                if not batch.full and not await hints.wait(idle_seconds()):
+                    await write(HEARTBEAT)
 
 
-async def _idle(hints: Subscription, send: Send) -> None:
-    seconds = random.uniform(*IDLE_SECONDS)  # noqa: S311 - spreads the polling of many streams
-    if not await hints.wait(seconds):
-        await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
+def idle_seconds() -> float:
+    return random.uniform(*IDLE_SECONDS)  # noqa: S311 - spreads the polling of many streams
+
+
+def _writer(send: Send) -> Write:
+    async def write(data: bytes) -> None:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    return write
 
 
 async def _watch_disconnect(receive: Receive, wait: asyncio.Timeout) -> None:
@@ -128,9 +145,9 @@ async def _watch_disconnect(receive: Receive, wait: asyncio.Timeout) -> None:
     end_now(wait)
 
 
-def frame(event: str, seq: int | None, data: bytes) -> bytes:
+def frame(event: str, seq: int | str | None, data: bytes) -> bytes:
     """One event. JSON has no raw line breaks, so that `data` is one line."""
-    id_line = b"" if seq is None else b"id: %d\n" % seq
+    id_line = b"" if seq is None else b"id: %s\n" % str(seq).encode()
     return b"event: %s\n%sdata: %s\n\n" % (event.encode(), id_line, data)
 
 

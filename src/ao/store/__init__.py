@@ -108,14 +108,17 @@ class RunStore(Protocol):
 
 
 class LogStore(Protocol):
-    """The `log` events of a run, in pieces. Each call reads at most `limit` events."""
+    """The `log` events of a run, in pieces. A call reads at most `limit` events."""
 
     async def forward(self, run_id: RunId, after_seq: int, since_us: int, limit: int) -> Sequence[Event]:
         """In order, those with a seq above `after_seq` whose last line is not older than `since_us`."""
         ...
 
-    async def backward(self, run_id: RunId, before_seq: int, limit: int) -> Sequence[Event]:
-        """The latest below `before_seq`, latest first."""
+    async def backward(
+        self, run_id: RunId, before_seq: int, limit: int, max_characters: int
+    ) -> Sequence[Event]:
+        """The latest below `before_seq`, latest first: one at least, then as long as their JSON is not larger
+        than `max_characters` in all."""
         ...
 
 

@@ -95,6 +95,8 @@ class Attempt:
     exit_code: int | None
     max_rss_bytes: int | None
     cpu_seconds: float | None
+    due_us: int | None = None
+    """It could not start before: the end of the delay after a failed attempt."""
 
 
 @dataclass(frozen=True, slots=True)

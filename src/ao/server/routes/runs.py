@@ -8,17 +8,17 @@ from pydantic import Field
 from ao.bus import run_topic
 from ao.clock import from_datetime
 from ao.control.logs import AFTER_ALL, LogSearch
-from ao.control.runs import Runs
 from ao.domain.errors import IdempotencyConflict, Problem
-from ao.domain.event import EventKind
-from ao.domain.run import TERMINAL, RunState
+from ao.domain.event import Event
+from ao.domain.run import RunState
 from ao.ids import RunId
 from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
 from ao.server.roles import require_agent, scope_of
 from ao.server.route import Route
 from ao.server.routes.parameters import After, AgentFilter, Cursor, Instant, Limit, RunIdText, Wait, actor
+from ao.server.run_events import RunEvents
 from ao.server.services import Services
-from ao.server.stream import DOCUMENTED, Batch, EventStream, frame, resume_after, wants_stream
+from ao.server.stream import DOCUMENTED, EventStream, frame, resume_after, wants_stream
 from ao.server.views import attempt_view, event_view, run_summary, run_view
 from ao.store.records import Run, RunFilter
 from ao.wire.schemas import (
@@ -34,14 +34,12 @@ from ao.wire.schemas import (
 )
 from ao.wire.schemas import Request as Strict
 
-EVENTS_PER_BATCH = 500
 DEFAULT_TAIL = 1000
 """Lines, when only `before` is given."""
 JUST_ACCEPTED = "it was accepted just now"
 _REPEATED: dict[int | str, dict[str, Any]] = {
     200: {"model": RunView, "description": "The run that this idempotency key made before."}
 }
-_TERMINAL_WORDS = frozenset(state.value for state in TERMINAL)
 
 
 KeyHeader = Annotated[
@@ -173,7 +171,7 @@ class RunRoutes:
         run = await self._runs.get(RunId(run_id))
         after = resume_after(request, query.after)
         if wants_stream(request):
-            source = _EventSource(self._runs, run)
+            source = RunEvents(self._runs, run, _frame)
             return EventStream(source.read, after, self._bus, run_topic(run_id), self._closing)
         events = await self._runs.events(run.id, after, query.limit)
         return reply_list([event_view(event) for event in events])
@@ -214,21 +212,5 @@ class RunRoutes:
         return run_view(run, input_value, output, why)
 
 
-class _EventSource:
-    """The events of one run, for a stream."""
-
-    def __init__(self, runs: Runs, run: Run) -> None:
-        self._runs = runs
-        self._run = run
-
-    async def read(self, after: int) -> Batch:
-        ended_before = self._run.head.state.terminal  # looked at first: what is read now is all there is
-        events = await self._runs.events(self._run.id, after, EVENTS_PER_BATCH)
-        if not events:
-            if not ended_before:
-                self._run = await self._runs.get(self._run.id)
-            return Batch((), after, ended_before, full=self._run.head.state.terminal)
-        last = events[-1]
-        ended = last.kind is EventKind.STATE and last.data.get("to") in _TERMINAL_WORDS
-        frames = [frame(event.kind, event.seq, encode(event_view(event))) for event in events]
-        return Batch(frames, last.seq, ended, full=len(events) == EVENTS_PER_BATCH)
+def _frame(event: Event) -> bytes:
+    return frame(event.kind, event.seq, encode(event_view(event)))

@@ -11,7 +11,12 @@ _LOG = "SELECT seq, at_us, data FROM run_event WHERE run_id = :run_id AND kind =
 
 _FORWARD = f"{_LOG} AND seq > :after_seq AND at_us >= :since_us ORDER BY seq LIMIT :limit"
 
-_BACKWARD = f"{_LOG} AND seq < :before_seq ORDER BY seq DESC LIMIT :limit"
+_BACKWARD = f"""
+WITH latest AS ({_LOG} AND seq < :before_seq ORDER BY seq DESC LIMIT :limit),
+  sized AS (
+    SELECT seq, at_us, data, SUM(LENGTH(data)) OVER (ORDER BY seq DESC) AS size FROM latest)
+SELECT seq, at_us, data FROM sized
+WHERE size <= :max_characters OR seq = (SELECT MAX(seq) FROM latest) ORDER BY seq DESC"""
 
 
 class SqlLogStore:
@@ -22,8 +27,16 @@ class SqlLogStore:
         params = {"run_id": run_id, "after_seq": after_seq, "since_us": since_us, "limit": limit}
         return await self._events(_FORWARD, params)
 
-    async def backward(self, run_id: RunId, before_seq: int, limit: int) -> Sequence[Event]:
-        return await self._events(_BACKWARD, {"run_id": run_id, "before_seq": before_seq, "limit": limit})
+    async def backward(
+        self, run_id: RunId, before_seq: int, limit: int, max_characters: int
+    ) -> Sequence[Event]:
+        params: Params = {
+            "run_id": run_id,
+            "before_seq": before_seq,
+            "limit": limit,
+            "max_characters": max_characters,
+        }
+        return await self._events(_BACKWARD, params)
 
     async def _events(self, sql: str, params: Params) -> Sequence[Event]:
         rows = await self._engine.read(lambda tx: tx.all(sql, params))

@@ -45,7 +45,8 @@ PICK = f"""
 WITH q AS MATERIALIZED (
   SELECT rank, run_id FROM run_ready ORDER BY rank, run_id LIMIT :limit FOR UPDATE SKIP LOCKED)
 SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
-  r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key, r.fork_of
+  r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key,
+  r.fork_of, h.due_us
 FROM q
   JOIN run_head h ON h.run_id = q.run_id
   JOIN run r ON r.run_id = q.run_id
@@ -64,8 +65,8 @@ UPDATE run_head SET state = 'running', fence = :fence + 1, attempt = :attempt, n
 WHERE run_id = :run_id AND state = 'pending' AND fence = :fence"""
 
 INSERT_ATTEMPT = """
-INSERT INTO run_attempt (run_id, number, fence, worker_id, sandbox, started_us)
-VALUES (:run_id, :attempt, :fence + 1, :worker_id, :sandbox, :at_us)"""
+INSERT INTO run_attempt (run_id, number, fence, worker_id, sandbox, started_us, due_us)
+VALUES (:run_id, :attempt, :fence + 1, :worker_id, :sandbox, :at_us, :due_us)"""
 
 # --- while running ---------------------------------------------------------------------------------
 
@@ -163,7 +164,7 @@ GET = _RUN + " WHERE r.run_id = :run_id"
 
 ATTEMPTS = """
 SELECT run_id, number, fence, worker_id, sandbox, started_us, finished_us, kind, error, exit_code,
-  max_rss_bytes, cpu_seconds
+  max_rss_bytes, cpu_seconds, due_us
 FROM run_attempt WHERE run_id = :run_id ORDER BY number"""
 
 EVENTS = """
@@ -261,4 +262,5 @@ def attempt_from(row: Row) -> Attempt:
         exit_code=row[9],
         max_rss_bytes=row[10],
         cpu_seconds=row[11],
+        due_us=row[12],
     )

@@ -178,6 +178,7 @@ def _take(tx: Tx, worker_id: WorkerId, sandbox: str, rows: Sequence[Row]) -> lis
             "deployment_id": row[12],
             "worker_id": worker_id,
             "sandbox": sandbox,
+            "due_us": row[18],
             "at_us": tx.now_us,
             "kind": EventKind.STATE.value,
             "data": data,

@@ -137,6 +137,7 @@ run_attempt = Table(
     _small("exit_code", null=True),
     _int("max_rss_bytes", null=True),
     Column("cpu_seconds", Double),
+    _int("due_us", null=True),
     sqlite_with_rowid=False,
 )
 

@@ -154,6 +154,7 @@ CREATE TABLE run_attempt (
 	exit_code INTEGER,
 	max_rss_bytes BIGINT,
 	cpu_seconds DOUBLE PRECISION,
+	due_us BIGINT,
 	CONSTRAINT run_attempt_pkey PRIMARY KEY (run_id, number)
 );
 

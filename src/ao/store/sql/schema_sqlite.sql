@@ -160,6 +160,7 @@ CREATE TABLE run_attempt (
 	exit_code INTEGER,
 	max_rss_bytes BIGINT,
 	cpu_seconds DOUBLE,
+	due_us BIGINT,
 	CONSTRAINT run_attempt_pkey PRIMARY KEY (run_id, number)
 )
  WITHOUT ROWID;

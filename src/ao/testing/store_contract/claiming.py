@@ -146,6 +146,8 @@ class Delays:
         again = await harness.claim_one(worker_id)
         assert (again.run_id, again.attempt, again.fence) == (claim.run_id, 2, 2)
         assert again.last_error == "ValueError: no"
+        attempts = await harness.store.runs.attempts(claim.run_id)
+        assert [attempt.due_us for attempt in attempts] == [None, finished.due_us]
 
     async def test_promotion_is_bounded_and_in_order(self, harness: Harness) -> None:
         await harness.deploy()

@@ -5,6 +5,7 @@ from ao.ids import RunId
 from ao.testing.store_contract.harness import Harness, log_event
 
 AFTER_ALL = 2**53
+ENOUGH = 1 << 20
 
 
 class Logs:
@@ -21,17 +22,28 @@ class Logs:
 
     async def test_backward_has_the_latest_first(self, harness: Harness) -> None:
         run_id = await _printed(harness, 10)
-        last = await harness.store.logs.backward(run_id, AFTER_ALL, 2)
-        earlier = await harness.store.logs.backward(run_id, last[-1].seq, 2)
+        last = await harness.store.logs.backward(run_id, AFTER_ALL, 2, ENOUGH)
+        earlier = await harness.store.logs.backward(run_id, last[-1].seq, 2, ENOUGH)
         assert [event.seq for event in (*last, *earlier)] == [12, 11, 10, 9]
+
+    async def test_backward_is_bounded_in_size_too(self, harness: Harness) -> None:
+        run_id = await _printed(harness, 10)
+        whole = await harness.store.logs.backward(run_id, AFTER_ALL, 10, ENOUGH)
+        one = len('{"attempt":1,"stream":"stdout","lines":[[1000,"line 0"]]}')
+        for size, seqs in ((0, [12]), (one, [12]), (2 * one, [12, 11]), (3 * one - 1, [12, 11])):
+            part = await harness.store.logs.backward(run_id, AFTER_ALL, 10, size)
+            assert [event.seq for event in part] == seqs
+            assert part == whole[: len(part)]
 
     async def test_only_what_this_run_printed(self, harness: Harness) -> None:
         run_id = await _printed(harness, 1)
         other = await harness.submit()
         assert [event.kind for event in await harness.store.logs.forward(run_id, 0, 0, 100)] == ["log"]
-        assert [event.kind for event in await harness.store.logs.backward(run_id, AFTER_ALL, 100)] == ["log"]
+        assert [event.kind for event in await harness.store.logs.backward(run_id, AFTER_ALL, 100, ENOUGH)] == [
+            "log"
+        ]
         assert await harness.store.logs.forward(other, 0, 0, 100) == []
-        assert await harness.store.logs.backward(other, AFTER_ALL, 100) == []
+        assert await harness.store.logs.backward(other, AFTER_ALL, 100, ENOUGH) == []
 
 
 async def _printed(harness: Harness, lines: int) -> RunId:

@@ -1,0 +1,104 @@
+"""Running something again, with its input as it was or edited."""
+
+import json
+import shlex
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ao.dashboard.frame import Frame, Visit, redirect
+from ao.dashboard.navigation import Crumb
+from ao.dashboard.pages.asked import run_id_of, short
+from ao.domain.errors import InvalidInput, Problem
+from ao.store.records import Run
+from ao.wire.problems import status_of
+from ao.wire.schemas import RunCreate
+
+MAX_EDITED_CHARACTERS = 256 * 1024
+"""A larger input is run again as it was, or by the command."""
+
+
+class AgainPages:
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._runs = frame.services.runs
+
+    def routes(self) -> list[Route]:
+        return [
+            self._frame.page("/runs/{run_id}/again", self.form, "create_run"),
+            self._frame.action("/runs/{run_id}/again", self.again, "create_run"),
+        ]
+
+    async def form(self, visit: Visit) -> Response:
+        run = await self._runs.get(run_id_of(visit))
+        text = json.dumps(await self._runs.payload(run.input), indent=2, ensure_ascii=False)
+        if len(text) > MAX_EDITED_CHARACTERS:
+            raise InvalidInput(
+                "the input of this run is too large to be edited here",
+                hint=f"download it from the run's page, edit it, then: ao run {run.agent} -i @input.json",
+            )
+        return self._show(visit, run, text.encode("utf-8", "replace").decode(), "", (), 200)
+
+    async def again(self, visit: Visit) -> Response:
+        run = await self._runs.get(run_id_of(visit))
+        text, version = visit.form.get("input", ""), visit.form.get("version", "")
+        try:
+            value = parsed(text)
+            request = RunCreate(
+                agent=run.agent,
+                environment=run.environment,
+                input=value,
+                version=run.version if version == "same" else None,
+                priority=run.priority,
+            )
+            made, _ = await self._runs.create(request, visit.actor, run.lineage)
+        except InvalidInput as error:
+            problems = error.problems or (Problem("input", error.message, error.hint),)
+            return self._show(visit, run, text, version, problems, status_of(error))
+        return redirect(f"/runs/{made.id}")
+
+    def _show(
+        self, visit: Visit, run: Run, text: str, version: str, problems: Sequence[Problem], status: int
+    ) -> Response:
+        return self._frame.render(
+            visit,
+            "again.html",
+            title="Run again",
+            section="runs",
+            crumbs=[Crumb("Runs", "/runs"), Crumb(f"{run.agent} {short(run.id)}", f"/runs/{run.id}")],
+            status=status,
+            run=run,
+            text=text,
+            version=version,
+            problems=problems,
+            command=run_command(run.agent, text, run.version if version == "same" else None),
+        )
+
+
+def parsed(text: str) -> JsonValue:
+    """JSON that somebody typed. Raises InvalidInput with its line and column."""
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        problem = Problem("input", f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}")
+        raise InvalidInput(f"input {problem.message}", problems=[problem]) from error
+    except (ValueError, RecursionError) as error:
+        problem = Problem("input", f"is not JSON: {error}")
+        raise InvalidInput(f"input {problem.message}", problems=[problem]) from error
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def run_command(agent: str, text: str, version: int | None) -> str:
+    """The command that starts such a run."""
+    try:
+        text = json.dumps(json.loads(text), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = "@input.json"
+    pinned = f" --version {version}" if version is not None else ""
+    return f"ao run {agent} -i {shlex.quote(text)}{pinned}"

@@ -1,0 +1,31 @@
+"""The events of one run, as a stream reads them."""
+
+from collections.abc import Callable
+
+from ao.control.runs import Runs
+from ao.domain.event import Event, EventKind
+from ao.domain.run import TERMINAL
+from ao.server.stream import Batch
+from ao.store.records import Run
+
+EVENTS_PER_BATCH = 500
+_TERMINAL_WORDS = frozenset(state.value for state in TERMINAL)
+
+
+class RunEvents:
+    def __init__(self, runs: Runs, run: Run, to_frame: Callable[[Event], bytes]) -> None:
+        self._runs = runs
+        self._run = run
+        self._to_frame = to_frame
+
+    async def read(self, after: int) -> Batch:
+        ended_before = self._run.head.state.terminal  # looked at first: what is read now is all there is
+        events = await self._runs.events(self._run.id, after, EVENTS_PER_BATCH)
+        if not events:
+            if not ended_before:
+                self._run = await self._runs.get(self._run.id)
+            return Batch((), after, ended_before, full=self._run.head.state.terminal)
+        last = events[-1]
+        ended = last.kind is EventKind.STATE and last.data.get("to") in _TERMINAL_WORDS
+        frames = [self._to_frame(event) for event in events]
+        return Batch(frames, last.seq, ended, full=len(events) == EVENTS_PER_BATCH)
