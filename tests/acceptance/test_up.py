@@ -11,7 +11,8 @@ from tests.acceptance.projects import project
 def test_prints_where_everything_is_and_stops_on_ctrl_c(alone: Ao) -> None:
     process = alone.start("up", "--port", "0", NO_COLOR="1")
     assert process.stderr is not None
-    seen = ""
+    seen = process.stderr.readline()
+    assert seen == f"starting in {alone.home}\n"  # before anything that takes time
     while "ready, waiting for runs" not in seen:
         line = process.stderr.readline()
         assert line, f"ao up ended: {seen}"

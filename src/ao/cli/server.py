@@ -44,6 +44,8 @@ def up(
     Server, scheduler and worker run in this terminal until Ctrl-C; a second Ctrl-C does not wait for runs.
     """
     settings = from_environment(_overrides(home, host, port))
+    if not session.json:
+        output.say(output.style(f"starting in {settings.home}", "dim"))
     if detach:
         with _told_when_full(settings.home):
             _detach(session, settings)
