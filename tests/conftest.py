@@ -1,6 +1,11 @@
 """Fixtures that several kinds of tests use."""
 
+import signal
+
 import pytest
+
+# Shells ignore it for what they start in the background, and every process below would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("ao.testing.store_contract", "ao.testing.bus_contract")
 
