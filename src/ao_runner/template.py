@@ -15,7 +15,7 @@ import os
 import sys
 
 from ao_runner import call, main, protocol, traces
-from ao_runner.forks import Forks
+from ao_runner.forks import Forks, gather_memory
 from ao_runner.task import Failure, Task
 from ao_runner.traces import Unfit
 
@@ -56,6 +56,7 @@ def serve() -> NoReturn:
     said = [_take_output(fd) for fd in (1, 2)]
     gc.collect()
     gc.freeze()
+    gather_memory()
     _say(control, {"ready": True})
     while True:
         fds = _next(control)

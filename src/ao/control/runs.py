@@ -19,9 +19,10 @@ from ao.domain.event import Event
 from ao.domain.run import RunState
 from ao.ids import RunId, new_run_id
 from ao.store import Store
-from ao.store.records import Attempt, NewRun, Payload, Run, RunFilter
+from ao.store.records import Attempt, Created, NewRun, Payload, Run, RunFilter
 from ao.wire.schemas import RunCreate
 
+FIRST_LOOK_SECONDS = 0.1
 POLL_SECONDS = 5.0
 """How long a waiter trusts hints before it looks by itself."""
 
@@ -34,8 +35,13 @@ class Runs:
         self._catalog = catalog
 
     async def create(self, request: RunCreate, actor: str, lineage: RunId | None = None) -> tuple[Run, bool]:
-        """Accept a run: (the run, whether it is new). It is durable when this returns. `lineage` is the first
-        run of the line that it goes on.
+        """Accept a run and look at it: (the run, whether it is new). Raises as `accept` does."""
+        created = await self.accept(request, actor, lineage)
+        return await self._store.runs.get(created.run_id), created.is_new
+
+    async def accept(self, request: RunCreate, actor: str, lineage: RunId | None = None) -> Created:
+        """Accept a run. It is durable when this returns. `lineage` is the first run of the line that it goes
+        on.
 
         Raises NotFound (agent, version), Conflict (nothing live), InvalidInput (the agent's
         `input_schema`), IdempotencyConflict.
@@ -58,7 +64,7 @@ class Runs:
         created = await self._store.runs.create(new)
         if created.is_new:
             self._bus.publish(READY)
-        return await self._store.runs.get(created.run_id), created.is_new
+        return created
 
     async def get(self, run_id: RunId) -> Run:
         return await self._store.runs.get(run_id)
@@ -76,10 +82,13 @@ class Runs:
     async def events(self, run_id: RunId, after: int, limit: int) -> Sequence[Event]:
         return await self._store.runs.events(run_id, after, limit)
 
-    async def wait(self, run_id: RunId, seconds: float) -> Run:
-        """The run as soon as it is terminal, or as it is after `seconds`."""
+    async def wait(self, run_id: RunId, seconds: float, *, accepted_now: bool = False) -> Run:
+        """The run as soon as it is terminal, or as it is after `seconds`. One that was accepted a moment ago
+        has hardly ended: a hint is waited for before the first look."""
         deadline = time.monotonic() + seconds
         with self._bus.subscribe(run_topic(run_id)) as hints:
+            if accepted_now:
+                await hints.wait(min(seconds, FIRST_LOOK_SECONDS))
             while True:
                 run = await self._store.runs.get(run_id)
                 left = deadline - time.monotonic()

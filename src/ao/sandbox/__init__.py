@@ -12,6 +12,7 @@ Contract of every `Executor`, checked by one conformance suite (`ao.testing.sand
   which lives in another process.
 """
 
+from asyncio import Future
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -169,6 +170,11 @@ class Sandbox(Protocol):
 
     async def wait(self) -> SandboxExit:
         """The end; the tree is gone and the work directory removed when this returns."""
+        ...
+
+    @property
+    def ended(self) -> "Future[SandboxExit]":
+        """What `wait` waits for, to be called back by; not to be cancelled."""
         ...
 
 

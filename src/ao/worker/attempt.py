@@ -6,7 +6,7 @@ not end when it is told to costs its supervisor the life (`ao.worker.supervision
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 
 from ao.bus import Bus
@@ -42,6 +42,8 @@ LOST_SECONDS = 5.0
 """After its supervisor's end a sandbox has this long to say that it ended, too."""
 READ_SECONDS = 15.0
 """What is left in the pipes of a sandbox that is gone is read by then."""
+QUICK_SECONDS = 0.005
+"""So long a run's output stays in its pipes: one that ends by then is read once, without being listened to."""
 LINGER_SECONDS = 2.0
 """After its result an agent's leftover threads and children have this long to end by themselves."""
 RETRY_SECONDS = 1.0
@@ -84,6 +86,9 @@ class Attempt:
         self._sandbox: Sandbox | None = None
         self._stop_cause: StopCause | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._exit: asyncio.Future[SandboxExit] = asyncio.get_running_loop().create_future()
+        self._readers: list[asyncio.Task[None]] = []
+        self._pumping = False
         self._timers: list[asyncio.TimerHandle] = []
         self._last: Message | None = None
         self._lingering = False
@@ -202,40 +207,68 @@ class Attempt:
                 "why_cold": sandbox.info.why_cold,
             },
         )
-        async with asyncio.TaskGroup() as group:
-            readers = {
-                group.create_task(self._pump("stdout", sandbox.read_stdout)),
-                group.create_task(self._pump("stderr", sandbox.read_stderr)),
-                group.create_task(self._converse(sandbox)),
-            }
+        try:
+            self._read(self._converse(sandbox))
+            self._later(QUICK_SECONDS, self._pump_both, sandbox)
             exit_ = await self._end_of(sandbox)
-            await self._read_out(readers)
+            self._pump_both(sandbox)
+            await self._read_out()
+        finally:
+            for reader in self._readers:
+                reader.cancel()
         self._say_what_was_dropped()
         return Ending(self._last, replace(exit_, cause=None) if self._lingering else exit_)
 
+    def _read(self, reading: Coroutine[None, None, None]) -> None:
+        reader = asyncio.create_task(reading, name=f"reading of {self.claim.run_id}")
+        self._readers.append(reader)
+        reader.add_done_callback(self._on_read)
+
+    def _on_read(self, reader: asyncio.Task[None]) -> None:
+        """A reader that crashed ends the attempt."""
+        if not reader.cancelled() and (error := reader.exception()) is not None and not self._exit.done():
+            self._exit.set_exception(error)
+
+    def _pump_both(self, sandbox: Sandbox) -> None:
+        if not self._pumping:
+            self._pumping = True
+            self._read(self._pump("stdout", sandbox.read_stdout))
+            self._read(self._pump("stderr", sandbox.read_stderr))
+
     async def _end_of(self, sandbox: Sandbox) -> SandboxExit:
         """How it ended. When its supervisor did, it is gone too, whether it says so or not."""
-        ended = asyncio.ensure_future(sandbox.wait())
-        lost = asyncio.ensure_future(self._lost.wait())
-        try:
-            await asyncio.wait({ended, lost}, return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                await asyncio.wait({ended}, timeout=LOST_SECONDS)
-            return ended.result() if ended.done() else SandboxExit(None, 9, StopCause.LOST)
-        finally:
-            ended.cancel()
-            lost.cancel()
-            self._end_timers()
+        self._exit = asyncio.get_running_loop().create_future()
+        sandbox.ended.add_done_callback(self._on_ended)
+        with self._bench.supervision.watched(self._on_supervisor_lost):
+            if self._lost.is_set():
+                self._on_supervisor_lost()
+            try:
+                return await self._exit
+            finally:
+                self._end_timers()
 
-    async def _read_out(self, readers: set[asyncio.Task[None]]) -> None:
+    def _on_ended(self, ended: asyncio.Future[SandboxExit]) -> None:
+        if not self._exit.done():
+            self._exit.set_result(ended.result())
+
+    def _on_supervisor_lost(self) -> None:
+        self._later(LOST_SECONDS, self._presume_gone)
+
+    def _presume_gone(self) -> None:
+        if not self._exit.done():
+            self._exit.set_result(SandboxExit(None, 9, StopCause.LOST))
+
+    async def _read_out(self) -> None:
         """Wait for the rest of the output; a store that is full or away may hold it up, nothing else."""
-        while readers:
-            _, readers = await asyncio.wait(readers, timeout=READ_SECONDS)
-            if readers and self._recorder.has_room:
+        left = {reader for reader in self._readers if not reader.done()}
+        while left:
+            _, left = await asyncio.wait(left, timeout=READ_SECONDS)
+            if left and self._recorder.has_room:
                 log.error("output of a sandbox that is gone does not end", run=self.claim.run_id)
-                for reader in readers:
-                    reader.cancel()
-                return
+                break
+        for reader in self._readers:
+            if reader.done():
+                reader.result()
 
     async def _answer(self, message: Message) -> None:
         if self._sandbox is not None:

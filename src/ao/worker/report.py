@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeVar
 
 from ao.bus import DELAYED, READY, Bus, run_topic
@@ -82,6 +83,7 @@ class Reporter:
                 await asyncio.sleep(RETRY_SECONDS)
 
 
+@lru_cache(maxsize=256)
 def retry_policy(config: str) -> RetryPolicy:
     """The policy in a deployment's configuration, which is needed even when the rest cannot be had."""
     return Retries.model_validate(json.loads(config).get("retries", {})).policy()

@@ -1,7 +1,8 @@
 """The worker's hold on the sandbox supervisor: one that died is replaced, one that hangs is killed first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from ao.domain.errors import AoError, SandboxError
 from ao.logs import get_logger
@@ -21,6 +22,16 @@ class Supervision:
         self._executor = executor
         self._kill = kill
         self._condemned = asyncio.Event()
+        self._watching: set[Callable[[], None]] = set()
+
+    @contextmanager
+    def watched(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Inside, `tell` is called when the supervisor has died."""
+        self._watching.add(tell)
+        try:
+            yield
+        finally:
+            self._watching.discard(tell)
 
     def condemn(self, why: str, **fields: object) -> None:
         """Kill a supervisor that does not do what it is told: all its attempts are lost, none hangs."""
@@ -35,6 +46,8 @@ class Supervision:
         while True:
             await self._until_lost()
             log.error("the sandbox supervisor died; starting another")
+            for tell in list(self._watching):
+                tell()
             await self._restart()
             self._condemned.clear()
             await renew()

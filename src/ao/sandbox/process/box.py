@@ -91,6 +91,10 @@ class ProcessSandbox:
         return await asyncio.shield(self._exit)
 
     @property
+    def ended(self) -> asyncio.Future[SandboxExit]:
+        return self._exit
+
+    @property
     def has_egress(self) -> bool:
         """Whether there is a proxy: it needs a loopback of the sandbox's own."""
         return self.spec.network.policy == "hosts" and self.plan.level is Level.NAMESPACES

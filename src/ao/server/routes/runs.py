@@ -129,14 +129,16 @@ class RunRoutes:
     ) -> Response:
         """Accept a run. It is durable when the answer is sent, and starts as soon as a slot is free."""
         require_agent(request, body.agent)
-        run, is_new = await self._runs.create(with_key(body, key), actor(request))
-        location = {"location": f"/v1/runs/{run.id}"}
-        if query.wait and not run.head.state.terminal:
-            run = await self._ended(run.id, query.wait)
-        elif is_new:
-            # The answer to most submits: nothing needs to be looked up to say why it is pending.
-            return reply(run_view(run, body.input, None, JUST_ACCEPTED), 201, location)
-        return reply(await self._view(run), 201 if is_new else 200, location)
+        created = await self._runs.accept(with_key(body, key), actor(request))
+        location = {"location": f"/v1/runs/{created.run_id}"}
+        if query.wait:
+            run = await self._ended(created.run_id, query.wait, accepted_now=created.is_new)
+        else:
+            run = await self._runs.get(created.run_id)
+            if created.is_new:
+                # The answer to most submits: nothing needs to be looked up to say why it is pending.
+                return reply(run_view(run, body.input, None, JUST_ACCEPTED), 201, location)
+        return reply(await self._view(run), 201 if created.is_new else 200, location)
 
     async def get_run(self, run_id: RunIdText, query: Annotated[WaitQuery, Query()]) -> Response:
         """One run, with its input, output and error."""
@@ -197,11 +199,11 @@ class RunRoutes:
         """Every try of the run, with the error that caused the next one."""
         return reply_list([attempt_view(attempt) for attempt in await self._runs.attempts(RunId(run_id))])
 
-    async def _ended(self, run_id: RunId, seconds: float) -> Run:
+    async def _ended(self, run_id: RunId, seconds: float, *, accepted_now: bool = False) -> Run:
         """The run when it ends, when the time is over or when the server closes."""
         try:
             async with self._closing.interruptible():
-                return await self._runs.wait(run_id, seconds)
+                return await self._runs.wait(run_id, seconds, accepted_now=accepted_now)
         except TimeoutError:
             return await self._runs.get(run_id)
 
