@@ -88,6 +88,16 @@ def _mark(glyph: str, text: str) -> str:
     return output.style(glyph, "cyan", "bold") + " " + text
 
 
+def bound_to_end(run: "RunHandle", as_json: bool, *, quiet: bool) -> None:
+    """`until_end`, but the run is cancelled when this process ends before it. `quiet` prints nothing."""
+    events = run.events(on_disconnect="cancel")
+    if quiet:
+        for _ in events:
+            pass
+    else:
+        _show(events, output.say, as_json)
+
+
 def until_end(run: "RunHandle", timeout: float | None, as_json: bool) -> None:
     """Print events as they come: lines on stderr, or with JSON one document per line on stdout.
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,11 @@ from ao.cli.session import Session
 from ao.cli.values import agent_name, run_input, version_number
 from ao.client.handles import RunHandle
 from ao.domain.errors import UsageError
+
+
+class Disconnect(StrEnum):
+    CONTINUE = "continue"
+    CANCEL = "cancel"
 
 
 def run(
@@ -33,6 +39,10 @@ def run(
         str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key starts one run only.")
     ] = None,
     priority: Annotated[int, typer.Option("--priority", min=-1000, max=1000, help="Larger is sooner.")] = 0,
+    on_disconnect: Annotated[
+        Disconnect,
+        typer.Option("--on-disconnect", help="With --wait or --follow: when this command ends first."),
+    ] = Disconnect.CONTINUE,
 ) -> None:
     """Start a run of an agent.
 
@@ -41,6 +51,9 @@ def run(
     """
     if timeout is not None and not (wait or follow_):
         raise UsageError("--timeout needs --wait or --follow")
+    bound = on_disconnect is Disconnect.CANCEL
+    if bound and (timeout is not None or not (wait or follow_)):
+        raise UsageError("--on-disconnect cancel needs --wait or --follow, without --timeout")
     client = connect(session)
     handle = client.run(
         agent_name(agent),
@@ -55,7 +68,10 @@ def run(
         return
     if not session.json:
         output.say(f"run {handle.id}")
-    if follow_:
+    if bound:
+        session.on_interrupt = f"run {handle.id} is being cancelled"
+        follow.bound_to_end(handle, session.json, quiet=not follow_)
+    elif follow_:
         follow.until_end(handle, timeout, session.json)
     elif not session.json:
         handle.wait(timeout)

@@ -2,12 +2,13 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ao.client import calls, wire
+from ao.client.calls import RunRequest
 from ao.client.events import Stream
 from ao.client.handles import Deployment, RunHandle
 from ao.client.http_sync import SyncHttp
@@ -90,10 +91,12 @@ class Client:
         priority: int = 0,
         environment: str = "prod",
         wait: float = 0.0,
+        webhook: Mapping[str, str] | None = None,
     ) -> RunHandle:
         """Start a run; it is durable when this returns. `wait` seconds (≤ 60) may pass if it is not over.
 
         Sent again after a lost connection it does not run twice: without a key of yours it gets one.
+        `webhook` is told of the end: `{"url": …, "secret": name of the secret that signs}`.
         """
         call = calls.create_run(
             agent,
@@ -103,8 +106,39 @@ class Client:
             environment=environment,
             priority=priority,
             wait=wait,
+            webhook=webhook,
         )
         return RunHandle(self, self.send_json(call))
+
+    def run_and_wait(
+        self,
+        agent: str,
+        input: object = None,
+        *,
+        on_disconnect: str = "continue",
+        idempotency_key: str | None = None,
+        **more: Unpack[RunRequest],
+    ) -> RunHandle:
+        """Run an agent and return when it has ended, over one connection. With `on_disconnect="cancel"` the run
+        is cancelled when the connection is lost before, such as by the end of this process."""
+        key = idempotency_key or str(uuid.uuid4())
+        call = calls.create_run_wait(agent, input, on_disconnect, key, **more)
+        handle = RunHandle(self, self.send_json(call))
+        return handle.wait()  # a server that stops answers before the end
+
+    def stream(
+        self,
+        agent: str,
+        input: object = None,
+        *,
+        on_disconnect: str = "continue",
+        idempotency_key: str | None = None,
+        **more: Unpack[RunRequest],
+    ) -> "Iterator[s.EventView]":
+        """Run an agent and yield its events until it has ended, over as many connections as it takes."""
+        key = idempotency_key or str(uuid.uuid4())
+        call = calls.create_run_stream(agent, input, on_disconnect, key, **more)
+        return self.follow(Stream(call, calls.event_of))
 
     def get_run(self, run_id: str) -> RunHandle:
         return RunHandle(self, self.send_json(calls.get_run(run_id)))

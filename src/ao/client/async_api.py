@@ -2,14 +2,15 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ao.client import calls, wire
 from ao.client.async_handles import AsyncDeployment, AsyncRunHandle
+from ao.client.calls import RunRequest
 from ao.client.events import Stream
 from ao.client.http_async import AsyncHttp
 from ao.client.retry import Retry
@@ -92,10 +93,12 @@ class AsyncClient:
         priority: int = 0,
         environment: str = "prod",
         wait: float = 0.0,
+        webhook: Mapping[str, str] | None = None,
     ) -> AsyncRunHandle:
         """Start a run; it is durable when this returns. `wait` seconds (≤ 60) may pass if it is not over.
 
         Sent again after a lost connection it does not run twice: without a key of yours it gets one.
+        `webhook` is told of the end: `{"url": …, "secret": name of the secret that signs}`.
         """
         call = calls.create_run(
             agent,
@@ -105,8 +108,39 @@ class AsyncClient:
             environment=environment,
             priority=priority,
             wait=wait,
+            webhook=webhook,
         )
         return AsyncRunHandle(self, await self.send_json(call))
+
+    async def run_and_wait(
+        self,
+        agent: str,
+        input: object = None,
+        *,
+        on_disconnect: str = "continue",
+        idempotency_key: str | None = None,
+        **more: Unpack[RunRequest],
+    ) -> AsyncRunHandle:
+        """Run an agent and return when it has ended, over one connection. With `on_disconnect="cancel"` the run
+        is cancelled when the connection is lost before, such as by the end of this process."""
+        key = idempotency_key or str(uuid.uuid4())
+        call = calls.create_run_wait(agent, input, on_disconnect, key, **more)
+        handle = AsyncRunHandle(self, await self.send_json(call))
+        return await handle.wait()  # a server that stops answers before the end
+
+    def stream(
+        self,
+        agent: str,
+        input: object = None,
+        *,
+        on_disconnect: str = "continue",
+        idempotency_key: str | None = None,
+        **more: Unpack[RunRequest],
+    ) -> "AsyncIterator[s.EventView]":
+        """Run an agent and yield its events until it has ended, over as many connections as it takes."""
+        key = idempotency_key or str(uuid.uuid4())
+        call = calls.create_run_stream(agent, input, on_disconnect, key, **more)
+        return self.follow(Stream(call, calls.event_of))
 
     async def get_run(self, run_id: str) -> AsyncRunHandle:
         return AsyncRunHandle(self, await self.send_json(calls.get_run(run_id)))

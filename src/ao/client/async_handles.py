@@ -53,9 +53,11 @@ class AsyncRunHandle:
         """The output, when the run has completed. Raises RunFailed, or WaitTimeout after `timeout` seconds."""
         return output_of((await self.wait(timeout)).data)
 
-    def events(self, after: int = 0) -> "AsyncIterator[s.EventView]":
-        """Events as they happen, until the run has ended; reconnects without gap or repeat."""
-        return self._client.follow(Stream(calls.run_event_stream(self.id), calls.event_of, after))
+    def events(self, after: int = 0, *, on_disconnect: str = "continue") -> "AsyncIterator[s.EventView]":
+        """Events as they happen, until the run has ended; reconnects without gap or repeat. With
+        `on_disconnect="cancel"` the run is cancelled when the connection is lost before its end."""
+        call = calls.run_event_stream(self.id, on_disconnect)
+        return self._client.follow(Stream(call, calls.event_of, after))
 
     async def logs(
         self, follow: bool = False, *, after: int = 0, tail: int | None = None

@@ -5,9 +5,9 @@ everything else in a command together, and `send_json` does without.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 from urllib.parse import quote
 
 from ao.client.events import Frame
@@ -28,9 +28,10 @@ def create_run(
     environment: str = "prod",
     priority: int = 0,
     wait: float = 0.0,
+    webhook: "Mapping[str, str] | None" = None,
 ) -> "Call[s.RunView]":
     """Repeatable, because of the key."""
-    body = {
+    body: dict[str, object] = {
         "agent": agent,
         "input": {} if input is None else input,
         "version": version,
@@ -38,8 +39,51 @@ def create_run(
         "priority": priority,
         "idempotency_key": idempotency_key,
     }
+    if webhook is not None:
+        body["webhook"] = dict(webhook)
     query = {"wait": wait or None}
     return Call("POST", "/v1/runs", _one("RunView"), query, body, patience_seconds=wait)
+
+
+class RunRequest(TypedDict, total=False):
+    """What else a run may ask for."""
+
+    version: int | None
+    environment: str
+    priority: int
+    webhook: "Mapping[str, str] | None"
+    """`url`, and `secret`: the name of a secret of the agent, or of all agents, that signs."""
+
+
+def create_run_wait(
+    agent: str,
+    input: object,
+    on_disconnect: str,
+    idempotency_key: str,
+    **more: Unpack[RunRequest],
+) -> "Call[s.RunView]":
+    """Answers when the run has ended; white space comes every few seconds until then."""
+    body = _live(agent, input, on_disconnect, idempotency_key, more)
+    return Call("POST", "/v1/runs/wait", _one("RunView"), body=body)
+
+
+def create_run_stream(
+    agent: str,
+    input: object,
+    on_disconnect: str,
+    idempotency_key: str,
+    **more: Unpack[RunRequest],
+) -> Call[object]:
+    """The key makes it repeatable: sent again it goes on with the same run."""
+    body = _live(agent, input, on_disconnect, idempotency_key, more)
+    return Call("POST", "/v1/runs/stream", json.loads, body=body)
+
+
+def _live(
+    agent: str, input: object, on_disconnect: str, idempotency_key: str, more: RunRequest
+) -> dict[str, object]:
+    own = {"agent": agent, "input": {} if input is None else input, "idempotency_key": idempotency_key}
+    return {**own, "on_disconnect": on_disconnect, **more}
 
 
 def get_run(run_id: str, wait: float = 0.0) -> "Call[s.RunView]":
@@ -66,8 +110,9 @@ def run_events(run_id: str, after: int = 0, limit: int = 1000) -> "Call[list[s.E
     return Call("GET", _run(run_id, "/events"), _list("EventView"), {"after": after, "limit": limit})
 
 
-def run_event_stream(run_id: str) -> Call[object]:
-    return Call("GET", _run(run_id, "/events"), json.loads)
+def run_event_stream(run_id: str, on_disconnect: str = "continue") -> Call[object]:
+    query = {"on_disconnect": None if on_disconnect == "continue" else on_disconnect}
+    return Call("GET", _run(run_id, "/stream"), json.loads, query)
 
 
 def run_logs(run_id: str, after: int = 0, tail: int | None = None) -> "Call[list[s.LogLine]]":

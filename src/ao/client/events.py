@@ -12,6 +12,8 @@ from ao.wire.problems import from_response
 T = TypeVar("T")
 
 MEDIA_TYPE = "text/event-stream"
+END_EVENT = "end"
+"""The last event of a run's stream."""
 END = b"end"
 """The comment that ends a complete stream; without it the connection was cut."""
 
@@ -66,7 +68,7 @@ class Stream(Generic[T]):
         self._parser = Parser()
         made = request(self._call, target, MEDIA_TYPE)
         headers = {**made.headers, "last-event-id": str(self._last)}
-        return Request(made.method, made.path, headers, None, STREAM_SILENCE_SECONDS)
+        return Request(made.method, made.path, headers, made.body, STREAM_SILENCE_SECONDS)
 
     def check(self, answer: Answer) -> None:
         """Raises the error that came in place of a stream."""
@@ -75,6 +77,9 @@ class Stream(Generic[T]):
 
     def feed(self, chunk: bytes) -> Iterator[T]:
         for frame in self._parser.feed(chunk):
+            if frame.event == END_EVENT:
+                self._parser.ended = True
+                continue
             seq = int(frame.id) if frame.id.isdigit() else None
             if seq is not None:
                 if seq <= self._last:

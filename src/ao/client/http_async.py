@@ -43,7 +43,7 @@ class AsyncHttp:
     async def stream(self, request: Request) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """An answer whose body is read as it comes; its own body is empty unless it is an error."""
         async with self._wrapped():
-            response = await self._http.send(self._request(request, None, {}), stream=True)
+            response = await self._http.send(self._request(request, request.body, {}), stream=True)
         try:
             async with self._wrapped():
                 body = await response.aread() if response.status_code >= 400 else b""

@@ -56,7 +56,7 @@ class SyncHttp:
         connection = self._connect()
         try:
             with _wrapped():
-                connection.request(request.method, request.path, headers=dict(request.headers))
+                connection.request(request.method, request.path, request.body, dict(request.headers))
                 _patience(connection, request.timeout_seconds)
                 response = connection.getresponse()
                 content_type = response.headers.get("content-type", "")

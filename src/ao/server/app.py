@@ -21,6 +21,7 @@ from ao.server.route import Route
 from ao.server.routes.access import AccessRoutes
 from ao.server.routes.agents import AgentRoutes
 from ao.server.routes.deployments import DeploymentRoutes
+from ao.server.routes.live import LiveRoutes
 from ao.server.routes.operations import OperationRoutes
 from ao.server.routes.runs import RunRoutes
 from ao.server.routes.steps import StepRoutes
@@ -57,6 +58,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
     uploads = Uploads(services.uploads)
     uploads.clear()
     routers = [
+        LiveRoutes(services).router(),
         RunRoutes(services).router(),
         StepRoutes(services).router(),
         AgentRoutes(services).router(),

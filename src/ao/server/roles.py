@@ -40,6 +40,9 @@ _P = Permission
 
 RULES: Mapping[str, Rule] = {
     "create_run": Rule(_P.RUN, Of.BODY),
+    "create_run_wait": Rule(_P.RUN, Of.BODY),
+    "create_run_stream": Rule(_P.RUN, Of.BODY),
+    "get_run_stream": Rule(_P.READ, Of.RUN),
     "list_runs": Rule(_P.READ, Of.LIST),
     "get_run": Rule(_P.READ, Of.RUN),
     "cancel_run": Rule(_P.RUN, Of.RUN),

@@ -13,19 +13,35 @@ _TERMINAL_WORDS = frozenset(state.value for state in TERMINAL)
 
 
 class RunEvents:
-    def __init__(self, runs: Runs, run: Run, to_frame: Callable[[Event], bytes]) -> None:
+    """Events as frames; after the last one `to_end` makes one more, for whoever joins late, too."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        run: Run,
+        to_frame: Callable[[Event], bytes],
+        to_end: Callable[[Run], bytes] | None = None,
+    ) -> None:
         self._runs = runs
         self._run = run
         self._to_frame = to_frame
+        self._to_end = to_end
 
     async def read(self, after: int) -> Batch:
         ended_before = self._run.head.state.terminal  # looked at first: what is read now is all there is
         events = await self._runs.events(self._run.id, after, EVENTS_PER_BATCH)
         if not events:
-            if not ended_before:
-                self._run = await self._runs.get(self._run.id)
-            return Batch((), after, ended_before, full=self._run.head.state.terminal)
+            if ended_before:
+                return Batch(self._end(), after, ended=True)
+            self._run = await self._runs.get(self._run.id)
+            return Batch((), after, ended=False, full=self._run.head.state.terminal)
         last = events[-1]
         ended = last.kind is EventKind.STATE and last.data.get("to") in _TERMINAL_WORDS
         frames = [self._to_frame(event) for event in events]
+        if ended:
+            self._run = await self._runs.get(self._run.id)
+            frames += self._end()
         return Batch(frames, last.seq, ended, full=len(events) == EVENTS_PER_BATCH)
+
+    def _end(self) -> list[bytes]:
+        return [self._to_end(self._run)] if self._to_end else []

@@ -34,7 +34,10 @@ DOCUMENTED: dict[str, Any] = {
         200: {
             "content": {
                 MEDIA_TYPE: {
-                    "schema": {"type": "string", "description": "Server-sent events; the last line is `: end`."}
+                    "schema": {
+                        "type": "string",
+                        "description": "Server-sent events; the last event is `end` or `status`.",
+                    }
                 }
             }
         }
@@ -52,6 +55,17 @@ DOCUMENTED: dict[str, Any] = {
     },
 }
 """What OpenAPI should know of an operation that answers with JSON or a stream."""
+
+DOCUMENTED_STREAM: dict[str, Any] = {
+    **DOCUMENTED,
+    "responses": {
+        200: {
+            "description": "Server-sent events: those of the run, then `end`.",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        }
+    },
+}
+"""Of an operation that only streams."""
 
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
@@ -71,6 +85,7 @@ class Batch:
 Source = Callable[[int], Awaitable[Batch]]
 Write = Callable[[bytes], Awaitable[None]]
 """Sends some frames; waits while the client is slow."""
+OnGone = Callable[[], Awaitable[object]]
 
 
 class Stream(Response, ABC):
@@ -78,10 +93,13 @@ class Stream(Response, ABC):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, closing: Closing) -> None:
-        super().__init__(headers=_HEADERS, media_type=MEDIA_TYPE)
+    def __init__(self, closing: Closing, on_gone: OnGone | None = None, location: str = "") -> None:
+        """`on_gone` is called when the client goes before the end; `location` is where it may join again."""
+        more = {"location": location, "content-location": location} if location else {}
+        super().__init__(headers={**_HEADERS, **more}, media_type=MEDIA_TYPE)
         del self.headers["content-length"]
         self._closing = closing
+        self._on_gone = on_gone
 
     @abstractmethod
     async def stream(self, write: Write) -> None:
@@ -90,14 +108,7 @@ class Stream(Response, ABC):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            async with self._closing.interruptible() as wait:
-                watcher = asyncio.create_task(_watch_disconnect(receive, wait))
-                try:
-                    await self.stream(_writer(send))
-                finally:
-                    watcher.cancel()
-        except TimeoutError:
-            pass  # the client went away or the server closes: both end a stream without fault
+            await watched(lambda: self.stream(_writer(send)), receive, self._closing, self._on_gone)
         except AoError as error:
             log.warning("event stream cut", path=scope["path"], error=str(error))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -106,8 +117,18 @@ class Stream(Response, ABC):
 class EventStream(Stream):
     """Frames of `source` from `after` on, until it ends."""
 
-    def __init__(self, source: Source, after: int, bus: Bus, topic: str, closing: Closing) -> None:
-        super().__init__(closing)
+    def __init__(
+        self,
+        source: Source,
+        after: int,
+        bus: Bus,
+        topic: str,
+        closing: Closing,
+        *,
+        on_gone: OnGone | None = None,
+        location: str = "",
+    ) -> None:
+        super().__init__(closing, on_gone, location)
         self._source = source
         self._after = after
         self._bus = bus
@@ -139,10 +160,34 @@ def _writer(send: Send) -> Write:
     return write
 
 
-async def _watch_disconnect(receive: Receive, wait: asyncio.Timeout) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    end_now(wait)
+async def watched(
+    work: Callable[[], Awaitable[None]], receive: Receive, closing: Closing, on_gone: OnGone | None
+) -> bool:
+    """Do `work` while the client is there and the server does not close; whether it came to its end.
+
+    `on_gone` is awaited when it was the client who left. Both ends are no fault.
+    """
+    gone = False
+
+    async def watch(wait: asyncio.Timeout) -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = not closing.closed
+        end_now(wait)
+
+    try:
+        async with closing.interruptible() as wait:
+            watcher = asyncio.create_task(watch(wait))
+            try:
+                await work()
+            finally:
+                watcher.cancel()
+    except TimeoutError:
+        if gone and on_gone is not None:
+            await on_gone()
+        return False
+    return True
 
 
 def frame(event: str, seq: int | str | None, data: bytes) -> bytes:

@@ -72,7 +72,7 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
 }
 """Operation → what does it, and the entry that it leaves."""
 
-NOT_NOTED = {"create_run", "create_login_link"}
+NOT_NOTED = {"create_run", "create_run_wait", "create_run_stream", "create_login_link"}
 """A run's own log says who started it; a link gives nothing that its key has not."""
 
 

@@ -78,6 +78,11 @@ database = "none"
 [warnings]
 enabled = false
 
+# They answer when a run has ended, and no worker is there. Their bodies are those of create_run.
+[[operations]]
+include-operation-id = ["create_run_wait", "create_run_stream", "get_run_stream"]
+enabled = false
+
 # A cursor or a digest of the right form may still be one that this server never made.
 [[operations]]
 include-operation-id = ["list_runs", "list_deployments", "create_deployment", "list_audit"]

@@ -136,7 +136,8 @@ async def test_a_stream_has_every_event_and_ends_after_the_last(api: Served, age
         await api.json("POST", f"{RUNS}/{run['id']}/cancel")
         kind, seq, data = await anext(stream)
         assert (seq, data["data"]["to"]) == ("2", "cancelled")
-        assert [frame async for frame in stream] == [(":", "", "end")]
+        end = {"run_id": run["id"], "state": "cancelled"}
+        assert [frame async for frame in stream] == [("end", "", end), (":", "", "end")]
 
 
 async def test_a_late_stream_resumes_after_the_last_event_id(api: Served, agent: str) -> None:
@@ -145,10 +146,10 @@ async def test_a_late_stream_resumes_after_the_last_event_id(api: Served, agent:
     headers = {"accept": "text/event-stream", "last-event-id": "1"}
     async with api.http.stream("GET", f"{RUNS}/{run['id']}/events", headers=headers) as answer:
         got = [frame async for frame in frames(answer.aiter_lines())]
-    assert [(kind, seq) for kind, seq, _ in got] == [("state", "2"), (":", "")]
+    assert [(kind, seq) for kind, seq, _ in got] == [("state", "2"), ("end", ""), (":", "")]
     headers["last-event-id"] = "2"
     async with api.http.stream("GET", f"{RUNS}/{run['id']}/events", headers=headers) as answer:
-        assert [frame async for frame in frames(answer.aiter_lines())] == [(":", "", "end")]
+        assert [kind async for kind, _, _ in frames(answer.aiter_lines())] == ["end", ":"]
 
 
 async def test_events_are_json_too(api: Served, agent: str) -> None:

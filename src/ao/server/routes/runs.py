@@ -9,16 +9,15 @@ from ao.bus import run_topic
 from ao.clock import from_datetime
 from ao.control.logs import AFTER_ALL, LogSearch
 from ao.domain.errors import IdempotencyConflict, Problem
-from ao.domain.event import Event
 from ao.domain.run import RunState
 from ao.ids import RunId
-from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
+from ao.server.replies import bad_cursor, cursor, read_cursor, reply, reply_list
 from ao.server.roles import require_agent, scope_of
 from ao.server.route import Route
 from ao.server.routes.parameters import After, AgentFilter, Cursor, Instant, Limit, RunIdText, Wait, actor
-from ao.server.run_events import RunEvents
+from ao.server.run_stream import api_events
 from ao.server.services import Services
-from ao.server.stream import DOCUMENTED, EventStream, frame, resume_after, wants_stream
+from ao.server.stream import DOCUMENTED, EventStream, resume_after, wants_stream
 from ao.server.views import attempt_view, event_view, run_summary, run_view
 from ao.store.records import Run, RunFilter
 from ao.wire.schemas import (
@@ -138,14 +137,14 @@ class RunRoutes:
             if created.is_new:
                 # The answer to most submits: nothing needs to be looked up to say why it is pending.
                 return reply(run_view(run, body.input, None, JUST_ACCEPTED), 201, location)
-        return reply(await self._view(run), 201 if created.is_new else 200, location)
+        return reply(await self.view(run), 201 if created.is_new else 200, location)
 
     async def get_run(self, run_id: RunIdText, query: Annotated[WaitQuery, Query()]) -> Response:
         """One run, with its input, output and error."""
         run = (
             await self._ended(RunId(run_id), query.wait) if query.wait else await self._runs.get(RunId(run_id))
         )
-        return reply(await self._view(run))
+        return reply(await self.view(run))
 
     async def list_runs(self, request: Request, query: Annotated[RunsQuery, Query()]) -> Response:
         """Runs, newest first."""
@@ -161,7 +160,7 @@ class RunRoutes:
 
     async def cancel_run(self, request: Request, run_id: RunIdText) -> Response:
         """Cancel a run: a pending one ends at once, a running one as soon as its worker has stopped it."""
-        return reply(await self._view(await self._runs.cancel(RunId(run_id), actor(request))))
+        return reply(await self.view(await self._runs.cancel(RunId(run_id), actor(request))))
 
     async def get_run_events(
         self, request: Request, run_id: RunIdText, query: Annotated[EventsQuery, Query()]
@@ -173,7 +172,7 @@ class RunRoutes:
         run = await self._runs.get(RunId(run_id))
         after = resume_after(request, query.after)
         if wants_stream(request):
-            source = RunEvents(self._runs, run, _frame)
+            source = api_events(self._runs, run)
             return EventStream(source.read, after, self._bus, run_topic(run_id), self._closing)
         events = await self._runs.events(run.id, after, query.limit)
         return reply_list([event_view(event) for event in events])
@@ -207,12 +206,9 @@ class RunRoutes:
         except TimeoutError:
             return await self._runs.get(run_id)
 
-    async def _view(self, run: Run) -> RunView:
+    async def view(self, run: Run) -> RunView:
+        """All there is to see of a run."""
         input_value = await self._runs.payload(run.input)
         output = await self._runs.payload(run.output)
         why = await self._runs.why_pending(run) if run.head.state is RunState.PENDING else None
         return run_view(run, input_value, output, why)
-
-
-def _frame(event: Event) -> bytes:
-    return frame(event.kind, event.seq, encode(event_view(event)))
