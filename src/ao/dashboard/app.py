@@ -9,9 +9,13 @@ from ao.dashboard.assets import Assets
 from ao.dashboard.frame import BASE, Frame
 from ao.dashboard.login import LoginPages
 from ao.dashboard.pages.again import AgainPages
+from ao.dashboard.pages.agents import AgentPages
+from ao.dashboard.pages.deployments import DeploymentPages
 from ao.dashboard.pages.home import HomePages
 from ao.dashboard.pages.logs import LogPages
 from ao.dashboard.pages.run import RunPages
+from ao.dashboard.pages.runs import RunListPages
+from ao.dashboard.pages.schedules import SchedulePages
 from ao.dashboard.sessions import Sessions
 from ao.dashboard.streaming import StreamPages
 from ao.server.services import Services
@@ -33,6 +37,10 @@ def create_dashboard(services: Services) -> ASGIApp:
         *AgainPages(frame).routes(),
         *LogPages(frame).routes(),
         *StreamPages(frame).routes(),
+        *AgentPages(frame).routes(),
+        *DeploymentPages(frame).routes(),
+        *RunListPages(frame).routes(),
+        *SchedulePages(frame).routes(),
     ]
 
     async def lost(scope: Scope, receive: Receive, send: Send) -> None:

@@ -25,9 +25,12 @@ def environment(asset: Callable[[str], str], base: str) -> Environment:
     made.filters |= {
         "duration": formats.duration,
         "exact": formats.exact,
+        "iso": formats.iso,
         "clock": formats.clock,
         "size": formats.size,
         "count": formats.count,
+        "percent": formats.percent,
+        "age": formats.age,
         "digest": formats.digest,
         "pretty": pretty,
         "traceback": shortened,

@@ -43,6 +43,8 @@ class Tally:
     """0 when a run was cancelled before it had one."""
     state: RunState
     bucket: int
+    recent: bool
+    """Ended in this or the previous hour of the clock."""
     runs: int
 
 
@@ -125,6 +127,8 @@ class RunQuery:
     """Which runs a page shows. Runs are ordered by their creation."""
 
     agent: str | None = None
+    agents: Sequence[str] = ()
+    """Only runs of these; empty means all. Not together with `agent`."""
     states: Sequence[RunState] = ()
     version: int | None = None
     text: str | None = None
@@ -159,8 +163,13 @@ class DeploymentRow:
     digest: Digest | None
     created_us: int
     finished_us: int | None
-    live: bool
+    live_version: int | None
+    """Of its agent."""
     last_good: bool
+
+    @property
+    def live(self) -> bool:
+        return self.version == self.live_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +210,9 @@ class InsightStore(Protocol):
         ...
 
     async def deployments(
-        self, agent: str | None, older_than: DeploymentId | None, limit: int
+        self, agents: Sequence[str], older_than: DeploymentId | None, limit: int
     ) -> Sequence[DeploymentRow]:
-        """Of one agent or all, newest first."""
+        """Of these agents (empty: of all), newest first."""
         ...
 
     async def tidy(self, before_us: int) -> None:

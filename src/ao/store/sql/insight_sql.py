@@ -1,6 +1,7 @@
 """SQL of the read models."""
 
 import re
+from collections.abc import Sequence
 
 from ao.domain.deployment import DEFAULT_ENVIRONMENT
 from ao.domain.run import RunState
@@ -26,18 +27,19 @@ ORDER BY a.name"""
 NUMBERS = """
 WITH t AS MATERIALIZED (
   SELECT hour_us, agent, version, state, bucket, runs FROM run_tally WHERE hour_us >= :since_us)
-SELECT 'agent' AS kind, agent AS name, version, state, bucket AS number, SUM(runs) AS runs
-FROM t GROUP BY agent, version, state, bucket
-UNION ALL SELECT 'hour', '', 0, state, hour_us, SUM(runs) FROM t GROUP BY hour_us, state
-UNION ALL SELECT 'ready', '', 0, '', 0, COUNT(*) FROM run_ready
-UNION ALL SELECT 'delayed', '', 0, '', 0, COUNT(*) FROM run_delayed
-UNION ALL SELECT 'running', '', 0, '', 0, COUNT(*) FROM run_head
+SELECT 'agent' AS kind, agent AS name, version, state, bucket AS number,
+  CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END AS recent, SUM(runs) AS runs
+FROM t GROUP BY agent, version, state, bucket, CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END
+UNION ALL SELECT 'hour', '', 0, state, hour_us, 0, SUM(runs) FROM t GROUP BY hour_us, state
+UNION ALL SELECT 'ready', '', 0, '', 0, 0, COUNT(*) FROM run_ready
+UNION ALL SELECT 'delayed', '', 0, '', 0, 0, COUNT(*) FROM run_delayed
+UNION ALL SELECT 'running', '', 0, '', 0, 0, COUNT(*) FROM run_head
   WHERE state = 'running' AND state <> 'completed'
-UNION ALL SELECT 'blocked', r.agent, 0, '', 0, COUNT(*)
+UNION ALL SELECT 'blocked', r.agent, 0, '', 0, 0, COUNT(*)
   FROM run_blocked b JOIN run r ON r.run_id = b.run_id GROUP BY r.agent
-UNION ALL SELECT 'next', '', 0, '', 0, r.created_us FROM run r
+UNION ALL SELECT 'next', '', 0, '', 0, 0, r.created_us FROM run r
   WHERE r.run_id = (SELECT q.run_id FROM run_ready q ORDER BY q.rank, q.run_id LIMIT 1)
-UNION ALL SELECT 'slots', '', 0, '', COUNT(*), COALESCE(SUM(slots), 0)
+UNION ALL SELECT 'slots', '', 0, '', COUNT(*), 0, COALESCE(SUM(slots), 0)
   FROM worker WHERE lease_until_us > :now"""
 
 FAILURES = """
@@ -61,8 +63,10 @@ SELECT 'agent' AS kind, l.status AS t1, l.error AS t2, c.config AS t3,
 FROM agent a {_LIVE}
   LEFT JOIN deployment c ON c.agent = a.name AND c.version = s.version
 WHERE a.name = :agent
-UNION ALL SELECT 'tally', state, NULL, NULL, version, bucket, SUM(runs), NULL, NULL
-  FROM run_tally WHERE hour_us >= :since_us AND agent = :agent GROUP BY state, version, bucket
+UNION ALL SELECT 'tally', state, NULL, NULL, version, bucket, SUM(runs),
+    CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END, NULL
+  FROM run_tally WHERE hour_us >= :since_us AND agent = :agent
+  GROUP BY state, version, bucket, CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END
 UNION ALL SELECT 'hour', state, NULL, NULL, hour_us, SUM(runs), NULL, NULL, NULL
   FROM run_tally WHERE hour_us >= :since_us AND agent = :agent GROUP BY state, hour_us
 UNION ALL SELECT 'secret', name, agent, NULL, version, NULL, NULL, NULL, NULL
@@ -75,20 +79,30 @@ UNION ALL SELECT 'schedule', schedule_id, cron, timezone, next_us, last_tick_us,
 
 _DEPLOYMENTS = f"""
 SELECT d.deployment_id, d.agent, d.version, d.status, d.actor, d.message, d.error, d.digest, d.created_us,
-  d.finished_us, CASE WHEN s.version IS NULL THEN 0 ELSE 1 END, CASE WHEN g.version IS NULL THEN 0 ELSE 1 END
+  d.finished_us, s.version, CASE WHEN g.version IS NULL THEN 0 ELSE 1 END
 FROM deployment d
   LEFT JOIN pointer s ON s.agent = d.agent AND s.environment = '{DEFAULT_ENVIRONMENT}'
-    AND s.pointer = 'stable' AND s.version = d.version
+    AND s.pointer = 'stable'
   LEFT JOIN pointer g ON g.agent = d.agent AND g.environment = '{DEFAULT_ENVIRONMENT}'
     AND g.pointer = 'last_good' AND g.version = d.version"""
 
 
-def deployments_sql(*, agent: bool, older: bool) -> str:
-    where = ["d.agent = :agent"] if agent else []
+def names(prefix: str, values: Sequence[str]) -> dict[str, str]:
+    """A parameter for each value: `prefix0`, `prefix1`, …"""
+    return {f"{prefix}{number}": value for number, value in enumerate(values)}
+
+
+def _one_of(column: str, prefix: str, values: Sequence[str]) -> str:
+    return f"{column} IN ({', '.join(f':{name}' for name in names(prefix, values))})"
+
+
+def deployments_sql(*, agents: Sequence[str], older: bool) -> str:
+    """Parameters: `names("agent", agents)`."""
+    where = [_one_of("d.agent", "agent", agents)] if agents else []
     where += ["d.deployment_id < :older_than"] if older else []
     clause = f" WHERE {' AND '.join(where)}" if where else ""
     # Of one agent in the order of its index; ids and versions grow together.
-    order = "d.version" if agent else "d.deployment_id"
+    order = "d.version" if len(agents) == 1 else "d.deployment_id"
     return f"{_DEPLOYMENTS}{clause} ORDER BY {order} DESC LIMIT :limit"
 
 
@@ -146,6 +160,8 @@ def runs_sql(query: RunQuery) -> str:
     where = []
     if query.agent is not None:
         where.append("r.agent = :agent")
+    if query.agents:
+        where.append(_one_of("r.agent", "agent", query.agents))
     if query.version is not None:
         where.append("d.version = :version")
     if query.text is not None and id_prefix(query) is None:

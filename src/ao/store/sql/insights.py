@@ -8,6 +8,7 @@ from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus, Pointer
 from ao.domain.run import RunState
 from ao.ids import DeploymentId, RunId, ScheduleId
 from ao.store.insights import (
+    HOUR_US,
     SCAN,
     AgentDetail,
     DeploymentRow,
@@ -49,9 +50,9 @@ class SqlInsightStore:
         return await self._engine.read(lambda tx: _runs(tx, query, limit))
 
     async def deployments(
-        self, agent: str | None, older_than: DeploymentId | None, limit: int
+        self, agents: Sequence[str], older_than: DeploymentId | None, limit: int
     ) -> Sequence[DeploymentRow]:
-        return await self._engine.read(lambda tx: _deployments(tx, agent, older_than, limit))
+        return await self._engine.read(lambda tx: _deployments(tx, agents, older_than, limit))
 
     async def tidy(self, before_us: int) -> None:
         def write(tx: Tx) -> None:
@@ -64,18 +65,18 @@ class SqlInsightStore:
 def _overview(tx: Tx, since_us: int) -> Overview:
     agents = [_live_agent(row) for row in tx.all(sql.AGENTS, {})]
     numbers: dict[str, list[Row]] = defaultdict(list)
-    for kind, *row in tx.all(sql.NUMBERS, {"since_us": since_us}):
+    for kind, *row in tx.all(sql.NUMBERS, _span(tx, since_us)):
         numbers[kind].append(tuple(row))
     failures = tx.all(sql.FAILURES, {"scan": _FAILURES_SCANNED, "each": _FAILURES_EACH})
     return Overview(
         now_us=tx.now_us,
         agents=agents,
         tallies=[
-            Tally(name, version, RunState(state), bucket, int(runs))
-            for name, version, state, bucket, runs in numbers["agent"]
+            Tally(name, version, RunState(state), bucket, bool(recent), int(runs))
+            for name, version, state, bucket, recent, runs in numbers["agent"]
         ],
         hours=[
-            HourTally(hour_us, RunState(state), int(runs)) for _, _, state, hour_us, runs in numbers["hour"]
+            HourTally(hour_us, RunState(state), int(runs)) for _, _, state, hour_us, _, runs in numbers["hour"]
         ],
         queue=_queue(numbers),
         failures=[
@@ -85,16 +86,20 @@ def _overview(tx: Tx, since_us: int) -> Overview:
     )
 
 
+def _span(tx: Tx, since_us: int) -> Params:
+    return {"since_us": since_us, "recent_us": hour_of(tx.now_us) - HOUR_US}
+
+
 def _queue(numbers: dict[str, list[Row]]) -> Queue:
     def only(kind: str) -> int:
-        return int(numbers[kind][0][4])
+        return int(numbers[kind][0][5])
 
     return Queue(
         ready=only("ready"),
         delayed=only("delayed"),
         running=only("running"),
-        blocked=sorted((row[0], int(row[4])) for row in numbers["blocked"]),
-        next_since_us=int(numbers["next"][0][4]) if numbers["next"] else None,
+        blocked=sorted((row[0], int(row[5])) for row in numbers["blocked"]),
+        next_since_us=int(numbers["next"][0][5]) if numbers["next"] else None,
         workers=int(numbers["slots"][0][3]),
         slots=only("slots"),
     )
@@ -112,7 +117,7 @@ def _live_agent(row: Row) -> LiveAgent:
 
 def _agent(tx: Tx, name: str, since_us: int, limit: int) -> AgentDetail:
     facts: dict[str, list[Row]] = defaultdict(list)
-    for kind, *row in tx.all(sql.AGENT_FACTS, {"agent": name, "since_us": since_us}):
+    for kind, *row in tx.all(sql.AGENT_FACTS, {"agent": name, **_span(tx, since_us)}):
         facts[kind].append(tuple(row))
     if not facts["agent"]:
         raise no_such_agent(tx, name)
@@ -128,8 +133,8 @@ def _agent(tx: Tx, name: str, since_us: int, limit: int) -> AgentDetail:
         live=LiveAgent(agent, DeploymentStatus(status), latest_at_us, error, moves[0] if moves else None),
         config=config,
         tallies=[
-            Tally(name, version, RunState(state), bucket, int(runs))
-            for state, _, _, version, bucket, runs, _, _ in facts["tally"]
+            Tally(name, version, RunState(state), bucket, bool(recent), int(runs))
+            for state, _, _, version, bucket, runs, recent, _ in facts["tally"]
         ],
         hours=[
             HourTally(hour_us, RunState(state), int(runs))
@@ -138,7 +143,7 @@ def _agent(tx: Tx, name: str, since_us: int, limit: int) -> AgentDetail:
         schedules=[_schedule(name, row) for row in facts["schedule"]],
         secrets=[SecretName(secret, owner == "", version) for secret, owner, _, version, *_ in facts["secret"]],
         moves=moves,
-        deployments=_deployments(tx, name, None, limit),
+        deployments=_deployments(tx, [name], None, limit),
         runs=[_run_row(row) for row in tx.all(sql.runs_sql(query), _run_params(query, limit))],
     )
 
@@ -164,16 +169,16 @@ def _schedule(agent: str, row: Row) -> Schedule:
 
 
 def _deployments(
-    tx: Tx, agent: str | None, older_than: DeploymentId | None, limit: int
+    tx: Tx, agents: Sequence[str], older_than: DeploymentId | None, limit: int
 ) -> Sequence[DeploymentRow]:
-    text = sql.deployments_sql(agent=agent is not None, older=older_than is not None)
-    rows = tx.all(text, {"agent": agent, "older_than": older_than, "limit": limit})
+    text = sql.deployments_sql(agents=agents, older=older_than is not None)
+    rows = tx.all(text, {**sql.names("agent", agents), "older_than": older_than, "limit": limit})
     return [_deployment_row(row) for row in rows]
 
 
 def _deployment_row(row: Row) -> DeploymentRow:
-    (deployment_id, agent, version, status, actor, message, error, digest, created_us, finished_us, live,
-     last_good) = row  # fmt: skip
+    (deployment_id, agent, version, status, actor, message, error, digest, created_us, finished_us,
+     live_version, last_good) = row  # fmt: skip
     return DeploymentRow(
         deployment_id,
         agent,
@@ -185,7 +190,7 @@ def _deployment_row(row: Row) -> DeploymentRow:
         digest,
         created_us,
         finished_us,
-        bool(live),
+        live_version,
         bool(last_good),
     )
 
@@ -213,6 +218,7 @@ def _run_params(query: RunQuery, limit: int) -> Params:
     quoted = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return {
         "agent": query.agent,
+        **sql.names("agent", query.agents),
         "version": query.version,
         "id_from": prefix,
         "id_to": f"{prefix}~",

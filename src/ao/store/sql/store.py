@@ -21,7 +21,7 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 
 class SqlStore:
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self.runs = SqlRunStore(engine)
         self.logs = SqlLogStore(engine)
         self.steps = SqlStepStore(engine)
@@ -39,8 +39,8 @@ class SqlStore:
         def write(tx: Tx) -> None:
             tx.run(_CHECK, {"value": str(tx.now_us)})
 
-        await self._engine.write(write)
-        await self._engine.read(lambda tx: tx.one("SELECT value FROM meta WHERE key = 'checked_us'", {}))
+        await self.engine.write(write)
+        await self.engine.read(lambda tx: tx.one("SELECT value FROM meta WHERE key = 'checked_us'", {}))
 
     async def close(self) -> None:
-        await self._engine.close()
+        await self.engine.close()

@@ -42,6 +42,7 @@ class Tallies:
         overview = await harness.replica.insights.overview(EVER)
         counted = sorted((tally.version, tally.state, tally.runs) for tally in overview.tallies)
         assert counted == [(1, "completed", 1), (2, "completed", 1), (2, "failed", 1)]
+        assert all(tally.recent for tally in overview.tallies)
         slow = next(tally for tally in overview.tallies if tally.version == 1)
         assert bucket_end_us(slow.bucket - 1) < 2.05 * SECOND
         assert bucket_end_us(slow.bucket) >= 2 * SECOND
@@ -69,7 +70,8 @@ class Tallies:
         harness.advance(2 * 3600)
         now_us = await harness.store.schedules.now_us()
         assert (await harness.store.insights.overview(now_us - HOUR_US)).tallies == []
-        assert len((await harness.store.insights.overview(now_us - 3 * HOUR_US)).tallies) == 1
+        (old,) = (await harness.store.insights.overview(now_us - 3 * HOUR_US)).tallies
+        assert not old.recent
         assert (await harness.store.insights.agent(AGENT, now_us - HOUR_US, 5)).tallies == []
 
     async def test_tidying_removes_old_hours_only(self, harness: Harness) -> None:
@@ -180,11 +182,13 @@ class AgentDetails:
     async def test_deployments_of_all_agents_in_pages(self, harness: Harness) -> None:
         made = [await harness.deploy(agent) for agent in (AGENT, "billing", AGENT)]
         building = await harness.start_build("billing")
-        first = await harness.store.insights.deployments(None, None, 2)
+        first = await harness.store.insights.deployments([], None, 2)
         assert [row.id for row in first] == [building.id, made[2].id]
-        rest = await harness.store.insights.deployments(None, first[-1].id, 9)
+        rest = await harness.store.insights.deployments([], first[-1].id, 9)
         assert [row.id for row in rest] == [made[1].id, made[0].id]
-        own = await harness.store.insights.deployments("billing", None, 9)
+        some = await harness.store.insights.deployments([AGENT, "nobody"], made[2].id, 9)
+        assert [row.id for row in some] == [made[0].id]
+        own = await harness.store.insights.deployments(["billing"], None, 9)
         assert [(row.version, row.status, row.live) for row in own] == [
             (2, DeploymentStatus.BUILDING, False),
             (1, DeploymentStatus.SUCCEEDED, True),
@@ -217,6 +221,7 @@ class RunLists:
         assert await found(text="100% missing_") == [bad]
         assert await found(text="100_ missing") == []
         assert await found(text="'iban'", agent="billing") == []
+        assert await found(agents=["billing", "nobody"]) == [other]
         assert await found(text=bad) == [bad]
         assert await found(text=bad[:35], states=[RunState.COMPLETED]) == []
 

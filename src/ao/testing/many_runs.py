@@ -1,0 +1,119 @@
+"""Fills a store with as many runs as a busy platform has after months, in seconds: for tests that count
+statements and for benchmarks. Rows are what the store's own writes leave behind."""
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from ao.ids import new_deployment_id
+from ao.store.insights import HOUR_US, bucket_of, hour_of
+from ao.store.records import BuiltRelease, Deployment, NewDeployment
+from ao.store.sql.engine import Tx
+from ao.store.sql.store import SqlStore
+from ao.testing.store_contract.harness import digest
+
+AGENTS = ("support", "billing", "triage", "research", "translator-for-the-whole-support-department")
+VERSIONS = 8
+SPAN_US = 48 * HOUR_US
+CHUNK = 5_000
+ERRORS = (
+    "KeyError: 'customer_id'",
+    "ValueError: the model answered with 2,314 tokens, more than the 2,048 that fit",
+    "TimeoutError: https://api.example.com/v1/orders did not answer within 30 s",
+    "killed: out of memory (512 MiB)",
+)
+
+_RUN = """
+INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
+  pinned_deployment_id, schedule_id, tick_us, lineage)
+VALUES (:run_id, :agent, 'prod', :input, NULL, 'key:app', :created_us, 0, NULL, NULL, NULL, :run_id)"""
+_HEAD = """
+INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested, active_us,
+  started_us, finished_us, deployment_id)
+VALUES (:run_id, :state, :attempt, 9, :attempt, :failures, 0, 0, 1, :started_us, :finished_us,
+  :deployment_id)"""
+_OUTCOME = """
+INSERT INTO run_outcome (run_id, output, output_blob, error) VALUES (:run_id, :output, NULL, :error)"""
+_READY = "INSERT INTO run_ready (rank, run_id) VALUES (0, :run_id)"
+_TALLY = """
+INSERT INTO run_tally (hour_us, agent, version, state, bucket, shard, runs)
+VALUES (:hour_us, :agent, :version, :state, :bucket, :shard, 1)
+ON CONFLICT (hour_us, agent, version, state, bucket, shard) DO UPDATE SET runs = run_tally.runs + 1"""
+
+
+async def fill(store: SqlStore, runs: int, *, seed: int = 7) -> None:
+    """`AGENTS` with `VERSIONS` versions each, and `runs` runs of the last two days; the newest version of the
+    first agent fails most of the time, a few runs wait."""
+    deployments = {agent: [await _deploy(store, agent, n) for n in range(VERSIONS)] for agent in AGENTS}
+    now_us = await store.schedules.now_us()
+    rows = _rows(deployments, runs, now_us, random.Random(seed))  # noqa: S311
+    while chunk := list(islice(rows, CHUNK)):
+        await store.engine.write(partial(_insert, rows=chunk))
+
+
+async def _deploy(store: SqlStore, agent: str, number: int) -> Deployment:
+    made = await store.deployments.create(
+        NewDeployment(new_deployment_id(), agent, "key:ci", digest("source"), f"change {number + 1}")
+    )
+    await store.deployments.append_log(made.id, [(made.created_us, f"line {line}") for line in range(20)])
+    parts = {
+        part: {"digest": digest(f"{agent}{number}{part}"), "size": 4096}
+        for part in ("code", "models", "prompts", "tools", "data")
+    }
+    config = {"name": agent, "entrypoint": "agent:main", "secrets": ["API_TOKEN"]}
+    release = BuiltRelease(
+        digest(f"{agent}{number}"), json.dumps(config), "env", None, "asked", json.dumps(parts)
+    )
+    return await store.deployments.succeed(made.id, release, None)
+
+
+def _rows(
+    deployments: dict[str, list[Deployment]], runs: int, now_us: int, random: random.Random
+) -> Iterator[dict[str, Any]]:
+    for number in range(runs):
+        created_us = now_us - SPAN_US + SPAN_US * number // runs
+        agent = random.choices(AGENTS, (50, 25, 15, 9, 1))[0]
+        version = min(VERSIONS, 1 + number * VERSIONS // runs)
+        breaks = agent == AGENTS[0] and version == VERSIONS
+        waits = number > runs - 20
+        failed = not waits and random.random() < (0.6 if breaks else 0.01)
+        duration_us = int(random.lognormvariate(14.5, 1))
+        retries = 2 if failed else random.choice((0, 0, 0, 1))
+        ends_us = min(now_us, created_us + duration_us)
+        error = {"kind": "error", "message": random.choice(ERRORS), "type": "Error", "traceback": "Traceback …"}
+        yield {
+            "run_id": _id_at(created_us, random),
+            "agent": agent,
+            "version": version,
+            "input": json.dumps({"question": "why " * 20}),
+            "created_us": created_us,
+            "state": "pending" if waits else "failed" if failed else "completed",
+            "attempt": 0 if waits else 1 + retries,
+            "failures": 0 if waits else retries,
+            "started_us": None if waits else created_us + 1000,
+            "finished_us": None if waits else ends_us,
+            "deployment_id": None if waits else deployments[agent][version - 1].id,
+            "output": None if failed else '{"answer":42}',
+            "error": json.dumps(error) if failed else None,
+            "hour_us": hour_of(ends_us),
+            "bucket": bucket_of(duration_us),
+            "shard": number % 4,
+        }
+
+
+def _id_at(instant_us: int, random: random.Random) -> str:
+    """A UUIDv7 of an instant."""
+    return str(uuid.UUID(int=(instant_us // 1000 << 80) | 0x7 << 76 | 0b10 << 62 | random.getrandbits(61)))
+
+
+def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
+    ended = [row for row in rows if row["state"] != "pending"]
+    tx.many(_RUN, rows)
+    tx.many(_HEAD, rows)
+    tx.many(_OUTCOME, ended)
+    tx.many(_TALLY, ended)
+    tx.many(_READY, [row for row in rows if row["state"] == "pending"])
