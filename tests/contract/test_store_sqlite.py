@@ -296,8 +296,8 @@ class TestFullDisk:
     async def test_a_batch_that_meets_the_limit_is_refused_and_the_writer_lives(self, tmp_path: Path) -> None:
         store = await open_sqlite(tmp_path / "ao.db")
         assert isinstance(store, SqlStore)
-        assert isinstance(store._engine, SqliteEngine)
-        connection = store._engine._connection
+        assert isinstance(store.engine, SqliteEngine)
+        connection = store.engine._connection
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 40}")
         runs = [new_run(30_000) for _ in range(50)]

@@ -30,7 +30,7 @@ ERRORS = (
 _RUN = """
 INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
   pinned_deployment_id, schedule_id, tick_us, lineage)
-VALUES (:run_id, :agent, 'prod', :input, NULL, 'key:app', :created_us, 0, NULL, NULL, NULL, :run_id)"""
+VALUES (:run_id, :agent, 'prod', :input, NULL, :actor, :created_us, 0, NULL, NULL, NULL, :run_id)"""
 _HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested, active_us,
   started_us, finished_us, deployment_id)
@@ -89,6 +89,7 @@ def _rows(
             "run_id": _id_at(created_us, random),
             "agent": agent,
             "version": version,
+            "actor": "key:app",
             "input": json.dumps({"question": "why " * 20}),
             "created_us": created_us,
             "state": "pending" if waits else "failed" if failed else "completed",

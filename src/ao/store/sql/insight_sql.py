@@ -28,9 +28,9 @@ NUMBERS = """
 WITH t AS MATERIALIZED (
   SELECT hour_us, agent, version, state, bucket, runs FROM run_tally WHERE hour_us >= :since_us)
 SELECT 'agent' AS kind, agent AS name, version, state, bucket AS number,
-  CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END AS recent, SUM(runs) AS runs
+  CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END AS recent, CAST(SUM(runs) AS BIGINT) AS runs
 FROM t GROUP BY agent, version, state, bucket, CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END
-UNION ALL SELECT 'hour', '', 0, state, hour_us, 0, SUM(runs) FROM t GROUP BY hour_us, state
+UNION ALL SELECT 'hour', '', 0, state, hour_us, 0, CAST(SUM(runs) AS BIGINT) FROM t GROUP BY hour_us, state
 UNION ALL SELECT 'ready', '', 0, '', 0, 0, COUNT(*) FROM run_ready
 UNION ALL SELECT 'delayed', '', 0, '', 0, 0, COUNT(*) FROM run_delayed
 UNION ALL SELECT 'running', '', 0, '', 0, 0, COUNT(*) FROM run_head
@@ -39,7 +39,7 @@ UNION ALL SELECT 'blocked', r.agent, 0, '', 0, 0, COUNT(*)
   FROM run_blocked b JOIN run r ON r.run_id = b.run_id GROUP BY r.agent
 UNION ALL SELECT 'next', '', 0, '', 0, 0, r.created_us FROM run r
   WHERE r.run_id = (SELECT q.run_id FROM run_ready q ORDER BY q.rank, q.run_id LIMIT 1)
-UNION ALL SELECT 'slots', '', 0, '', COUNT(*), 0, COALESCE(SUM(slots), 0)
+UNION ALL SELECT 'slots', '', 0, '', COUNT(*), 0, CAST(COALESCE(SUM(slots), 0) AS BIGINT)
   FROM worker WHERE lease_until_us > :now"""
 
 FAILURES = """
@@ -63,11 +63,11 @@ SELECT 'agent' AS kind, l.status AS t1, l.error AS t2, c.config AS t3,
 FROM agent a {_LIVE}
   LEFT JOIN deployment c ON c.agent = a.name AND c.version = s.version
 WHERE a.name = :agent
-UNION ALL SELECT 'tally', state, NULL, NULL, version, bucket, SUM(runs),
+UNION ALL SELECT 'tally', state, NULL, NULL, version, bucket, CAST(SUM(runs) AS BIGINT),
     CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END, NULL
   FROM run_tally WHERE hour_us >= :since_us AND agent = :agent
   GROUP BY state, version, bucket, CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END
-UNION ALL SELECT 'hour', state, NULL, NULL, hour_us, SUM(runs), NULL, NULL, NULL
+UNION ALL SELECT 'hour', state, NULL, NULL, hour_us, CAST(SUM(runs) AS BIGINT), NULL, NULL, NULL
   FROM run_tally WHERE hour_us >= :since_us AND agent = :agent GROUP BY state, hour_us
 UNION ALL SELECT 'secret', name, agent, NULL, version, NULL, NULL, NULL, NULL
   FROM secret WHERE agent IN ('', :agent)
@@ -125,6 +125,13 @@ def id_prefix(query: RunQuery) -> str | None:
     """The text when it is the beginning of an id rather than something in an error."""
     text = (query.text or "").strip().lower()
     return text if _ID_PREFIX.fullmatch(text) else None
+
+
+def is_searching(query: RunQuery) -> bool:
+    """Whether not every candidate is on the page."""
+    by_text = query.text is not None and id_prefix(query) is None
+    by_agent = bool(query.agents) or (query.agent is not None and bool(query.states))
+    return by_text or by_agent or query.version is not None
 
 
 def candidates_sql(query: RunQuery) -> str:

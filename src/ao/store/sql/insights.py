@@ -72,12 +72,10 @@ def _overview(tx: Tx, since_us: int) -> Overview:
         now_us=tx.now_us,
         agents=agents,
         tallies=[
-            Tally(name, version, RunState(state), bucket, bool(recent), int(runs))
+            Tally(name, version, RunState(state), bucket, bool(recent), runs)
             for name, version, state, bucket, recent, runs in numbers["agent"]
         ],
-        hours=[
-            HourTally(hour_us, RunState(state), int(runs)) for _, _, state, hour_us, _, runs in numbers["hour"]
-        ],
+        hours=[HourTally(hour_us, RunState(state), runs) for _, _, state, hour_us, _, runs in numbers["hour"]],
         queue=_queue(numbers),
         failures=[
             Failure(RunId(run_id), agent, version, _message(error), finished_us)
@@ -98,7 +96,7 @@ def _queue(numbers: dict[str, list[Row]]) -> Queue:
         ready=only("ready"),
         delayed=only("delayed"),
         running=only("running"),
-        blocked=sorted((row[0], int(row[5])) for row in numbers["blocked"]),
+        blocked=sorted((row[0], row[5]) for row in numbers["blocked"]),
         next_since_us=int(numbers["next"][0][5]) if numbers["next"] else None,
         workers=int(numbers["slots"][0][3]),
         slots=only("slots"),
@@ -133,12 +131,11 @@ def _agent(tx: Tx, name: str, since_us: int, limit: int) -> AgentDetail:
         live=LiveAgent(agent, DeploymentStatus(status), latest_at_us, error, moves[0] if moves else None),
         config=config,
         tallies=[
-            Tally(name, version, RunState(state), bucket, bool(recent), int(runs))
+            Tally(name, version, RunState(state), bucket, bool(recent), runs)
             for state, _, _, version, bucket, runs, recent, _ in facts["tally"]
         ],
         hours=[
-            HourTally(hour_us, RunState(state), int(runs))
-            for state, _, _, hour_us, runs, _, _, _ in facts["hour"]
+            HourTally(hour_us, RunState(state), runs) for state, _, _, hour_us, runs, _, _, _ in facts["hour"]
         ],
         schedules=[_schedule(name, row) for row in facts["schedule"]],
         secrets=[SecretName(secret, owner == "", version) for secret, owner, _, version, *_ in facts["secret"]],
@@ -202,7 +199,7 @@ def _runs(tx: Tx, query: RunQuery, limit: int) -> RunPage:
     params = _run_params(query, limit + 1)
     rows = [_run_row(row) for row in tx.all(sql.runs_sql(query), params)]
     more, scanned_to = len(rows) > limit, None
-    if not more:
+    if not more and sql.is_searching(query):
         found = tx.one(sql.scanned_sql(query), params)
         if found is not None and found[0] == SCAN:
             more, scanned_to = True, RunId(found[1])
@@ -227,7 +224,8 @@ def _run_params(query: RunQuery, limit: int) -> Params:
         "newer_than": query.newer_than,
         "first_id": None if query.since_us is None else first_id_at(query.since_us),
         "last_id": None if query.until_us is None else first_id_at(query.until_us),
-        "scan": SCAN,
+        # Without a filter that is left to the rows, the candidates are the page.
+        "scan": SCAN if sql.is_searching(query) else limit,
         "limit": limit,
     }
 

@@ -6,7 +6,7 @@ from ao.domain.deployment import DeploymentStatus
 from ao.domain.errors import NotFound
 from ao.domain.run import RunState
 from ao.ids import RunId, new_run_id
-from ao.store.insights import HOUR_US, RunQuery, bucket_end_us, bucket_of
+from ao.store.insights import HOUR_US, AgentDetail, RunQuery, bucket_end_us, bucket_of
 from ao.testing.store_contract.harness import (
     AGENT,
     COMPLETED,
@@ -30,6 +30,10 @@ async def ended(harness: Harness, *, agent: str = AGENT, fails: str = "", second
     harness.advance(seconds)
     await harness.finish(claim, failed(fails, permanent=True) if fails else COMPLETED)
     return run_id
+
+
+def counts(found: AgentDetail) -> list[object]:
+    return [number for tally in found.tallies for number in (tally.version, tally.bucket, tally.runs)]
 
 
 class Tallies:
@@ -156,6 +160,7 @@ class AgentDetails:
         assert (found.live.agent.name, found.live.agent.stable) == (AGENT, 2)
         assert found.config == second.release.config  # type: ignore[union-attr]
         assert [(t.agent, t.version, t.state, t.runs) for t in found.tallies] == [(AGENT, 2, "failed", 1)]
+        assert all(type(number) is int for number in (found.live.agent.created_us, *counts(found)))
         assert [(s.cron, s.next_us) for s in found.schedules] == [(wanted.cron, 77)]
         assert sorted((s.name, s.shared) for s in found.secrets) == [("OWN", False), ("SHARED", True)]
         assert [(move.frm, move.to) for move in found.moves] == [(1, 2), (None, 1)]

@@ -1,0 +1,124 @@
+"""What a page asks of the database, with a hundred thousand runs in it: never more than three statements."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from tests.served import Served, served
+from tests.visitor import visitor
+
+from ao.store.insights import SCAN, RunQuery
+from ao.store.sql.engine import Engine, Params, Row, Tx
+from ao.store.sql.store import SqlStore
+from ao.testing.many_runs import AGENTS, VERSIONS, fill
+
+T = TypeVar("T")
+
+RUNS = 100_000
+MOST = 3
+FIRST = AGENTS[0]
+PAGES = (
+    "/",
+    "/agents",
+    f"/agents/{FIRST}",
+    f"/agents/{FIRST}/rollback?to=3",
+    f"/agents/{FIRST}/deployments/{VERSIONS}",
+    "/deployments",
+    f"/deployments?agent={FIRST}",
+    "/runs",
+    "/runs?state=failed&state=pending",
+    f"/runs?agent={AGENTS[-1]}&version=1",
+    f"/runs?agent={FIRST}&state=failed&time=24h&q=customer_id",
+    "/runs?q=nothing+has+this",
+    "/schedules",
+)
+
+
+class CountingTx:
+    """A transaction that remembers its statements."""
+
+    def __init__(self, tx: Tx, statements: list[str]) -> None:
+        self._tx = tx
+        self._statements = statements
+
+    @property
+    def now_us(self) -> int:
+        return self._tx.now_us
+
+    def run(self, sql: str, params: Params) -> int:
+        self._statements.append(sql)
+        return self._tx.run(sql, params)
+
+    def many(self, sql: str, rows: Sequence[Params]) -> int:
+        self._statements.append(sql)
+        return self._tx.many(sql, rows)
+
+    def one(self, sql: str, params: Params) -> Row | None:
+        self._statements.append(sql)
+        return self._tx.one(sql, params)
+
+    def all(self, sql: str, params: Params) -> Sequence[Row]:
+        self._statements.append(sql)
+        return self._tx.all(sql, params)
+
+
+def count_statements(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The list that every later statement of the engine is added to."""
+    statements: list[str] = []
+    for name in ("read", "write"):
+        original = getattr(engine, name)
+
+        async def counted(fn: Callable[[Tx], T], *, original: Any = original, **more: Any) -> T:
+            result: T = await original(lambda tx: fn(CountingTx(tx, statements)), **more)
+            return result
+
+        monkeypatch.setattr(engine, name, counted)
+    return statements
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def busy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    """A server over many runs."""
+    variables: Mapping[str, str] = {}
+    if request.param == "postgres":
+        variables = {"AO_DATABASE_URL": request.getfixturevalue("postgres_url")}
+    async with served(tmp_path, variables) as server:
+        store = server.services.store
+        assert isinstance(store, SqlStore)
+        await fill(store, RUNS)
+        yield server
+
+
+async def test_no_page_needs_more_than_three_statements(busy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = busy.services.store
+    assert isinstance(store, SqlStore)
+    async with visitor(busy) as browser:
+        await browser.log_in()
+        await browser.page("/")
+        statements = count_statements(store.engine, monkeypatch)
+        for path in PAGES:
+            statements.clear()
+            await browser.page(path)
+            own = [sql for sql in statements if "FROM login" not in sql and "heartbeat" not in sql]
+            assert 0 < len(own) <= MOST, f"{path}:\n" + "\n".join(own)
+
+
+async def test_a_search_that_finds_little_can_be_carried_on(tmp_path: Path) -> None:
+    async with served(tmp_path) as server, visitor(server) as browser:
+        store = server.services.store
+        assert isinstance(store, SqlStore)
+        await fill(store, 3 * SCAN)
+        await browser.log_in()
+        found, path, pages = 0, f"/runs?version={VERSIONS}&q=customer_id", 0
+        while path:
+            page = await browser.page(path)
+            found += page.count("KeyError: &#39;customer_id&#39;</td>")
+            older = [link for link in page.split('href="/ui') if "before=" in link.partition('"')[0]]
+            path = older[0].partition('"')[0].replace("&amp;", "&") if older else ""
+            pages += 1
+            assert pages < 100
+        where = RunQuery(text="customer_id", version=VERSIONS)
+        assert found == len((await store.insights.runs(where, SCAN)).runs)
+        assert found > 50
+        assert "Searched" not in page
