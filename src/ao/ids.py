@@ -14,6 +14,7 @@ DeploymentId = NewType("DeploymentId", str)
 WorkerId = NewType("WorkerId", str)
 ScheduleId = NewType("ScheduleId", str)
 ApiKeyId = NewType("ApiKeyId", str)
+QuestionId = NewType("QuestionId", str)
 Digest = NewType("Digest", str)
 """`sha256:` followed by 64 lower-case hexadecimal digits."""
 
@@ -53,6 +54,10 @@ def new_worker_id() -> WorkerId:
 
 def new_schedule_id() -> ScheduleId:
     return ScheduleId(uuid7())
+
+
+def new_question_id() -> QuestionId:
+    return QuestionId(uuid7())
 
 
 def new_api_key_id() -> ApiKeyId:

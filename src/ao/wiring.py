@@ -29,6 +29,7 @@ from ao.control.keys import Keys
 from ao.control.logins import SITE_PATH, Logins
 from ao.control.logs import Logs
 from ao.control.payloads import Payloads
+from ao.control.questions import Questions
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Cipher, Secrets
@@ -231,6 +232,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     services = Services(
         runs=Runs(store, blobs, bus, catalog),
         steps=Steps(store, payloads),
+        questions=Questions(store, payloads, bus, SystemClock()),
         logs=Logs(store),
         deployments=deployments,
         schedules=schedules,

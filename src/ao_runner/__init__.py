@@ -5,6 +5,7 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ao_runner.pauses import Approval, approve, ask, sleep, sleep_until
     from ao_runner.steps import idempotency_key, span, step
 
 
@@ -42,9 +43,24 @@ class StepTimeout(TimeoutError):
     """A step took longer than its timeout."""
 
 
-_LAZY = {"step": "steps", "span": "steps", "idempotency_key": "steps"}
+class AnswerTimeout(Permanent):
+    """Nobody answered a question in time."""
+
+
+_LAZY = {
+    "Approval": "pauses",
+    "approve": "pauses",
+    "ask": "pauses",
+    "idempotency_key": "steps",
+    "sleep": "pauses",
+    "sleep_until": "pauses",
+    "span": "steps",
+    "step": "steps",
+}
 
 __all__ = [
+    "AnswerTimeout",
+    "Approval",
     "Permanent",
     "Retry",
     "StepConflict",
@@ -52,7 +68,11 @@ __all__ = [
     "StepInDoubt",
     "StepTimeout",
     "StepUnstorable",
+    "approve",
+    "ask",
     "idempotency_key",
+    "sleep",
+    "sleep_until",
     "span",
     "step",
 ]

@@ -7,7 +7,7 @@ import json
 from contextvars import ContextVar
 
 from ao_runner import StepConflict, StepDiverged, StepInDoubt, task
-from ao_runner.channel import Channel
+from ao_runner.channel import Channel, running_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Entry:
         self.kind = kind
         self.record: Fields | None = None
         """What is recorded of it: {state, value, fingerprint}."""
+        self.once = False
         self.inside = Inside()
 
     def fields(self) -> Fields:
@@ -74,6 +75,8 @@ class Ledger:
         self._top = Inside()
         self._active: dict[str, Entry] = {}
         """Steps that are being executed, by path."""
+        self._waiting: dict[str, tuple[Entry, int | None]] = {}
+        """Questions and sleeps that the run waits for; sleeps with their end."""
 
     def enter(self, name: str, key: object, kind: str) -> Entry:
         """The next step or span of this name. Raises `StepConflict`, and ValueError for a name or key that
@@ -131,10 +134,32 @@ class Ledger:
                 "Its idempotency key is %s" % (entry.path, self.idempotency_key(entry))
             )
 
-    def begin(self, entry: Entry) -> None:
-        """It is being executed from now on."""
+    def begin(self, entry: Entry) -> bool:
+        """It is being executed from now on. False: not now, because the run is about to pause; the next
+        execution comes to it again."""
         with self._lock:
+            if self._waiting and not entry.above() & self._active.keys():
+                return False
             self._active[entry.path] = entry
+            return True
+
+    def wait_for(self, entry: Entry, wake_us: int | None) -> None:
+        """The run waits for this from now on; only what is inside of a step in flight begins any more."""
+        with self._lock:
+            self._waiting[entry.path] = (entry, wake_us)
+
+    def pause_if_quiet(self) -> None:
+        """End the process if the run waits, and no step is in flight but those that wait themselves."""
+        with self._lock:
+            waiting = list(self._waiting.values())
+            if not waiting:
+                return
+            above = set().union(*(entry.above() for entry, _ in waiting))
+            if self._active.keys() - above:
+                return
+            wakes = [wake_us for _, wake_us in waiting if wake_us is not None]
+            questions = [entry.path for entry, wake_us in waiting if wake_us is None]
+            self.task.pause({"type": "pause", "questions": questions, "wake_us": min(wakes) if wakes else None})
 
     def keep(self, entry: Entry, fingerprint: str, text: str) -> None:
         """Remember a result for the case that what it is in is tried again within this attempt."""
@@ -147,9 +172,11 @@ class Ledger:
         """It is not being executed any more."""
         with self._lock:
             self._active.pop(entry.path, None)
+            self._waiting.pop(entry.path, None)
             if entry.key is None:
                 inside = entry.parent.inside if entry.parent else self._top
                 inside.open.discard(entry.name)
+        self.pause_if_quiet()
 
     def idempotency_key(self, entry: Entry) -> str:
         """The same in every execution of this run."""
@@ -172,6 +199,20 @@ def of_run() -> Ledger | None:
                 raise RuntimeError("the worker of this run is older than its runner and knows no steps")
             _made.append(Ledger(task.current))
         return _made[0]
+
+
+def park() -> None:
+    """Wait for the end of the process."""
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    lock.acquire()
+
+
+async def park_async() -> None:
+    loop = running_loop()
+    if loop is None:
+        park()
+    await loop.create_future()
 
 
 def _check_name(name: object) -> None:

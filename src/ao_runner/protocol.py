@@ -22,6 +22,10 @@ runner → worker
              "step") or a span; with an id only for `once`: it begins when that is durable
     step_retry {path, try, delay, error: {type, message}}   since 2
     step_end {id, path, value | error: {type, message}}   since 2; the reply to a value means: it is durable
+    question {id, path, parent, name, key, kind, text, schema, details, timeout, fingerprint}   since 2; the
+             reply's `error` says what is wrong with it. kind: "question", "approval"
+    sleep    {id, path, parent, name, key, until_us}   since 2: recorded when the reply comes
+    pause    {questions: [path], wake_us}       since 2, last: go on when one is answered, or at the instant
     lookup   {id, path}                         since 2: what is recorded? → recorded: {…} or null
     result   {value}                            the entrypoint returned; last
     error    {kind, error_type, message, traceback, permanent, retry_after, exit_code, signal, hint,

@@ -53,6 +53,8 @@ _CO_COROUTINE = 0x80
 _FIRST_DELAY_SECONDS = 1.0
 _LONGEST_DELAY_SECONDS = 60.0
 _MAX_TEXT = 4_000
+_PARKED_SECONDS = 0.05
+"""A step that cannot begin because the run is about to pause looks again, in case a cancel has undone that."""
 
 
 class _Options:
@@ -189,8 +191,9 @@ def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key
         book.check(entry, fingerprint)
         if entry.record is not None:
             return entry.record["value"]
-        book.begin(entry)
-        start = _start(book, entry, fingerprint, options, options.timeout or book.default_timeout)
+        while not book.begin(entry):
+            time.sleep(_PARKED_SECONDS)
+        start = _start(entry, fingerprint, options, options.timeout or book.default_timeout)
         if options.once:
             book.channel.call(start)
         else:
@@ -215,9 +218,10 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         book.check(entry, fingerprint)
         if entry.record is not None:
             return entry.record["value"]
-        book.begin(entry)
+        while not book.begin(entry):
+            await _pass(_PARKED_SECONDS)
         timeout = options.timeout or book.default_timeout
-        start = _start(book, entry, fingerprint, options, None)
+        start = _start(entry, fingerprint, options, None)
         if options.once:
             await book.channel.call_async(start)
         else:
@@ -231,10 +235,9 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         book.leave(entry)
 
 
-def _start(
-    book: Ledger, entry: Entry, fingerprint: str, options: _Options, timeout: float | None
-) -> dict[str, Any]:
+def _start(entry: Entry, fingerprint: str, options: _Options, timeout: float | None) -> dict[str, Any]:
     """The worker keeps the time of what nobody in this process could interrupt."""
+    entry.once = options.once
     return {
         "type": "step",
         "id": 0,
@@ -284,6 +287,12 @@ async def _try_async(
             ledger.current.reset(token)
         entry.inside = ledger.Inside()
         await asyncio.sleep(delay)
+
+
+async def _pass(seconds: float) -> None:
+    import asyncio  # noqa: PLC0415
+
+    await asyncio.sleep(seconds)
 
 
 async def _within(seconds: float | None, entry: Entry, work: Any) -> Any:

@@ -35,6 +35,10 @@ class TestHandingBack(store_contract.HandingBack):
     pass
 
 
+class TestPausing(store_contract.Pausing):
+    pass
+
+
 class TestSteps(store_contract.Steps):
     pass
 

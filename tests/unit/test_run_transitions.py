@@ -15,7 +15,7 @@ from ao.domain.run import (
     RunState,
     Transition,
     after_attempt,
-    cancel_pending,
+    cancel_waiting,
     claim,
     create,
     hand_back,
@@ -107,7 +107,7 @@ def test_nothing_leaves_a_terminal_state() -> None:
 
 
 def test_simple_transitions_carry_their_actor() -> None:
-    steps = [create(NOW, "a"), claim(NOW, "a"), cancel_pending(NOW, "a"), hand_back(NOW, "a")]
+    steps = [create(NOW, "a"), claim(NOW, "a"), cancel_waiting(RunState.PENDING, NOW, "a"), hand_back(NOW, "a")]
     assert {step.actor for step in steps} == {"a"}
 
 

@@ -23,6 +23,7 @@ STATUS: Mapping[type[errors.AoError], int] = {
     errors.NotFound: 3,
     errors.Conflict: 4,
     errors.IdempotencyConflict: 4,
+    errors.AlreadyAnswered: 4,
     errors.StaleWrite: 4,
     errors.HomeInUse: 4,
     errors.InvalidInput: 5,

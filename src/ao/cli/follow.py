@@ -39,6 +39,15 @@ def event_lines(event: "EventView") -> list[str]:
         case "step_started" | "step_completed" | "step_failed" | "step_retried" as kind:
             line = steps.event_line(kind, data)
             return [line] if line else []
+        case "question_asked":
+            mark = output.style("  ? ", "yellow", "bold")
+            return [f"{mark}{data['text']} (it waits for an answer: ao questions)"]
+        case "question_answered":
+            return [output.style(f"  ✓ answered by {data['by']}", "green")]
+        case "question_timed_out":
+            return [output.style("  ✗ nobody answered in time", "yellow")]
+        case "state" if data.get("reason") == "sleeping":
+            return [output.style(f"  sleeps {_delay(event).removeprefix('in ')}", "dim")]
         case "state" if data.get("reason") == "retry":
             return [output.style(f"  retry {_delay(event)}", "yellow")]
         case _:
@@ -69,6 +78,8 @@ def log_line(text: str, stream: str, mark: str | None) -> str:
 
 def _attempt_end(data: dict[str, Any]) -> str:
     took = output.duration(data["duration_us"] / 1e6)
+    if data["kind"] == "paused":
+        return output.style(f"‖ attempt {data['attempt']} paused after {took}", "yellow")
     if data["kind"] == "completed":
         return output.style(f"✓ attempt {data['attempt']} completed in {took}", "green")
     error = data.get("error") or {}

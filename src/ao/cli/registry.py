@@ -69,6 +69,8 @@ COMMANDS: Mapping[str, Entry] = {
     "show": Entry("ao.cli.runs", "show", RUN, "Show a run: state, attempts, error, input and output."),
     "logs": Entry("ao.cli.logs", "logs", RUN, "Print what a run wrote to stdout and stderr."),
     "cancel": Entry("ao.cli.runs", "cancel", RUN, "Stop a run."),
+    "questions": Entry("ao.cli.questions", "questions", RUN, "List what runs wait for people to answer."),
+    "answer": Entry("ao.cli.questions", "answer", RUN, "Answer what a run asks, and let it go on."),
     "schedules": Entry("ao.cli.operate", "schedules", OPERATE, "List the schedules and their next runs."),
     "secrets": Entry(
         "ao.cli.secrets", "", OPERATE, "Manage the secrets that agents name.", subcommands=_SECRETS

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ao.cli import follow, output, steps
+from ao.cli import follow, output, questions, steps
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.cli.values import run_id
 from ao.client import calls
+from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
 from ao.domain.tracebacks import place_of
 
@@ -74,6 +75,10 @@ def show(session: Session, run: Annotated[str, typer.Argument(help="Id of the ru
     output.data(sentence(view))
     for attempt in attempts:
         output.data(_attempt(attempt))
+    if view.state is RunState.PAUSED:
+        asked = client.send_json(calls.list_questions(run=handle.id))["items"]
+        for line in questions.lines(asked):
+            output.data(line)
     for line in steps.tree(client.send_json(calls.run_steps(handle.id))):
         output.data(line)
     for gap in follow.gaps_of(client, handle.id):
@@ -131,6 +136,8 @@ def _attempt(attempt: "AttemptView") -> str:
         )
     if attempt.kind is None:
         ending = output.style("handed back when its server stopped; not counted", "yellow")
+    elif attempt.kind is OutcomeKind.PAUSED:
+        ending = output.style("paused", "yellow")
     elif attempt.error is None:
         ending = output.style("completed", "green")
     else:

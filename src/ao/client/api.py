@@ -19,6 +19,7 @@ from ao.client.wire import Call, LostConnection
 if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.steps import QuestionView
 
 T = TypeVar("T")
 
@@ -198,6 +199,12 @@ class Client:
         return self.send(calls.history(agent))
 
     # --- the rest ---
+
+    def questions(
+        self, agent: str | None = None, *, all: bool = False, limit: int = 50
+    ) -> "list[QuestionView]":
+        """What runs wait for people to answer, newest first; `all`: also what is answered or out of time."""
+        return self.send(calls.list_questions(agent=agent, all=all, limit=limit)).items
 
     def schedules(self, agent: str | None = None) -> "list[s.ScheduleView]":
         return self.send(calls.list_schedules(agent))

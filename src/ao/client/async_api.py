@@ -20,6 +20,7 @@ from ao.client.wire import Call, LostConnection
 if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.steps import QuestionView
 
 T = TypeVar("T")
 
@@ -205,6 +206,12 @@ class AsyncClient:
         return await self.send(calls.history(agent))
 
     # --- the rest ---
+
+    async def questions(
+        self, agent: str | None = None, *, all: bool = False, limit: int = 50
+    ) -> "list[QuestionView]":
+        """What runs wait for people to answer, newest first; `all`: also what is answered or out of time."""
+        return (await self.send(calls.list_questions(agent=agent, all=all, limit=limit))).items
 
     async def schedules(self, agent: str | None = None) -> "list[s.ScheduleView]":
         return await self.send(calls.list_schedules(agent))

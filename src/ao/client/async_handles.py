@@ -12,6 +12,7 @@ from ao.domain.deployment import DeploymentStatus
 if TYPE_CHECKING:
     from ao.client.sender import AsyncSender
     from ao.wire import schemas as s
+    from ao.wire.steps import QuestionView, StepView
 
 
 class AsyncRunHandle:
@@ -79,12 +80,27 @@ class AsyncRunHandle:
     async def attempts(self) -> "list[s.AttemptView]":
         return await self._client.send(calls.run_attempts(self.id))
 
-    async def steps(self, *, outputs: bool = False) -> "list[s.StepView]":
+    async def steps(self, *, outputs: bool = False) -> "list[StepView]":
         """Steps and spans in the order of their start; with `outputs` their results, too."""
-        found: list[s.StepView] = []
+        found: list[StepView] = []
         while batch := await self._client.send(calls.run_steps(self.id, len(found), outputs=outputs)):
             found += batch
         return found
+
+    async def questions(self) -> "list[QuestionView]":
+        """What the run waits for people to answer, newest first."""
+        return (await self._client.send(calls.list_questions(run=self.id))).items
+
+    async def answer(self, value: object, *, question: str | None = None, comment: str = "") -> "QuestionView":
+        """Answer this question, or the only one. AlreadyAnswered for a second answer."""
+        return await self._client.send(
+            calls.answer(self.id, {"answer": value}, question=question, comment=comment)
+        )
+
+    async def decide(self, approved: bool, *, question: str | None = None, comment: str = "") -> "QuestionView":
+        """Approve or deny what the run asks approval for."""
+        given: dict[str, object] = {"approved": approved}
+        return await self._client.send(calls.answer(self.id, given, question=question, comment=comment))
 
     async def cancel(self) -> "AsyncRunHandle":
         self.data = await self._client.send_json(calls.cancel_run(self.id))

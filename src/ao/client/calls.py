@@ -17,6 +17,7 @@ from ao.domain.event import EventKind
 if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.steps import QuestionView, StepView
 
 
 def create_run(
@@ -123,9 +124,29 @@ def run_attempts(run_id: str) -> "Call[list[s.AttemptView]]":
     return Call("GET", _run(run_id, "/attempts"), _list("AttemptView"))
 
 
-def run_steps(run_id: str, offset: int = 0, *, outputs: bool = False) -> "Call[list[s.StepView]]":
+def run_steps(run_id: str, offset: int = 0, *, outputs: bool = False) -> "Call[list[StepView]]":
     query = {"offset": offset or None, "outputs": outputs or None}
-    return Call("GET", _run(run_id, "/steps"), _list("StepView"), query)
+    return Call("GET", _run(run_id, "/steps"), _list("steps.StepView"), query)
+
+
+def list_questions(
+    *,
+    agent: str | None = None,
+    run: str | None = None,
+    all: bool = False,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> "Call[s.Page[QuestionView]]":
+    query = {"agent": agent, "run": run, "all": all or None, "limit": limit, "cursor": cursor}
+    return Call("GET", "/v1/questions", _page("steps.QuestionView"), query)
+
+
+def answer(
+    run_id: str, given: dict[str, object], *, question: str | None = None, comment: str = ""
+) -> "Call[QuestionView]":
+    """`given` is {answer: …} or {approved: …}. Not repeatable: the second answer is a conflict."""
+    body = {**given, "question": question, "comment": comment}
+    return Call("POST", _run(run_id, "/answer"), _one("steps.QuestionView"), body=body, repeatable=False)
 
 
 def list_agents() -> "Call[list[s.AgentView]]":

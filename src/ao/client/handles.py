@@ -12,6 +12,7 @@ from ao.domain.errors import BuildFailed
 if TYPE_CHECKING:
     from ao.client.sender import Sender
     from ao.wire import schemas as s
+    from ao.wire.steps import QuestionView, StepView
 
 
 class RunHandle:
@@ -75,12 +76,25 @@ class RunHandle:
     def attempts(self) -> "list[s.AttemptView]":
         return self._client.send(calls.run_attempts(self.id))
 
-    def steps(self, *, outputs: bool = False) -> "list[s.StepView]":
+    def steps(self, *, outputs: bool = False) -> "list[StepView]":
         """Steps and spans in the order of their start; with `outputs` their results, too."""
-        found: list[s.StepView] = []
+        found: list[StepView] = []
         while batch := self._client.send(calls.run_steps(self.id, len(found), outputs=outputs)):
             found += batch
         return found
+
+    def questions(self) -> "list[QuestionView]":
+        """What the run waits for people to answer, newest first."""
+        return (self._client.send(calls.list_questions(run=self.id))).items
+
+    def answer(self, value: object, *, question: str | None = None, comment: str = "") -> "QuestionView":
+        """Answer this question, or the only one. AlreadyAnswered for a second answer."""
+        return self._client.send(calls.answer(self.id, {"answer": value}, question=question, comment=comment))
+
+    def decide(self, approved: bool, *, question: str | None = None, comment: str = "") -> "QuestionView":
+        """Approve or deny what the run asks approval for."""
+        given: dict[str, object] = {"approved": approved}
+        return self._client.send(calls.answer(self.id, given, question=question, comment=comment))
 
     def cancel(self) -> "RunHandle":
         self.data = self._client.send_json(calls.cancel_run(self.id))

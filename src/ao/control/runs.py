@@ -116,6 +116,9 @@ class Runs:
         now_us = await self._store.schedules.now_us()
         if run.due_us is not None and run.due_us > now_us:
             due = to_datetime(run.due_us).strftime("%H:%M:%S")
+            if run.error is None:
+                day = to_datetime(run.due_us).strftime("%Y-%m-%d")
+                return f"it sleeps until {day} {due} UTC"
             return f"attempt {run.head.attempt} failed; attempt {run.head.attempt + 1} starts at {due} UTC"
         workers = [w for w in await self._store.workers.list() if w.lease_until_us > now_us]
         if not workers:

@@ -8,6 +8,7 @@ AoError
 ├── NotFound              not_found           no such agent, deployment, run, schedule, secret
 ├── Conflict              conflict            the thing exists, or its state forbids the action
 │   ├── IdempotencyConflict  idempotency_conflict  same key, other request
+│   ├── AlreadyAnswered   already_answered    the question has its answer, or nobody waits for one any more
 │   ├── StaleWrite        stale_write         the fence or state moved on: re-read, never overwrite
 │   └── HomeInUse         home_in_use         another `ao up` holds this home
 ├── Unauthenticated       unauthenticated     no key, or a wrong one
@@ -104,6 +105,12 @@ class IdempotencyConflict(Conflict):
     """This idempotency key was used for another request."""
 
     code = "idempotency_conflict"
+
+
+class AlreadyAnswered(Conflict):
+    """The question is no longer open."""
+
+    code = "already_answered"
 
 
 class StaleWrite(Conflict):

@@ -31,6 +31,13 @@ class EventKind(StrEnum):
     """data: {attempt, path, try (the one that failed, from 1), delay_seconds, error}. The step's own retry,
     within the attempt."""
 
+    QUESTION_ASKED = "question_asked"
+    """data: {attempt, question, path, kind, text, schema?, details?, deadline_at?}. The run pauses."""
+    QUESTION_ANSWERED = "question_answered"
+    """data: {question, path, by, comment?, approved? (of an approval)}. The answer is the step's result."""
+    QUESTION_TIMED_OUT = "question_timed_out"
+    """data: {question, path}. The run goes on without an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ao.domain.question import Pause
+
 
 class OutcomeKind(StrEnum):
     COMPLETED = "completed"
@@ -23,6 +25,8 @@ class OutcomeKind(StrEnum):
     CANCELLED = "cancelled"
     LOST = "lost"
     """The worker, its supervisor or the machine went away; the agent is not to blame."""
+    PAUSED = "paused"
+    """The agent waits for an answer or sleeps; meanwhile it has no process."""
     SANDBOX = "sandbox"
     """The sandbox could not be made."""
 
@@ -51,7 +55,7 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """The classified end of one attempt; `error` is None exactly when the kind is `completed`."""
+    """The classified end of one attempt; `error` is None exactly when the kind is `completed` or `paused`."""
 
     kind: OutcomeKind
     output: str | None = None
@@ -65,5 +69,7 @@ class AttemptOutcome:
     max_rss_bytes: int | None = None
     """Largest resident memory seen for the whole process tree, sampled."""
     cpu_seconds: float | None = None
+    pause: Pause | None = None
+    """For `paused`."""
     sandbox: str = ""
     """The isolation level that held this attempt: `namespaces`, `landlock` or `degraded`."""

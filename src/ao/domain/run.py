@@ -41,6 +41,11 @@ class Reason(StrEnum):
     RETRY = "retry"
     LOST = "lost"
     HANDED_BACK = "handed_back"
+    ASKED = "asked"
+    ANSWERED = "answered"
+    TIMED_OUT = "timed_out"
+    SLEEPING = "sleeping"
+    WOKE = "woke"
     PERMANENT_ERROR = "permanent_error"
     RETRIES_EXHAUSTED = "retries_exhausted"
     TOO_MANY_LOSSES = "too_many_losses"
@@ -57,6 +62,13 @@ TABLE: frozenset[tuple[RunState | None, RunState, Reason]] = frozenset(
         (RunState.RUNNING, RunState.PENDING, Reason.RETRY),
         (RunState.RUNNING, RunState.PENDING, Reason.LOST),
         (RunState.RUNNING, RunState.PENDING, Reason.HANDED_BACK),
+        (RunState.RUNNING, RunState.PAUSED, Reason.ASKED),
+        (RunState.RUNNING, RunState.PENDING, Reason.ANSWERED),
+        (RunState.RUNNING, RunState.PENDING, Reason.SLEEPING),
+        (RunState.PAUSED, RunState.PENDING, Reason.ANSWERED),
+        (RunState.PAUSED, RunState.PENDING, Reason.TIMED_OUT),
+        (RunState.PAUSED, RunState.PENDING, Reason.WOKE),
+        (RunState.PAUSED, RunState.CANCELLED, Reason.CANCELLED),
         (RunState.RUNNING, RunState.FAILED, Reason.PERMANENT_ERROR),
         (RunState.RUNNING, RunState.FAILED, Reason.RETRIES_EXHAUSTED),
         (RunState.RUNNING, RunState.FAILED, Reason.TOO_MANY_LOSSES),
@@ -96,7 +108,8 @@ class Transition:
     actor: str
     """Who caused it: `key:<name>`, `worker:<id>`, `schedule:<id>` or `system`."""
     due_us: int | None = None
-    """For `pending`: not claimable before this instant; None means at once."""
+    """For `pending`: not claimable before this instant; None means at once. For `paused`: when it goes on even
+    without an answer; None means never."""
     error: ErrorInfo | None = None
     output: str | None = None
     """For `completed`: the result as JSON text."""
@@ -116,15 +129,27 @@ def claim(now_us: int, worker: str) -> Transition:
     return Transition(RunState.PENDING, RunState.RUNNING, Reason.CLAIMED, now_us, worker)
 
 
-def cancel_pending(now_us: int, actor: str) -> Transition:
-    return Transition(
-        RunState.PENDING,
-        RunState.CANCELLED,
-        Reason.CANCELLED,
-        now_us,
-        actor,
-        error=ErrorInfo(OutcomeKind.CANCELLED, "cancelled before it started"),
+def cancel_waiting(state: RunState, now_us: int, actor: str) -> Transition:
+    """Of a run that is pending or paused: no worker has to be asked."""
+    words = (
+        "cancelled while it waited for an answer" if state is RunState.PAUSED else "cancelled before it started"
     )
+    error = ErrorInfo(OutcomeKind.CANCELLED, words)
+    return Transition(state, RunState.CANCELLED, Reason.CANCELLED, now_us, actor, error=error)
+
+
+def ask(now_us: int, actor: str, due_us: int | None) -> Transition:
+    """The agent waits for answers, until `due_us` at the latest."""
+    return Transition(RunState.RUNNING, RunState.PAUSED, Reason.ASKED, now_us, actor, due_us=due_us)
+
+
+def sleep(now_us: int, actor: str, wake_us: int) -> Transition:
+    return Transition(RunState.RUNNING, RunState.PENDING, Reason.SLEEPING, now_us, actor, due_us=wake_us)
+
+
+def resume(state: RunState, reason: Reason, now_us: int, actor: str) -> Transition:
+    """What a run was paused for has come. It is `running` when that came before its pause was written."""
+    return Transition(state, RunState.PENDING, reason, now_us, actor)
 
 
 def after_attempt(
@@ -139,7 +164,11 @@ def after_attempt(
         return Transition(
             RunState.RUNNING, RunState.COMPLETED, Reason.COMPLETED, now_us, actor, output=outcome.output
         )
+    if outcome.pause is not None and not head.cancel_requested:
+        raise ValueError("a pause is decided where its questions are known: see `ask` and `sleep`")
     error = outcome.error or ErrorInfo(outcome.kind, str(outcome.kind))
+    if outcome.kind is OutcomeKind.PAUSED:
+        error = ErrorInfo(OutcomeKind.CANCELLED, "cancelled while it was running")
     if outcome.kind is OutcomeKind.CANCELLED or head.cancel_requested:
         return Transition(RunState.RUNNING, RunState.CANCELLED, Reason.CANCELLED, now_us, actor, error=error)
     if outcome.kind is OutcomeKind.LOST:

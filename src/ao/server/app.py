@@ -23,6 +23,7 @@ from ao.server.routes.agents import AgentRoutes
 from ao.server.routes.deployments import DeploymentRoutes
 from ao.server.routes.live import LiveRoutes
 from ao.server.routes.operations import OperationRoutes
+from ao.server.routes.questions import QuestionRoutes
 from ao.server.routes.runs import RunRoutes
 from ao.server.routes.steps import StepRoutes
 from ao.server.services import Services
@@ -61,6 +62,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         LiveRoutes(services).router(),
         RunRoutes(services).router(),
         StepRoutes(services).router(),
+        QuestionRoutes(services).router(),
         AgentRoutes(services).router(),
         DeploymentRoutes(services, uploads).router(),
         OperationRoutes(services, readiness).router(),

@@ -51,6 +51,8 @@ RULES: Mapping[str, Rule] = {
     "search_run_logs": Rule(_P.READ, Of.RUN),
     "list_run_attempts": Rule(_P.READ, Of.RUN),
     "list_run_steps": Rule(_P.READ, Of.RUN),
+    "list_questions": Rule(_P.READ, Of.LIST),
+    "answer_question": Rule(_P.ANSWER, Of.RUN),
     "list_agents": Rule(_P.READ, Of.LIST),
     "get_agent": Rule(_P.READ, Of.PATH),
     "list_pointer_history": Rule(_P.READ, Of.PATH),

@@ -10,6 +10,7 @@ from ao.control.deployments import Deployments
 from ao.control.keys import Keys
 from ao.control.logins import Logins
 from ao.control.logs import Logs
+from ao.control.questions import Questions
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
@@ -39,6 +40,7 @@ class About:
 class Services:
     runs: Runs
     steps: Steps
+    questions: Questions
     logs: Logs
     deployments: Deployments
     schedules: Schedules

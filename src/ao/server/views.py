@@ -9,7 +9,6 @@ from pydantic import JsonValue
 from ao.clock import to_datetime
 from ao.domain.event import Event
 from ao.domain.outcome import ErrorInfo
-from ao.domain.step import Step
 from ao.store.records import Agent, Attempt, Deployment, PointerMove, Run, Schedule, Secret, Worker
 from ao.wire import schemas as s
 
@@ -32,9 +31,9 @@ def run_view(run: Run, input: JsonValue, output: JsonValue, why_pending: str | N
         actor=run.actor,
         schedule_id=run.schedule_id,
         created_at=to_datetime(run.created_us),
-        started_at=_moment(run.started_us),
-        finished_at=_moment(run.finished_us),
-        due_at=_moment(run.due_us),
+        started_at=moment(run.started_us),
+        finished_at=moment(run.finished_us),
+        due_at=moment(run.due_us),
         cancel_requested=run.head.cancel_requested,
         why_pending=why_pending,
         last_seq=run.last_seq,
@@ -52,9 +51,9 @@ def run_summary(run: Run) -> s.RunSummary:
         error=run.error.message if run.error else None,
         actor=run.actor,
         created_at=to_datetime(run.created_us),
-        started_at=_moment(run.started_us),
-        finished_at=_moment(run.finished_us),
-        due_at=_moment(run.due_us),
+        started_at=moment(run.started_us),
+        finished_at=moment(run.finished_us),
+        due_at=moment(run.due_us),
     )
 
 
@@ -78,28 +77,12 @@ def attempt_view(attempt: Attempt) -> s.AttemptView:
         number=attempt.number,
         sandbox=attempt.sandbox,
         started_at=to_datetime(attempt.started_us),
-        finished_at=_moment(attempt.finished_us),
+        finished_at=moment(attempt.finished_us),
         kind=attempt.kind,
         error=error_view(attempt.error),
         exit_code=attempt.exit_code,
         max_rss_bytes=attempt.max_rss_bytes,
         cpu_seconds=attempt.cpu_seconds,
-    )
-
-
-def step_view(step: Step, output: JsonValue = None) -> s.StepView:
-    return s.StepView.model_construct(
-        path=step.path,
-        parent=step.parent,
-        name=step.name,
-        key=step.key,
-        kind=step.kind,
-        state=step.state,
-        attempt=step.attempt,
-        started_at=to_datetime(step.started_us),
-        finished_at=_moment(step.finished_us),
-        error=error_view(step.error),
-        output=output,
     )
 
 
@@ -126,7 +109,7 @@ def deployment_view(deployment: Deployment, stable: int | None) -> s.DeploymentV
         actor=deployment.actor,
         error=deployment.error,
         created_at=to_datetime(deployment.created_us),
-        finished_at=_moment(deployment.finished_us),
+        finished_at=moment(deployment.finished_us),
         parts={name: s.PartView.model_validate(part) for name, part in parts.items()},
         config=json.loads(release.config) if release else None,
     )
@@ -169,7 +152,7 @@ def schedule_view(schedule: Schedule) -> s.ScheduleView:
         timezone=schedule.timezone,
         missed=cast("Literal['skip', 'latest', 'all']", schedule.missed),
         next_at=to_datetime(schedule.next_us),
-        last_tick_at=_moment(schedule.last_tick_us),
+        last_tick_at=moment(schedule.last_tick_us),
         last_run_id=schedule.last_run_id,
         paused=schedule.paused,
     )
@@ -197,5 +180,5 @@ def worker_view(worker: Worker, now_us: int) -> s.WorkerView:
     )
 
 
-def _moment(instant_us: int | None) -> datetime | None:
+def moment(instant_us: int | None) -> datetime | None:
     return None if instant_us is None else to_datetime(instant_us)

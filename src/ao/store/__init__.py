@@ -19,8 +19,9 @@ from ao.domain.deployment import Pointer
 from ao.domain.event import Event, NewEvent
 from ao.domain.outcome import AttemptOutcome
 from ao.domain.step import Step
-from ao.ids import ApiKeyId, DeploymentId, Digest, RunId, ScheduleId, WorkerId
+from ao.ids import ApiKeyId, DeploymentId, Digest, QuestionId, RunId, ScheduleId, WorkerId
 from ao.store.insights import InsightStore
+from ao.store.question_records import NewAnswer, Question, QuestionFilter
 from ao.store.records import (
     Agent,
     ApiKey,
@@ -89,7 +90,8 @@ class RunStore(Protocol):
         ...
 
     async def promote_due(self, limit: int) -> tuple[int, int | None]:
-        """Make delayed runs that are due claimable: (how many, when the next is due or None)."""
+        """Make delayed runs that are due claimable, and paused ones whose question is out of time:
+        (how many, when the next is due or None)."""
         ...
 
     async def get(self, run_id: RunId) -> Run:
@@ -134,6 +136,23 @@ class StepStore(Protocol):
         ...
 
     async def get(self, run_id: RunId, path: str) -> Step | None: ...
+
+
+class QuestionStore(Protocol):
+    """Questions are asked by the end of an attempt (`RunStore.finish` with a pause)."""
+
+    async def list(self, where: QuestionFilter, limit: int) -> Sequence[Question]:
+        """Newest first."""
+        ...
+
+    async def get(self, question_id: QuestionId) -> Question:
+        """The question, or `NotFound`."""
+        ...
+
+    async def answer(self, answer: NewAnswer, audit: NewAudit | None = None) -> Question:
+        """Answer an open question: its step is completed and its run, if paused, claimable, in one write.
+        `AlreadyAnswered` when it is no longer open or its run has ended."""
+        ...
 
 
 class WorkerStore(Protocol):
@@ -336,6 +355,8 @@ class Store(Protocol):
     def runs(self) -> RunStore: ...
     @property
     def logs(self) -> LogStore: ...
+    @property
+    def questions(self) -> QuestionStore: ...
     @property
     def steps(self) -> StepStore: ...
     @property

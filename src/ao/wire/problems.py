@@ -20,6 +20,7 @@ STATUS: Mapping[type[e.AoError], int] = {
     e.NotFound: 404,
     e.Conflict: 409,
     e.IdempotencyConflict: 409,
+    e.AlreadyAnswered: 409,
     e.StaleWrite: 409,
     e.HomeInUse: 409,
     e.Unauthenticated: 401,

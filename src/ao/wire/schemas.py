@@ -12,7 +12,6 @@ from ao.domain.deployment import DeploymentStatus
 from ao.domain.event import EventKind
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
-from ao.domain.step import StepKind, StepState
 
 T = TypeVar("T")
 
@@ -120,22 +119,6 @@ class AttemptView(Response):
     exit_code: int | None
     max_rss_bytes: int | None
     cpu_seconds: float | None
-
-
-class StepView(Response):
-    """A step or span of a run; `parent` is the path of the one it is inside of."""
-
-    path: str = Field(description="Which step it is, in every execution of the run.")
-    parent: str | None
-    name: str
-    key: str | None
-    kind: StepKind
-    state: StepState
-    attempt: int = Field(description="The last that executed it.")
-    started_at: datetime
-    finished_at: datetime | None
-    error: ErrorView | None
-    output: JsonValue = Field(None, description="Its result, when results were asked for.")
 
 
 class EventView(Response):

@@ -16,6 +16,7 @@ from ao.domain.agent_config import AgentConfig
 from ao.domain.errors import AoError, SandboxError, Unavailable
 from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
+from ao.domain.question import Pause
 from ao.logs import get_logger
 from ao.sandbox import Executor, Message, Sandbox, SandboxExit, SandboxSpec, StopCause
 from ao.store import Store
@@ -91,6 +92,7 @@ class Attempt:
         self._pumping = False
         self._timers: list[asyncio.TimerHandle] = []
         self._last: Message | None = None
+        self._pause: Pause | None = None
         self._lingering = False
         self._output_left = 0
         self._output_dropped = 0
@@ -217,7 +219,7 @@ class Attempt:
             for reader in self._readers:
                 reader.cancel()
         self._say_what_was_dropped()
-        return Ending(self._last, replace(exit_, cause=None) if self._lingering else exit_)
+        return Ending(self._last, replace(exit_, cause=None) if self._lingering else exit_, self._pause)
 
     def _read(self, reading: Coroutine[None, None, None]) -> None:
         reader = asyncio.create_task(reading, name=f"reading of {self.claim.run_id}")
@@ -279,7 +281,7 @@ class Attempt:
         self.stop(StopCause.TIMEOUT)
 
     async def _converse(self, sandbox: Sandbox) -> None:
-        """Take the runner's messages; the first `result` or `error` is its last word."""
+        """Take the runner's messages; the first `result`, `error` or `pause` is its last word."""
         try:
             await self._take_messages(sandbox)
         except ProtocolError as error:
@@ -288,8 +290,10 @@ class Attempt:
 
     async def _take_messages(self, sandbox: Sandbox) -> None:
         while (message := await sandbox.receive()) is not None:
-            if message["type"] in ("result", "error") and self._last is None:
-                self._last = message if message["type"] == "result" else self._said(message)
+            if message["type"] in ("result", "error", "pause") and self._last is None:
+                if message["type"] == "pause":
+                    self._pause = self._desk.pause(message)
+                self._last = self._said(message) if message["type"] == "error" else message
                 self._later(LINGER_SECONDS, self._end_lingering)
             elif message["type"] == "partial":
                 self._partial(message.get("value"))

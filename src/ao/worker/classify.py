@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
+from ao.domain.question import Pause
 from ao.sandbox import Message, SandboxExit, StopCause
 
 MAX_MESSAGE = 4_000
@@ -41,12 +42,13 @@ class Ending:
     """What is known when everything of an attempt is over."""
 
     last: Message | None
-    """The runner's `result` or `error`; None when it never came."""
+    """The runner's `result`, `error` or `pause`; None when it never came."""
     exit: SandboxExit
+    pause: Pause | None = None
 
 
 def classify(ending: Ending, sandbox: str) -> AttemptOutcome:
-    """A result that arrived counts, whatever became of the processes afterwards."""
+    """A result or a pause that arrived counts, whatever became of the processes afterwards."""
     exit_ = ending.exit
     kind, error, output = _kind(ending)
     last = ending.last if ending.last and ending.last["type"] == "error" and exit_.cause is None else {}
@@ -60,6 +62,7 @@ def classify(ending: Ending, sandbox: str) -> AttemptOutcome:
         max_rss_bytes=exit_.max_rss_bytes,
         cpu_seconds=exit_.cpu_seconds,
         sandbox=sandbox,
+        pause=ending.pause if kind is OutcomeKind.PAUSED else None,
     )
 
 
@@ -67,6 +70,8 @@ def _kind(ending: Ending) -> tuple[OutcomeKind, ErrorInfo | None, str | None]:
     exit_, last = ending.exit, ending.last
     if last is not None and last["type"] == "result":
         return OutcomeKind.COMPLETED, None, storable(last.get("value"))[1]
+    if ending.pause is not None:
+        return OutcomeKind.PAUSED, None, None
     if exit_.cause is not None:
         kind, message = _STOPPED[exit_.cause]
         text = f"{message}: {exit_.detail}" if exit_.detail else message

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -10,12 +11,14 @@ from ao.control.payloads import Payloads
 from ao.domain.errors import AoError, InvalidInput
 from ao.domain.event import EventKind, Json
 from ao.domain.outcome import ErrorInfo, OutcomeKind
+from ao.domain.question import Asked, Pause
 from ao.domain.step import MAX_PATH_BYTES, Step, StepKind, StepState
 from ao.logs import get_logger
 from ao.sandbox import Message
 from ao.store import StepStore
 from ao.store.records import INLINE_BYTES, Claim, Payload
 from ao.worker.classify import MAX_MESSAGE, MAX_WORD, storable
+from ao.worker.pauses import instant_of, pause_of, question_of
 from ao.worker.recall import look_up
 from ao.worker.recorder import Recorder
 from ao.worker.redact import Redactor
@@ -54,6 +57,7 @@ class StepDesk:
         self._send = send
         self._overrun = overrun
         self._open: dict[str, Step] = {}
+        self._asked: dict[str, Asked] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
@@ -67,6 +71,10 @@ class StepDesk:
             return False
         taker(self, message)
         return True
+
+    def pause(self, message: Message) -> Pause:
+        """The runner's last word. Raises ProtocolError when it makes no sense."""
+        return pause_of(message, self._asked)
 
     async def close(self) -> None:
         """The sandbox is gone: nobody hears answers."""
@@ -134,6 +142,27 @@ class StepDesk:
             return
         self._complete(step, result)
         await self._acknowledge(message)
+
+    def _sleep(self, message: Message) -> None:
+        """Until when is decided once, by the first execution that comes to it."""
+        until_us = instant_of(message.get("until_us"))
+        step = dataclasses.replace(
+            self._started({**message, "kind": StepKind.SLEEP}),
+            state=StepState.COMPLETED,
+            value=json.dumps({"until_us": until_us}),
+        )
+        step = dataclasses.replace(step, finished_us=max(until_us, step.started_us))
+        self._recorder.event(EventKind.STEP_STARTED, step.started_us, _identity(step), step=step)
+        self._in_background(self._acknowledge(message))
+
+    def _question(self, message: Message) -> None:
+        try:
+            asked = question_of(message, self.redact)
+        except InvalidInput as error:
+            self._in_background(self._reply(message, error=error.message))
+            return
+        self._asked[asked.path] = asked
+        self._in_background(self._reply(message))
 
     def _look_up(self, message: Message) -> None:
         self._in_background(self._tell_recorded(message, _path(message)))
@@ -215,6 +244,8 @@ _TAKERS: dict[str, Callable[[StepDesk, Message], None]] = {
     "step": StepDesk._begin,
     "step_retry": StepDesk._retry,
     "step_end": StepDesk._end,
+    "sleep": StepDesk._sleep,
+    "question": StepDesk._question,
     "lookup": StepDesk._look_up,
 }
 

@@ -10,9 +10,9 @@ from ao.server.replies import reply_list
 from ao.server.route import Route
 from ao.server.routes.parameters import Limit, RunIdText
 from ao.server.services import Services
-from ao.server.views import step_view
+from ao.server.step_views import step_view
 from ao.wire.schemas import Request as Strict
-from ao.wire.schemas import StepView
+from ao.wire.steps import StepView
 
 MAX_OFFSET = 10_000_000
 

@@ -1,19 +1,25 @@
 """How a run leaves a state: the one guarded write, with its events, for outcomes, losses and cancels."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from ao.domain.errors import NotFound, StaleWrite
 from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.retry import RetryPolicy
-from ao.domain.run import RunHead, RunState, Transition, after_attempt, cancel_pending, hand_back
+from ao.domain.run import (
+    Reason,
+    RunState,
+    Transition,
+    after_attempt,
+    cancel_waiting,
+    hand_back,
+    resume,
+)
 from ao.ids import RunId, WorkerId
 from ao.store.insights import bucket_of, hour_of
 from ao.store.records import CancelResult, FinishAttempt, Finished, Payload
 from ao.store.sql import run_sql as sql
 from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
-from ao.store.sql.engine import Row, Tx
+from ao.store.sql.engine import Tx
+from ao.store.sql.held import Held, hold, hold_fenced, insert_events, stale
+from ao.store.sql.pauses import put_aside
 
 _NO_RETRY = RetryPolicy()
 """Losses and cancels do not look at the policy."""
@@ -23,61 +29,11 @@ TALLY_SHARDS = 4
 REMEMBERED_DEPLOYMENTS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A run's head, read (and on Postgres locked) in the write that changes it."""
-
-    run_id: RunId
-    head: RunHead
-    next_seq: int
-    worker_id: str | None
-    due_us: int | None
-    started_us: int | None
-    deployment_id: str | None
-
-    @property
-    def actor(self) -> str:
-        return f"worker:{self.worker_id}"
-
-
-def hold(tx: Tx, run_id: RunId) -> Held:
-    row = tx.one(sql.HELD, {"run_id": run_id})
-    if row is None:
-        raise NotFound(f"There is no run {run_id}.")
-    return _held(run_id, row)
-
-
-def hold_fenced(tx: Tx, run_id: RunId, fence: int) -> Held:
-    row = tx.one(sql.HELD, {"run_id": run_id})
-    if row is None or row[0] != RunState.RUNNING or row[1] != fence:
-        raise stale(run_id, fence)
-    return _held(run_id, row)
-
-
-def stale(run_id: RunId, fence: int) -> StaleWrite:
-    return StaleWrite(
-        f"Run {run_id} is no longer owned with fence {fence}.", details={"run_id": run_id, "fence": fence}
-    )
-
-
-def _held(run_id: RunId, row: Row) -> Held:
-    return Held(run_id, sql.head_from(row), *row[8:])
-
-
-def insert_events(tx: Tx, run_id: RunId, first_seq: int, events: Sequence[EncodedEvent]) -> None:
-    """Write events at the seqs that the head's write has taken."""
-    rows = [
-        {"run_id": run_id, "seq": seq, "kind": kind, "at_us": at_us, "data": data}
-        for seq, (kind, at_us, data) in enumerate(events, first_seq)
-    ]
-    if len(rows) == 1:
-        tx.run(sql.INSERT_EVENT, rows[0])
-    else:
-        tx.many(sql.INSERT_EVENT, rows)
-
-
 def finish(tx: Tx, report: FinishAttempt, outcome: AttemptOutcome, events: list[EncodedEvent]) -> Finished:
     held = hold_fenced(tx, report.run_id, report.fence)
+    if outcome.pause is not None and not held.head.cancel_requested:
+        transition, asked = put_aside(tx, held, outcome.pause)
+        return _end(tx, held, outcome, transition, [*events, *asked], tx.now_us, None)
     transition = after_attempt(held.head, outcome, report.policy, tx.now_us, held.actor, report.random)
     output = report.output
     if output is None and transition.output is not None:
@@ -121,17 +77,32 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
     if state is RunState.RUNNING:
         tx.run(sql.REQUEST_CANCEL, {"run_id": run_id})
         return CancelResult(RunState.RUNNING, None if held.worker_id is None else WorkerId(held.worker_id))
-    if state is not RunState.PENDING:
+    if state.terminal:
         return CancelResult(state, None, changed=False)
-    transition = cancel_pending(tx.now_us, actor)
+    transition = cancel_waiting(state, tx.now_us, actor)
     _leave(tx, held, transition, [], tx.now_us)
     _put_outcome(tx, held, transition, None)
+    if state is RunState.PAUSED:
+        _drop_timer(tx, held)
+        return CancelResult(RunState.CANCELLED, None)
     if held.due_us is not None:
         tx.run(sql.DROP_DELAYED, {"run_id": run_id, "due_us": held.due_us})
     tx.run(sql.DROP_BLOCKED, {"run_id": run_id})
     _count(tx, held, transition)
     tx.run(sql.DROP_READY, {"run_id": run_id})  # last: a promotion that was waited for has put it there
     return CancelResult(RunState.CANCELLED, None)
+
+
+def go_on(tx: Tx, held: Held, reason: Reason, actor: str, events: list[EncodedEvent]) -> None:
+    """A paused run becomes claimable."""
+    _leave(tx, held, resume(RunState.PAUSED, reason, tx.now_us, actor), events, tx.now_us)
+    _drop_timer(tx, held)
+    tx.run(sql.REQUEUE, {"run_id": held.run_id})
+
+
+def _drop_timer(tx: Tx, held: Held) -> None:
+    if held.due_us is not None:
+        tx.run(sql.DROP_TIMER, {"run_id": held.run_id, "due_us": held.due_us})
 
 
 def _end(
@@ -148,13 +119,15 @@ def _end(
     events = [*events, _attempt_finished(held, outcome, ended_us, transition.at_us)]
     last_seq = _leave(tx, held, transition, events, ended_us)
     tx.run(sql.END_ATTEMPT, row)
-    if transition.to.terminal or transition.error is not None:
+    if transition.to.terminal or transition.error is not None or outcome.pause is not None:
         _put_outcome(tx, held, transition, output)
     if transition.to is RunState.PENDING:
         if transition.due_us is None:
             tx.run(sql.REQUEUE, {"run_id": held.run_id})
         else:
             tx.run(sql.DELAY, {"run_id": held.run_id, "due_us": transition.due_us})
+    elif transition.to is RunState.PAUSED and transition.due_us is not None:
+        tx.run(sql.SET_TIMER, {"run_id": held.run_id, "due_us": transition.due_us})
     if transition.to.terminal:
         _count(tx, held, transition)
     return Finished(transition.to, transition.due_us, last_seq)

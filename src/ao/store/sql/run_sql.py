@@ -128,6 +128,14 @@ DELETE FROM run_ready WHERE run_id = :run_id
 
 DROP_BLOCKED = "DELETE FROM run_blocked WHERE run_id = :run_id"
 
+# --- paused ---------------------------------------------------------------------------------------
+
+SET_TIMER = "INSERT INTO run_timer (due_us, run_id) VALUES (:due_us, :run_id)"
+
+DROP_TIMER = "DELETE FROM run_timer WHERE due_us = :due_us AND run_id = :run_id"
+
+SET_NEXT_SEQ = "UPDATE run_head SET next_seq = :next_seq WHERE run_id = :run_id"
+
 # --- promotion -------------------------------------------------------------------------------------
 
 TAKE_DUE = """
@@ -152,7 +160,8 @@ RETURNING run_id, rank"""
 
 _RUN = f"""
 SELECT {_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us, r.priority,
-  r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage, q.due_us,
+  r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage,
+  CASE WHEN h.state = 'paused' THEN h.due_us ELSE q.due_us END,
   h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq
 FROM run r
   JOIN run_head h ON h.run_id = r.run_id

@@ -28,6 +28,8 @@ from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
 from ao.store.sql.engine import Engine, Params, Row, Tx
+from ao.store.sql.held import insert_events, stale
+from ao.store.sql.questions import wake_due
 from ao.store.sql.steps import changes_in, put_steps
 
 
@@ -49,8 +51,8 @@ class SqlRunStore:
         def write(tx: Tx) -> int:
             row = tx.one(sql.TAKE_SEQS, {"run_id": run_id, "fence": fence, "count": len(encoded)})
             if row is None:
-                raise attempts.stale(run_id, fence)
-            attempts.insert_events(tx, run_id, row[0] - len(encoded), encoded)
+                raise stale(run_id, fence)
+            insert_events(tx, run_id, row[0] - len(encoded), encoded)
             put_steps(tx, run_id, changes)
             return int(row[0]) - 1
 
@@ -131,7 +133,7 @@ def create_run(tx: Tx, run: NewRun) -> Created:
     tx.run(sql.INSERT_HEAD, params)
     tx.run(sql.INSERT_READY, params)
     data = state_event(create_transition(tx.now_us, run.actor))
-    attempts.insert_events(tx, run.id, 1, [(EventKind.STATE.value, tx.now_us, data)])
+    insert_events(tx, run.id, 1, [(EventKind.STATE.value, tx.now_us, data)])
     return Created(run.id, True)
 
 
@@ -197,8 +199,10 @@ def _promote_due(tx: Tx, limit: int) -> tuple[int, int | None]:
     if due:
         tx.many(sql.INSERT_READY, due)
     promoted = len(due) + unblock(tx, limit)
+    woken, next_timer_us = wake_due(tx, limit)
     row = tx.one(sql.NEXT_DUE, {})
-    return promoted, None if row is None else row[0]
+    ends = [end for end in (row[0] if row is not None else None, next_timer_us) if end is not None]
+    return promoted + woken, min(ends, default=None)
 
 
 def unblock(tx: Tx, limit: int = 1000) -> int:

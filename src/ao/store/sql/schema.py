@@ -4,37 +4,13 @@ Instants are integer microseconds (`*_us`), JSON is text, truth values are 0 and
 keys: on the hot path they cost a lookup and a lock for what the store's own writes already guarantee.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Double,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import Column, Double, Index, LargeBinary, Table, text
 
-metadata = MetaData(naming_convention={"ix": "%(table_name)s_%(column_0_N_name)s", "pk": "%(table_name)s_pkey"})
-
-
-_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
-"""Bytewise order everywhere: what SQLite does, and what keeps ids in the order of their creation."""
-
-
-def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
-    return Column(name, _TEXT, primary_key=key, nullable=null)
-
-
-def _int(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
-
-
-def _small(name: str, *, null: bool = False) -> Column[int]:
-    return Column(name, Integer, nullable=null)
-
+from ao.store.sql import schema_steps  # noqa: F401 - its tables belong to the metadata
+from ao.store.sql.columns import int_column as _int
+from ao.store.sql.columns import metadata as metadata  # noqa: PLC0414 - for those that read the schema
+from ao.store.sql.columns import small_column as _small
+from ao.store.sql.columns import text_column as _text
 
 meta = Table("meta", metadata, _text("key", key=True), _text("value"))
 
@@ -150,28 +126,6 @@ run_event = Table(
     _int("at_us"),
     _text("data"),
     # With a rowid on SQLite: chunks of output are large for a tree by key; measured, a run ends a third faster.
-)
-
-run_step = Table(
-    "run_step",
-    metadata,
-    _text("run_id", key=True),
-    _text("path", key=True),
-    _text("parent", null=True),
-    _text("name"),
-    _text("step_key", null=True),
-    _text("kind"),
-    _text("state"),
-    _int("attempt"),
-    _int("first_us"),
-    _int("started_us"),
-    _int("finished_us", null=True),
-    _text("fingerprint"),
-    _small("once"),
-    _text("value", null=True),
-    _text("value_blob", null=True),
-    _text("error", null=True),
-    comment="What no later execution of a run does again. A completed step never changes.",
 )
 
 run_tally = Table(

@@ -209,6 +209,28 @@ CREATE TABLE run_outcome (
 	CONSTRAINT run_outcome_pkey PRIMARY KEY (run_id)
 );
 
+CREATE TABLE run_question (
+	question_id TEXT COLLATE "C" NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	path TEXT COLLATE "C" NOT NULL,
+	kind TEXT COLLATE "C" NOT NULL,
+	state TEXT COLLATE "C" NOT NULL,
+	text TEXT COLLATE "C" NOT NULL,
+	schema TEXT COLLATE "C",
+	details TEXT COLLATE "C",
+	fingerprint TEXT COLLATE "C" NOT NULL,
+	asked_us BIGINT NOT NULL,
+	deadline_us BIGINT,
+	ended_us BIGINT,
+	actor TEXT COLLATE "C",
+	comment TEXT COLLATE "C",
+	CONSTRAINT run_question_pkey PRIMARY KEY (question_id)
+);
+
+CREATE INDEX run_question_open ON run_question (question_id) WHERE state = 'open';
+
+CREATE UNIQUE INDEX run_question_path ON run_question (run_id, path);
+
 CREATE TABLE run_ready (
 	rank BIGINT NOT NULL,
 	run_id TEXT COLLATE "C" NOT NULL,
@@ -244,6 +266,12 @@ CREATE TABLE run_tally (
 	shard BIGINT NOT NULL,
 	runs BIGINT NOT NULL,
 	CONSTRAINT run_tally_pkey PRIMARY KEY (hour_us, agent, version, state, bucket, shard)
+);
+
+CREATE TABLE run_timer (
+	due_us BIGINT NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT run_timer_pkey PRIMARY KEY (due_us, run_id)
 );
 
 CREATE TABLE schedule (

@@ -219,6 +219,28 @@ CREATE TABLE run_outcome (
 	CONSTRAINT run_outcome_pkey PRIMARY KEY (run_id)
 );
 
+CREATE TABLE run_question (
+	question_id TEXT NOT NULL,
+	run_id TEXT NOT NULL,
+	path TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	state TEXT NOT NULL,
+	text TEXT NOT NULL,
+	schema TEXT,
+	details TEXT,
+	fingerprint TEXT NOT NULL,
+	asked_us BIGINT NOT NULL,
+	deadline_us BIGINT,
+	ended_us BIGINT,
+	actor TEXT,
+	comment TEXT,
+	CONSTRAINT run_question_pkey PRIMARY KEY (question_id)
+);
+
+CREATE INDEX run_question_open ON run_question (question_id) WHERE state = 'open';
+
+CREATE UNIQUE INDEX run_question_path ON run_question (run_id, path);
+
 CREATE TABLE run_ready (
 	rank BIGINT NOT NULL,
 	run_id TEXT NOT NULL,
@@ -255,6 +277,13 @@ CREATE TABLE run_tally (
 	shard BIGINT NOT NULL,
 	runs BIGINT NOT NULL,
 	CONSTRAINT run_tally_pkey PRIMARY KEY (hour_us, agent, version, state, bucket, shard)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE run_timer (
+	due_us BIGINT NOT NULL,
+	run_id TEXT NOT NULL,
+	CONSTRAINT run_timer_pkey PRIMARY KEY (due_us, run_id)
 )
  WITHOUT ROWID;
 

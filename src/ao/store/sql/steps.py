@@ -55,7 +55,7 @@ class SqlStepStore:
 def changes_in(events: Iterable[NewEvent]) -> Sequence[Params]:
     """The records that these events carry; of several of one step the last."""
     last = {event.step.path: event.step for event in events if event.step is not None}
-    return [_row(step) for step in last.values()]
+    return [row_of(step) for step in last.values()]
 
 
 def put_steps(tx: Tx, run_id: RunId, changes: Sequence[Params]) -> None:
@@ -64,7 +64,8 @@ def put_steps(tx: Tx, run_id: RunId, changes: Sequence[Params]) -> None:
         tx.many(_PUT, [{**change, "run_id": run_id} for change in changes])
 
 
-def _row(step: Step) -> Params:
+def row_of(step: Step) -> Params:
+    """For `put_steps`."""
     return {
         "path": step.path,
         "parent": step.parent,

@@ -8,6 +8,7 @@ from ao.store.sql.insights import SqlInsightStore
 from ao.store.sql.keys import SqlKeyStore
 from ao.store.sql.logins import SqlLoginStore
 from ao.store.sql.logs import SqlLogStore
+from ao.store.sql.questions import SqlQuestionStore
 from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
 from ao.store.sql.secrets import SqlSecretStore
@@ -25,6 +26,7 @@ class SqlStore:
         self.runs = SqlRunStore(engine)
         self.logs = SqlLogStore(engine)
         self.steps = SqlStepStore(engine)
+        self.questions = SqlQuestionStore(engine)
         self.workers = SqlWorkerStore(engine)
         self.deployments = SqlDeploymentStore(engine)
         self.agents = SqlAgentStore(engine)

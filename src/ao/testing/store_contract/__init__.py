@@ -14,6 +14,7 @@ from ao.testing.store_contract.harness import Harness
 from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists, Tallies
 from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Logins, Schedules, Secrets
+from ao.testing.store_contract.pausing import Pausing
 from ao.testing.store_contract.steps import Steps
 from ao.testing.store_contract.workers import Leases
 
@@ -36,6 +37,7 @@ __all__ = [
     "Logins",
     "Logs",
     "Overviews",
+    "Pausing",
     "Pointers",
     "RunLists",
     "Schedules",

@@ -1,0 +1,165 @@
+"""`ao.store.QuestionStore` in SQL."""
+
+from collections.abc import Sequence
+
+from ao.domain.errors import AlreadyAnswered, NotFound
+from ao.domain.event import EventKind
+from ao.domain.question import QuestionKind, QuestionState
+from ao.domain.run import Reason, RunState
+from ao.ids import QuestionId
+from ao.store.question_records import NewAnswer, Question, QuestionFilter
+from ao.store.records import NewAudit
+from ao.store.sql import attempts
+from ao.store.sql.audit import note
+from ao.store.sql.codec import EncodedEvent, payload_from, to_json
+from ao.store.sql.engine import Engine, Params, Row, Tx
+from ao.store.sql.held import add_events, hold
+from ao.store.sql.pauses import TIMED_OUT, answer_step
+
+_SELECT = """
+SELECT q.question_id, q.run_id, r.agent, h.state, q.path, q.kind, q.state, q.text, q.schema, q.details,
+  q.asked_us, q.deadline_us, q.ended_us, q.actor, q.comment, s.value, s.value_blob, q.fingerprint
+FROM run_question q
+  JOIN run r ON r.run_id = q.run_id
+  JOIN run_head h ON h.run_id = q.run_id
+  LEFT JOIN run_step s ON s.run_id = q.run_id AND s.path = q.path AND q.state = 'answered'"""
+
+_GET = _SELECT + " WHERE q.question_id = :question_id"
+
+_ANSWER = """
+UPDATE run_question SET state = 'answered', ended_us = :now, actor = :actor, comment = :comment
+WHERE question_id = :question_id AND state = 'open'"""
+
+
+_TAKE_TIMERS = """
+WITH due AS MATERIALIZED (
+  SELECT due_us, run_id FROM run_timer WHERE due_us <= :now ORDER BY due_us, run_id LIMIT :limit
+  FOR UPDATE SKIP LOCKED)
+DELETE FROM run_timer WHERE (due_us, run_id) IN (SELECT due_us, run_id FROM due)
+RETURNING run_id"""
+
+_NEXT_TIMER = "SELECT MIN(due_us) FROM run_timer"
+
+_TIME_OUT = """
+UPDATE run_question SET state = 'timed_out', ended_us = :now
+WHERE run_id = :run_id AND state = 'open' AND deadline_us <= :now
+RETURNING question_id, path, fingerprint"""
+
+
+class SqlQuestionStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def list(self, where: QuestionFilter, limit: int) -> Sequence[Question]:
+        conditions, params = _conditions(where)
+        sql = f"{_SELECT}{conditions} ORDER BY q.question_id DESC LIMIT :limit"
+        rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
+        return [_question_from(row) for row in rows]
+
+    async def get(self, question_id: QuestionId) -> Question:
+        row = await self._engine.read(lambda tx: tx.one(_GET, {"question_id": question_id}))
+        if row is None:
+            raise _no_such(question_id)
+        return _question_from(row)
+
+    async def answer(self, answer: NewAnswer, audit: NewAudit | None = None) -> Question:
+        return await self._engine.write(lambda tx: _answer(tx, answer, audit))
+
+
+def _conditions(where: QuestionFilter) -> tuple[str, Params]:
+    found = {
+        "q.state = 'open'": where.open_only,
+        "h.state NOT IN ('completed', 'failed', 'cancelled')": where.open_only,
+        "q.run_id = :run_id": where.run_id is not None,
+        "q.question_id < :before": where.before is not None,
+    }
+    names = {f"agent{number}": name for number, name in enumerate(where.agents)}
+    if names:
+        found[f"r.agent IN ({', '.join(f':{name}' for name in names)})"] = True
+    asked = [condition for condition, wanted in found.items() if wanted]
+    params: Params = {"run_id": where.run_id, "before": where.before, **names}
+    return (f" WHERE {' AND '.join(asked)}" if asked else ""), params
+
+
+def _answer(tx: Tx, answer: NewAnswer, audit: NewAudit | None) -> Question:
+    params = {"question_id": answer.question_id}
+    row = tx.one(_GET, params)
+    if row is None:
+        raise _no_such(answer.question_id)
+    held = hold(tx, row[1])  # before the question: the order in which a pause takes them
+    said = {"actor": answer.actor, "comment": answer.comment or None}
+    if held.head.state.terminal or tx.run(_ANSWER, {**params, **said}) == 0:
+        now = tx.one(_GET, params)
+        raise _over(_question_from(row if now is None else now))
+    answer_step(tx, row[1], row[4], row[17], {"value": answer.value.inline, "value_blob": answer.value.blob})
+    data: dict[str, object] = {"question": answer.question_id, "path": row[4], "by": answer.actor}
+    if answer.comment:
+        data["comment"] = answer.comment
+    if answer.approved is not None:
+        data["approved"] = answer.approved
+    event = (EventKind.QUESTION_ANSWERED.value, tx.now_us, to_json(data))
+    if held.head.state is RunState.PAUSED:
+        attempts.go_on(tx, held, Reason.ANSWERED, answer.actor, [event])
+    else:
+        add_events(tx, held, [event])
+    if audit is not None:
+        note(tx, audit)
+    done = tx.one(_GET, params)
+    assert done is not None
+    return _question_from(done)
+
+
+def wake_due(tx: Tx, limit: int) -> tuple[int, int | None]:
+    """Let paused runs go on whose time has come: (how many, when the next will)."""
+    woken = 0
+    for (run_id,) in tx.all(_TAKE_TIMERS, {"limit": limit}):
+        held = hold(tx, run_id)
+        if held.head.state is not RunState.PAUSED:
+            continue
+        events: list[EncodedEvent] = []
+        for question_id, path, fingerprint in tx.all(_TIME_OUT, {"run_id": run_id}):
+            data = to_json({"question": question_id, "path": path})
+            events.append((EventKind.QUESTION_TIMED_OUT.value, tx.now_us, data))
+            answer_step(tx, run_id, path, fingerprint, {"value": TIMED_OUT, "value_blob": None})
+        attempts.go_on(tx, held, Reason.TIMED_OUT if events else Reason.WOKE, "system", events)
+        woken += 1
+    row = tx.one(_NEXT_TIMER, {})
+    return woken, None if row is None else row[0]
+
+
+def _no_such(question_id: QuestionId) -> NotFound:
+    return NotFound(f"There is no question {question_id}.", hint="`ao questions` lists those that are open.")
+
+
+def _over(question: Question) -> AlreadyAnswered:
+    why = f"its run is {question.run_state}"
+    if question.state is QuestionState.ANSWERED:
+        why = f"{question.actor} has answered it"
+    elif question.state is QuestionState.TIMED_OUT:
+        why = "its time is over"
+    return AlreadyAnswered(
+        f"Question {question.id} is no longer open: {why}.",
+        hint="The first answer counts; `ao show` shows what became of the run.",
+        details={"question": question.id},
+    )
+
+
+def _question_from(row: Row) -> Question:
+    return Question(
+        id=row[0],
+        run_id=row[1],
+        agent=row[2],
+        run_state=RunState(row[3]),
+        path=row[4],
+        kind=QuestionKind(row[5]),
+        state=QuestionState(row[6]),
+        text=row[7],
+        schema=row[8],
+        details=row[9],
+        asked_us=row[10],
+        deadline_us=row[11],
+        ended_us=row[12],
+        actor=row[13],
+        comment=row[14],
+        answer=payload_from(row[15], row[16]),
+    )
