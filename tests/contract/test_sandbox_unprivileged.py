@@ -38,35 +38,29 @@ def test_the_suite_passes_as_an_unprivileged_user(tmp_path: Path) -> None:
         (root / "tmp").chmod(0o777)
         root.chmod(0o755)
         mounts = [str(path) for pair in shown.items() for path in pair]
-        command = [
+        moved = [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            SCRIPT,
+            "sh",
+            *mounts,
+            "--",
             str(python),
-            "-m",
-            "pytest",
-            "--noconftest",
-            "-p",
-            "no:cacheprovider",
-            "-q",
-            "--tb=short",
-            SUITE,
         ]
+        environ = {"PATH": "/usr/bin:/bin", "UID_TO_BE": NOBODY}
+        bare = subprocess.run([*moved, "-c", ""], env=environ, capture_output=True, text=True, check=False)
+        if "libpython" in bare.stderr:
+            pytest.skip("this Python finds its library in one place only, which that user may not enter")
+        options = ["--noconftest", "-p", "no:cacheprovider", "-q", "--tb=short"]
         done = subprocess.run(  # noqa: PLW1510 - the assertion below shows more
-            [
-                "unshare",
-                "--mount",
-                "--propagation",
-                "private",
-                "sh",
-                "-c",
-                SCRIPT,
-                "sh",
-                *mounts,
-                "--",
-                *command,
-            ],
+            [*moved, "-m", "pytest", *options, SUITE],
             cwd=checkout,
             env={
-                "PATH": "/usr/bin:/bin",
-                "UID_TO_BE": NOBODY,
+                **environ,
                 "HOME": str(root / "tmp"),
                 "TMPDIR": str(root / "tmp"),
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -75,7 +69,7 @@ def test_the_suite_passes_as_an_unprivileged_user(tmp_path: Path) -> None:
             },
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
     finally:
         shutil.rmtree(root)

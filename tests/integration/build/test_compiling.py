@@ -4,13 +4,11 @@ import asyncio
 import hashlib
 import stat
 import tarfile
-import time
 from pathlib import Path
 
 from tests.integration.build.conftest import Open, Site
 
 from ao.build import BuildRequest
-from ao.build.bytecode import WAIT_SECONDS
 from ao.ids import Digest
 
 
@@ -43,17 +41,15 @@ async def test_many_modules_are_compiled_while_the_release_is_in_use(site: Site,
     """Whatever the machine: 120,000 lines are not compiled within a quarter of a second."""
     add_modules(project, 200, 300)
     upload = await site.receive(project)
-    started = time.monotonic()
     release = await site.builder.build(BuildRequest(upload), site.log.append)
     code = await site.builder.code_dir(release.digest)
-    early, seconds = compiled(code), time.monotonic() - started
+    early = compiled(code)
 
     await site.builder.settle()
 
     assert (early, compiled(code)) == (set(), modules(code))
     assert not [path for path in [code, *code.rglob("*")] if stat.S_IMODE(path.stat().st_mode) & 0o222]
     assert list(site.home.joinpath("work").iterdir()) == [upload.directory]
-    assert seconds < WAIT_SECONDS + 5
 
 
 async def test_what_a_killed_process_did_not_compile_is_compiled_by_the_next(
