@@ -52,6 +52,7 @@ class Settings:
     log_format: Literal["json", "text"]
     sandbox: Literal["auto", "namespaces", "landlock", "degraded"]
     warm: Literal["on", "off"]
+    warm_memory: int
     database_url: str = field(repr=False)
     """May hold a password."""
     redis_url: str | None = field(repr=False)
@@ -229,6 +230,10 @@ def _size(text: str) -> int:
     return value
 
 
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def _choice(*allowed: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() not in allowed:
@@ -308,6 +313,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_LOG_FORMAT", _choice("json", "text"), lambda _: "json"),
     Setting("AO_SANDBOX", _choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
     Setting("AO_WARM", _choice("on", "off"), lambda _: "off"),
+    Setting("AO_WARM_MEMORY", _size, lambda _: _memory_bytes() // 4),
     Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
     Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),
     Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),

@@ -39,8 +39,8 @@ from ao.dashboard.app import create_dashboard
 from ao.domain.access import Role
 from ao.domain.errors import SandboxError, Unavailable
 from ao.home import Home, write_private
-from ao.sandbox import Executor, Level
-from ao.sandbox.process import ProcessExecutor, WarmOptions
+from ao.sandbox import Executor, Level, Template
+from ao.sandbox.process import COLD_LEVEL, ProcessExecutor, WarmOptions
 from ao.server.app import Site, create_app
 from ao.server.listen import Listener, bind, check_exposure
 from ao.server.services import About, Check, Services
@@ -53,6 +53,7 @@ from ao.worker.attempt import Bench
 from ao.worker.loop import Worker, WorkerOptions
 from ao.worker.resolve import Resolver
 from ao.worker.supervision import Supervision
+from ao.worker.warming import Warming
 
 if TYPE_CHECKING:
     from ao.bus.redis import RedisBus
@@ -171,6 +172,8 @@ class Platform:
     deployments: Deployments
     schedules: Schedules
     worker: Worker
+    warming: Warming | None
+    """None where no run starts warm."""
     services: Services
     local_key: ApiKey
     """Of the commands of this machine."""
@@ -178,8 +181,10 @@ class Platform:
     def duties(self) -> dict[str, Coroutine[None, None, None]]:
         """Loops that run for ever, by name."""
         hints = {} if self.redis is None else {"hints": self.redis.run()}
+        templates = {} if self.warming is None else {"templates": self.warming.run_forever()}
         return {
             **hints,
+            **templates,
             "schedules": self.schedules.run_forever(),
             "promotion": promote_forever(self.store, self.bus),
             "tidying": tidy_forever(self.store),
@@ -197,7 +202,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     redis = _open_redis(settings)
     bus = redis or LocalBus()
     level = None if settings.sandbox == "auto" else Level(settings.sandbox)
-    warm = WarmOptions(enabled=settings.warm == "on", slots=settings.slots + _SPARE_SLOTS)
+    warm = WarmOptions(settings.warm == "on", settings.slots + _SPARE_SLOTS, settings.warm_memory)
     executor = await ProcessExecutor.open(home.root / "sandboxes", level=level, warm=warm)
     stack.push_async_callback(_close, executor)
     store = await _open_store(settings, home)
@@ -220,6 +225,8 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     worker = Worker(
         Bench(store, bus, executor, supervision, resolver, payloads, SystemClock()), _options(settings)
     )
+    is_warm = settings.warm == "on" and executor.info.level is Level.NAMESPACES
+    warming = Warming(store, bus, executor, resolver) if is_warm else None
     schedules = Schedules(store, blobs, bus)
     about = About(
         version=version("ao-platform"),
@@ -246,9 +253,17 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         uploads=home.uploads,
         max_upload=settings.max_upload,
         local_only=settings.loopback,
-        checks=(*_redis_checks(redis), _supervisor_check(executor), _worker_check(worker)),
+        checks=(
+            *_redis_checks(redis),
+            _supervisor_check(executor),
+            _worker_check(worker),
+            _warm_check(settings, executor),
+        ),
+        template=warming.template if warming is not None else lambda _agent, _version: None,
     )
-    return Platform(settings, store, bus, redis, executor, deployments, schedules, worker, services, local_key)
+    return Platform(
+        settings, store, bus, redis, executor, deployments, schedules, worker, warming, services, local_key
+    )
 
 
 def _options(settings: Settings) -> WorkerOptions:
@@ -330,6 +345,30 @@ def _supervisor_check(executor: Executor) -> Check:
         return CheckView(name="supervisor", status="ok", message=f"sandboxes: {executor.info.level}")
 
     return check
+
+
+def _warm_check(settings: Settings, executor: Executor) -> Check:
+    async def check() -> CheckView:
+        if settings.warm == "off":
+            message = "off: every run starts from nothing (AO_WARM)"
+        elif executor.info.level is not Level.NAMESPACES:
+            message = f"runs start cold: {COLD_LEVEL}, this is {executor.info.level}"
+        else:
+            message = _templates_in_words(executor.templates())
+        return CheckView(name="warm", status="ok", message=message)
+
+    return check
+
+
+def _templates_in_words(templates: Sequence[Template]) -> str:
+    ready = [template for template in templates if template.state == "ready"]
+    size = sum(template.memory_bytes for template in ready) >> 20
+    words = [f"{len(ready)} kinds of runs start warm, their templates take {size} MiB"]
+    for template in templates:
+        if template.state == "cold" and template.why_cold:
+            env = template.env
+            words.append(f"{env.get('AO_AGENT')} v{env.get('AO_VERSION')} starts cold: {template.why_cold}")
+    return "; ".join(words)
 
 
 def _worker_check(worker: Worker) -> Check:

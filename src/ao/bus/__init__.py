@@ -9,6 +9,8 @@ DELAYED = "delayed"
 """Topic: a delayed run was added; the promoter looks when it is due."""
 SCHEDULES = "schedules"
 """Topic: a schedule changed."""
+POINTERS = "pointers"
+"""Topic: another version became live."""
 CANCEL = "cancel"
 """Topic: a running run was asked to stop."""
 

@@ -45,16 +45,20 @@ def deployments(
     if session.json:
         output.as_json(page)
         return
-    output.table(
-        ("VERSION", "STATUS", "ARTIFACT", "AGE", "BY", "MESSAGE"), (_row(item) for item in page["items"])
-    )
+    header = ("VERSION", "STATUS", "START", "ARTIFACT", "AGE", "BY", "MESSAGE")
+    output.table(header, (_row(item) for item in page["items"]))
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
     status = output.state("live" if item["live"] else item["status"])
     digest = (item["digest"] or "-").removeprefix("sha256:")[:12]
     message = (item["error"] or item["message"]).partition("\n")[0]
-    return (_version(item["version"]), status, digest, output.age(item["created_at"]), item["actor"], message)
+    warm = item.get("warm") or {"state": "-", "why_cold": None}
+    start = {"ready": "warm"}.get(warm["state"], warm["state"])
+    if warm["why_cold"]:
+        message = f"{message} ({start}: {warm['why_cold']})".strip()
+    age = output.age(item["created_at"])
+    return (_version(item["version"]), status, start, digest, age, item["actor"], message)
 
 
 def diff(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ao.build import Builder, BuildRequest, Collected, Upload
-from ao.bus import SCHEDULES, Bus, build_topic
+from ao.bus import POINTERS, SCHEDULES, Bus, build_topic
 from ao.control import audit
 from ao.control.buildlog import BuildLog
 from ao.control.catalog import Catalog
@@ -121,6 +121,7 @@ class Deployments:
         await self._store.deployments.succeed(deployment.id, release, schedule)
         self._catalog.forget_pointers()
         self._bus.publish(SCHEDULES)
+        self._bus.publish(POINTERS)
         log.info("deployed", deployment=f"{deployment.agent} v{deployment.version}", digest=release.digest)
 
     async def _warn_of_missing_secrets(self, config: AgentConfig, build_log: BuildLog) -> None:
@@ -187,6 +188,7 @@ class Deployments:
         )
         self._catalog.forget_pointers()
         self._bus.publish(SCHEDULES)
+        self._bus.publish(POINTERS)
         log.warning("rolled back", agent=agent, frm=move.frm, to=move.to, actor=actor, reason=reason)
         return move
 

@@ -145,6 +145,18 @@ class SandboxExit:
     cpu_seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How runs of one kind start."""
+
+    env: Mapping[str, str] = field(repr=False)
+    """As in their `SandboxSpec`."""
+    state: Literal["ready", "making", "cold"]
+    """`cold`: there is none. `making`: runs start cold until it is there."""
+    why_cold: str
+    memory_bytes: int
+
+
 class Sandbox(Protocol):
     """One running attempt."""
 
@@ -192,6 +204,15 @@ class Executor(Protocol):
 
     async def prepare(self, spec: SandboxSpec) -> str:
         """Return when the next run like this one will start warm, or why it will not, in words."""
+        ...
+
+    def keep(self, specs: Sequence[SandboxSpec]) -> None:
+        """Memory for templates goes to runs like these first, in this order; it replaces what was said before.
+        `prepare` makes them."""
+        ...
+
+    def templates(self) -> Sequence[Template]:
+        """All kinds of runs that were seen or asked for, and can start warm or might have."""
         ...
 
     async def cool(self) -> None:

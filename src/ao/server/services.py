@@ -15,10 +15,12 @@ from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
 from ao.control.steps import Steps
+from ao.sandbox import Template
 from ao.server.closing import Closing
 from ao.store import Store
 from ao.wire.schemas import CheckView
 
+TemplateOf = Callable[[str, int], Template | None]
 Check = Callable[[], Awaitable[CheckView]]
 """One dependency looked at; never raises."""
 
@@ -59,4 +61,6 @@ class Services:
     """The server listens on loopback."""
     checks: Sequence[Check] = ()
     """Readiness checks beyond those of the server itself."""
+    template: TemplateOf = lambda _agent, _version: None
+    """How runs of a version start."""
     closing: Closing = field(default_factory=Closing)

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from ao.clock import to_datetime
 from ao.domain.event import Event
 from ao.domain.outcome import ErrorInfo
+from ao.sandbox import Template
 from ao.store.records import Agent, Attempt, Deployment, PointerMove, Run, Schedule, Secret, Worker
 from ao.wire import schemas as s
 
@@ -95,7 +96,9 @@ def event_view(event: Event) -> s.EventView:
     )
 
 
-def deployment_view(deployment: Deployment, stable: int | None) -> s.DeploymentView:
+def deployment_view(
+    deployment: Deployment, stable: int | None, template: Template | None = None
+) -> s.DeploymentView:
     release = deployment.release
     parts = json.loads(release.parts) if release else {}
     return s.DeploymentView.model_construct(
@@ -112,7 +115,14 @@ def deployment_view(deployment: Deployment, stable: int | None) -> s.DeploymentV
         finished_at=moment(deployment.finished_us),
         parts={name: s.PartView.model_validate(part) for name, part in parts.items()},
         config=json.loads(release.config) if release else None,
+        warm=warm_view(template),
     )
+
+
+def warm_view(template: Template | None) -> s.WarmView | None:
+    if template is None:
+        return None
+    return s.WarmView.model_construct(state=template.state, why_cold=template.why_cold or None)
 
 
 def build_log_line(line: tuple[int, int, str]) -> s.BuildLogLine:

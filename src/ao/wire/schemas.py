@@ -160,6 +160,15 @@ class PartView(Response):
     size: int
 
 
+class WarmView(Response):
+    """How runs of a deployment start on this server's worker."""
+
+    state: Literal["ready", "making", "cold"] = Field(
+        description="`ready`: as forks of a template. `making`: it is being made. `cold`: each from nothing."
+    )
+    why_cold: str | None = None
+
+
 class DeploymentView(Response):
     id: str
     agent: str
@@ -174,6 +183,7 @@ class DeploymentView(Response):
     finished_at: datetime | None
     parts: dict[str, PartView] = Field(default_factory=dict)
     config: dict[str, JsonValue] | None = None
+    warm: WarmView | None = Field(None, description="Absent for what no run has asked for since the start.")
 
 
 class BuildLogLine(Response):

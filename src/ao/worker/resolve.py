@@ -2,6 +2,7 @@
 
 import json
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from ao.build import Builder
 from ao.control.payloads import Payloads
 from ao.control.secrets import Secrets
 from ao.domain.agent_config import AgentConfig
-from ao.ids import DeploymentId
+from ao.domain.errors import NotFound
+from ao.ids import DeploymentId, Digest
 from ao.sandbox import Entrypoint, Limits, Network, SandboxSpec
 from ao.store import StepStore
-from ao.store.records import Claim
+from ao.store.records import Claim, Deployment
 from ao.worker.recall import recall
 
 REMEMBERED = 128
@@ -29,6 +31,29 @@ class Unpacked:
     entrypoint: Entrypoint
     limits: Limits
     network: Network
+
+    def spec(
+        self,
+        id: str,
+        input_json: str,
+        env: Mapping[str, str],
+        run_env: Mapping[str, str] | None = None,
+        steps: Mapping[str, object] | None = None,
+    ) -> SandboxSpec:
+        return SandboxSpec(
+            id=id,
+            code_dir=self.code_dir,
+            env_dir=self.env_dir,
+            python=self.env_dir / "bin" / "python",
+            entrypoint=self.entrypoint,
+            input_json=input_json,
+            env=env,
+            run_env=run_env or {},
+            steps=steps,
+            warm=self.config.sandbox.warm,
+            limits=self.limits,
+            network=self.network,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +76,43 @@ class Resolver:
 
     async def resolve(self, claim: Claim) -> Resolved:
         """Raises AoError when the release cannot be had or a secret is not set."""
-        unpacked = await self._unpack(claim)
+        unpacked = await self._unpack(claim.deployment_id, claim.digest, claim.config, claim.env_key)
         config = unpacked.config
         secrets = await self._secrets.reveal(claim.agent, config.secrets)
-        spec = SandboxSpec(
+        spec = unpacked.spec(
             id=f"{claim.run_id}-{claim.fence}",
-            code_dir=unpacked.code_dir,
-            env_dir=unpacked.env_dir,
-            python=unpacked.env_dir / "bin" / "python",
-            entrypoint=unpacked.entrypoint,
             input_json=await self._payloads.text(claim.input) or "null",
             env={**config.env, **secrets, **release_of(claim)},
             run_env=context_of(claim),
             steps=await recall(self._steps, claim, config.step_timeout),
-            warm=config.sandbox.warm,
-            limits=unpacked.limits,
-            network=unpacked.network,
         )
         return Resolved(spec, config, tuple(secrets.values()))
 
-    async def _unpack(self, claim: Claim) -> Unpacked:
-        known = self._unpacked.get(claim.deployment_id)
+    async def template(self, deployment: Deployment, environment: str) -> SandboxSpec:
+        """What its runs there have in common. Raises as `resolve` does."""
+        release = deployment.release
+        if release is None:
+            raise NotFound(f"{deployment.agent} v{deployment.version} has no release")
+        unpacked = await self._unpack(deployment.id, release.digest, release.config, release.env_key)
+        secrets = await self._secrets.reveal(deployment.agent, unpacked.config.secrets)
+        own = _release(deployment.agent, deployment.version, environment)
+        return unpacked.spec(id="", input_json="null", env={**unpacked.config.env, **secrets, **own})
+
+    async def _unpack(self, id: DeploymentId, digest: Digest, config_text: str, env_key: str) -> Unpacked:
+        known = self._unpacked.get(id)
         if known is not None and known.env_dir.exists() and known.code_dir.exists():
-            self._unpacked.move_to_end(claim.deployment_id)
+            self._unpacked.move_to_end(id)
             return known
-        config = AgentConfig.model_validate(json.loads(claim.config))
+        config = AgentConfig.model_validate(json.loads(config_text))
         unpacked = Unpacked(
             config,
-            await self._builder.code_dir(claim.digest),
-            await self._builder.env_dir(claim.digest, claim.env_key),
+            await self._builder.code_dir(digest),
+            await self._builder.env_dir(digest, env_key),
             entrypoint_of(config),
             limits_of(config),
             network_of(config),
         )
-        self._unpacked[claim.deployment_id] = unpacked
+        self._unpacked[id] = unpacked
         if len(self._unpacked) > REMEMBERED:
             self._unpacked.popitem(last=False)
         return unpacked
@@ -116,7 +144,11 @@ def network_of(config: AgentConfig) -> Network:
 
 def release_of(claim: Claim) -> dict[str, str]:
     """What all runs of a deployment in one environment are told."""
-    return {"AO_AGENT": claim.agent, "AO_VERSION": str(claim.version), "AO_ENVIRONMENT": claim.environment}
+    return _release(claim.agent, claim.version, claim.environment)
+
+
+def _release(agent: str, version: int, environment: str) -> dict[str, str]:
+    return {"AO_AGENT": agent, "AO_VERSION": str(version), "AO_ENVIRONMENT": environment}
 
 
 def context_of(claim: Claim) -> dict[str, str]:

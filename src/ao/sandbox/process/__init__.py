@@ -1,6 +1,6 @@
 """Sandboxes as processes of this host; `docs/sandbox.md` explains the levels."""
 
-from ao.sandbox.process.executor import ProcessExecutor
+from ao.sandbox.process.executor import COLD_LEVEL, ProcessExecutor
 from ao.sandbox.process.warm import WarmOptions
 
-__all__ = ["ProcessExecutor", "WarmOptions"]
+__all__ = ["COLD_LEVEL", "ProcessExecutor", "WarmOptions"]

@@ -2,12 +2,13 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from ao.domain.errors import SandboxError
 from ao.logs import get_logger
-from ao.sandbox import Level, Message, SandboxExit, SandboxInfo, SandboxSpec, StopCause
+from ao.sandbox import Level, Message, SandboxExit, SandboxInfo, SandboxSpec, StopCause, Template
 from ao.sandbox.process.box import ProcessSandbox, exit_of
 from ao.sandbox.process.link import Link
 from ao.sandbox.process.plan import Plan, checked, first_words
@@ -149,6 +150,12 @@ class ProcessExecutor:
         if self._chosen().slot(spec, 0) is None:
             return COLD_LEVEL
         return await self._warm.prepare(spec)
+
+    def keep(self, specs: Sequence[SandboxSpec]) -> None:
+        self._warm.keep(specs)
+
+    def templates(self) -> Sequence[Template]:
+        return self._warm.templates()
 
     async def cool(self) -> None:
         """End all that waits to start runs warm."""

@@ -54,6 +54,7 @@ class LogQuery(Strict):
 class DeploymentRoutes:
     def __init__(self, services: Services, uploads: Uploads) -> None:
         self._deployments = services.deployments
+        self._template = services.template
         self._uploads = uploads
         self._bus = services.bus
         self._closing = services.closing
@@ -102,13 +103,17 @@ class DeploymentRoutes:
         found = await self._deployments.list(agent, int(before) if before else None, query.limit + 1)
         stable = (await self._deployments.agent(agent)).stable
         more = cursor(found[query.limit - 1].version) if len(found) > query.limit else None
-        items = [deployment_view(deployment, stable) for deployment in found[: query.limit]]
+        items = [
+            deployment_view(deployment, stable, self._template(agent, deployment.version))
+            for deployment in found[: query.limit]
+        ]
         return reply(Page[DeploymentView].model_construct(items=items, next=more))
 
     async def get_deployment(self, agent: AgentName, version: Version) -> Response:
         """One version: its status, parts and configuration."""
         deployment = await self._deployments.get(agent, version)
-        return reply(deployment_view(deployment, (await self._deployments.agent(agent)).stable))
+        stable = (await self._deployments.agent(agent)).stable
+        return reply(deployment_view(deployment, stable, self._template(agent, version)))
 
     async def get_deployment_log(
         self, request: Request, agent: AgentName, version: Version, query: Annotated[LogQuery, Query()]

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ao.sandbox import SandboxSpec
+from ao.sandbox import SandboxSpec, Template
 from ao.sandbox.process.box import ProcessSandbox
 
 State = Literal["making", "tidy", "ready", "busy", "ending"]
@@ -48,6 +48,16 @@ class Group:
     waiters: "deque[asyncio.Future[None]]" = field(default_factory=deque)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is a child, or a reason why there is none."""
+
+    def described(self) -> Template:
+        states = {slot.state for slot in self.slots.values()}
+        ready = bool(states & {"ready", "busy", "tidy"})
+        return Template(
+            self.template.env,
+            "ready" if ready else "making" if "making" in states else "cold",
+            "" if ready else self.why_cold,
+            sum(slot.bytes for slot in self.slots.values()),
+        )
 
     def take(self) -> Slot | None:
         for slot in self.slots.values():

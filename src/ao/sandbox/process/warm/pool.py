@@ -5,13 +5,13 @@ import contextlib
 import itertools
 import os
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from ao.domain.errors import SandboxError
 from ao.logs import get_logger
-from ao.sandbox import SandboxSpec
+from ao.sandbox import SandboxSpec, Template
 from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.supervisor import control
 from ao.sandbox.process.warm.fit import key_of, template_of, unfit
@@ -61,6 +61,7 @@ class WarmPool:
         self._wanting: OrderedDict[Hashable, Group] = OrderedDict()
         """Whose turn to grow has not come."""
         self._numbers = itertools.count(1)
+        self._kept: list[Hashable] = []
         self._closing = False
 
     async def take(self, spec: SandboxSpec) -> tuple[ProcessSandbox | None, str]:
@@ -96,6 +97,13 @@ class WarmPool:
                 self._grow(group)
             await group.settled.wait()
         return ""
+
+    def keep(self, specs: Sequence[SandboxSpec]) -> None:
+        """Templates of these runs are the last to go, and the first among them the very last."""
+        self._kept = [key_of(spec) for spec in specs if not unfit(spec)]
+
+    def templates(self) -> list[Template]:
+        return [group.described() for group in self._groups.values()]
 
     async def _wait(self, group: Group) -> Slot | None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -161,13 +169,19 @@ class WarmPool:
                 self._grow_next()
 
     def _find_room(self, group: Group, wanted: int) -> bool:
-        """End slots of other templates, the least used first, until so many bytes more fit."""
-        for other in list(self._groups.values()):
-            if self._used() + wanted <= self._options.memory_bytes:
-                return True
-            for slot in list(other.slots.values()):
-                if other is not group and slot.state == "ready":
-                    self._end(slot)
+        """End slots of others, the least used first, until so many bytes more fit. Of what is to be kept one
+        slot stays, but for what comes before it."""
+        ranks = {key: rank for rank, key in enumerate(self._kept)}
+        own_rank = ranks.get(group.key, len(ranks))
+        for last_resort in (False, True):
+            for other in self._groups.values():
+                ready = [slot for slot in other.slots.values() if slot.state == "ready"]
+                spared = other.key in ranks and (not last_resort or ranks[other.key] < own_rank)
+                for slot in ready[1:] if spared else ready:
+                    if self._used() + wanted <= self._options.memory_bytes:
+                        return True
+                    if other is not group:
+                        self._end(slot)
         return self._used() + wanted <= self._options.memory_bytes
 
     def _used(self) -> int:
@@ -280,10 +294,6 @@ class WarmPool:
         """The supervisor is gone, and all slots with it."""
         for slot in list(self._slots.values()):
             self._drop(slot)
-
-    def status(self) -> "list[tuple[SandboxSpec, int, str]]":
-        """For each template: how many slots it has, and why its runs start cold, if they do."""
-        return [(group.template, len(group.slots), group.why_cold) for group in self._groups.values()]
 
 
 def _get_to_know(slot: Slot, message: control.Message) -> None:
