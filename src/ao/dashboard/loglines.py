@@ -23,7 +23,7 @@ class ShownLine:
     stream: str
     mark: str | None
     text: Markup
-    raw: str | None
+    raw: Markup | None
     """As it was printed, where that is not what is shown."""
     starts: str
     """For the first line of a later attempt: what to say above it."""
@@ -40,7 +40,7 @@ def shown_lines(lines: Sequence[LogLine], attempts: Sequence[Attempt]) -> list[S
             cause = causes.get(attempt)
             starts = f"Attempt {attempt} · after {cause}" if cause else f"Attempt {attempt}"
         text = _marked(line) if isinstance(line, LogMatch) else _styled(line.text)
-        raw = line.text if line.text != plain(line.text) or len(line.text) > FOLD_CHARACTERS else None
+        raw = _raw(line.text) if line.text != plain(line.text) or len(line.text) > FOLD_CHARACTERS else None
         shown.append(
             ShownLine(
                 id=f"L{line.seq}.{line.index}",
@@ -61,6 +61,11 @@ def causes_of(attempts: Sequence[Attempt]) -> dict[int, str]:
     return {
         attempt.number + 1: attempt.error.message.partition("\n")[0] for attempt in attempts if attempt.error
     }
+
+
+def _raw(text: str) -> Markup:
+    """For an attribute: HTML takes a carriage return for a line break unless it is written as a number."""
+    return Markup(str(escape(text)).replace("\r", "&#13;"))  # noqa: S704 - escaped
 
 
 def _styled(text: str) -> Markup:

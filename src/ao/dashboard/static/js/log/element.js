@@ -20,10 +20,11 @@ class AoLog extends HTMLElement {
     if (this.#view) return;
     this.#times = remembered("ao-log-times", TIMES, "clock");
     for (const [attempt, cause] of Object.entries(JSON.parse(this.dataset.attempts))) this.#causes.set(Number(attempt), cause);
-    const lines = [...this.querySelectorAll("li.line[id]")].map(lineOf);
-    this.#box = this.querySelector(".log-box");
+    const lines = [...this.querySelectorAll("li.line[id^=L]")].map(lineOf);
+    this.#box = this.querySelector(".log-last");
     this.#view = new LogView(this.#box, (element, line) => fillRow(element, line, this.#look(this.#view)), () => this.#moved());
-    this.#view.wrap = remembered("ao-log-wrap", ["on", "off"], "off") === "on";
+    const narrow = matchMedia("(max-width: 800px)").matches;
+    this.#view.wrap = remembered("ao-log-wrap", ["on", "off"], narrow ? "on" : "off") === "on";
     this.#add(lines);
     this.#search = new LogSearch(this.dataset.search, (found) => this.#matches(found));
     this.#tools();
@@ -47,6 +48,11 @@ class AoLog extends HTMLElement {
       );
     }
     this.#frame ??= requestAnimationFrame(() => this.#flush());
+  }
+
+  // The lines that are kept, oldest first.
+  get kept() {
+    return [...this.#view.lines.from(0)].filter((line) => !line.kind);
   }
 
   end() {
