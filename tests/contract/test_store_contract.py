@@ -7,6 +7,10 @@ class TestCreating(store_contract.Creating):
     pass
 
 
+class TestReading(store_contract.Reading):
+    pass
+
+
 class TestListing(store_contract.Listing):
     pass
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ao.dashboard.formats import SECOND, duration
-from ao.domain.outcome import OutcomeKind
-from ao.store.records import Attempt, Run
 
 MAX_ROWS = 500
 """More would freeze a browser; the page has a link to the next ones."""
@@ -79,53 +77,6 @@ class Picture:
 
 
 KINDS = ("delay", "queue", "bad", "ok", "run", "idle")
-
-
-def rows_of(run: Run, attempts: Sequence[Attempt], children: Sequence[tuple[int, Row]] = ()) -> list[Row]:
-    """The rows of a run: an attempt each, after what it waited for, and below it its `children` (with the
-    attempt's number), in their order."""
-    rows: list[Row] = []
-    free_us = run.created_us
-    for attempt in attempts:
-        rows.append(
-            Row(
-                f"Attempt {attempt.number}",
-                [*_waiting(free_us, attempt.due_us, attempt.started_us), _work(run, attempt)],
-                detail=attempt.sandbox,
-                error=attempt.error.message if attempt.error else "",
-            )
-        )
-        rows += [row for number, row in children if number == attempt.number]
-        free_us = attempt.finished_us or attempt.started_us
-    if not run.head.state.terminal and (not attempts or attempts[-1].finished_us is not None):
-        rows.append(Row(f"Attempt {len(attempts) + 1}", _waiting(free_us, run.due_us, None)))
-    return rows or [Row("Never started", [Span("idle", run.created_us, run.finished_us, "waited")])]
-
-
-def _waiting(free_us: int, due_us: int | None, started_us: int | None) -> list[Span]:
-    """The delay after a failure, and the time in the queue."""
-    spans = []
-    if due_us is not None and due_us > free_us:
-        spans.append(Span("delay", free_us, due_us, "delay before the retry"))
-        free_us = due_us
-    if started_us is None:
-        return spans or [Span("queue", free_us, None, "in the queue")]
-    if started_us > free_us:
-        spans.append(Span("queue", free_us, started_us, "in the queue"))
-    return spans
-
-
-def _work(run: Run, attempt: Attempt) -> Span:
-    if attempt.finished_us is None:
-        if run.head.state.terminal:
-            return Span("idle", attempt.started_us, run.finished_us, "unfinished")
-        return Span("run", attempt.started_us, None, "running")
-    if attempt.kind is OutcomeKind.COMPLETED:
-        return Span("ok", attempt.started_us, attempt.finished_us, "completed")
-    if attempt.kind in (None, OutcomeKind.LOST, OutcomeKind.CANCELLED):
-        word = "handed back" if attempt.kind is None else str(attempt.kind)
-        return Span("idle", attempt.started_us, attempt.finished_us, word)
-    return Span("bad", attempt.started_us, attempt.finished_us, "failed")
 
 
 @dataclass(slots=True)

@@ -104,6 +104,10 @@ class RunStore(Protocol):
 
     async def attempts(self, run_id: RunId) -> Sequence[Attempt]: ...
 
+    async def with_attempts(self, run_id: RunId) -> tuple[Run, Sequence[Attempt]]:
+        """Both, as they were at one instant; `NotFound`."""
+        ...
+
     async def events(self, run_id: RunId, after_seq: int, limit: int) -> Sequence[Event]:
         """Events with a seq above `after_seq`, in order."""
         ...

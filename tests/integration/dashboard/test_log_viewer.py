@@ -135,7 +135,7 @@ async def test_the_whole_log_is_searched_on_the_server(server: Served, visitor: 
 
 
 async def test_colours_long_lines_and_what_was_cut_are_seen(server: Served, visitor: Desk) -> None:
-    texts = [
+    texts: list[JsonValue] = [
         "\x1b[1;32mgreen\x1b[0m plain \x1b[38;2;10;20;30mrgb\x1b[0m",
         "10%\r100%",
         "y" * 5000,

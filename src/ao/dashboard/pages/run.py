@@ -12,10 +12,11 @@ from ao.dashboard.loglines import causes_of, shown_lines
 from ao.dashboard.navigation import Crumb
 from ao.dashboard.pages.asked import number, run_id_of, search_of, short
 from ao.dashboard.sentences import sentence
-from ao.dashboard.waterfall import MAX_ROWS, Picture, draw, rows_of
+from ao.dashboard.spans import rows_of, step_rows
+from ao.dashboard.waterfall import MAX_ROWS, draw
 from ao.domain.errors import InvalidInput, NotFound
 from ao.domain.run import RunState
-from ao.store.records import Attempt, Payload, Run
+from ao.store.records import Payload, Run
 from ao.wire.schemas import LogLine, LogMatches
 
 LAST_LINES = 500
@@ -58,11 +59,13 @@ class RunPages:
         ]
 
     async def run(self, visit: Visit) -> Response:
-        """Three reads: the run, its attempts, the end of its log. Live parts need no log."""
-        run = await self._services.runs.get(run_id_of(visit))
+        """Three reads: the run with its attempts, its steps, the end of its log. Live parts need no log."""
+        store = self._services.store
+        run, attempts = await store.runs.with_attempts(run_id_of(visit))
         only_parts = "ao-part" in visit.request.headers
         is_new = run.head.attempt == 0
-        attempts = [] if is_new else await self._services.store.runs.attempts(run.id)
+        limit = number(visit, "rows", MAX_ROWS)
+        steps = [] if is_new else await store.steps.list(run.id, limit + MAX_ROWS)
         log = Log() if is_new or only_parts else await self._log(visit, run)
         why = await self._services.runs.why_pending(run) if run.head.state is RunState.PENDING else None
         return self._frame.render(
@@ -74,7 +77,7 @@ class RunPages:
             run=run,
             attempts=attempts,
             sentence=sentence(run, attempts, why),
-            picture=self._picture(visit, run, attempts),
+            picture=draw(rows_of(run, attempts, step_rows(run, steps)), visit.now_us, limit),
             values=await self._values(run),
             log=log,
             lines=shown_lines(log.lines, attempts),
@@ -95,9 +98,6 @@ class RunPages:
         except InvalidInput as error:
             return Log(last, error=error.message)
         return Log(last, matches)
-
-    def _picture(self, visit: Visit, run: Run, attempts: Sequence[Attempt]) -> Picture:
-        return draw(rows_of(run, attempts), visit.now_us, number(visit, "rows", MAX_ROWS))
 
     async def _values(self, run: Run) -> list[Value]:
         values = [self._value("Input", run.input)]

@@ -158,23 +158,32 @@ RETURNING run_id, rank"""
 
 # --- reading ---------------------------------------------------------------------------------------
 
-_RUN = f"""
-SELECT {_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us, r.priority,
-  r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage,
+_RUN_COLUMNS = f"""{_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us,
+  r.priority, r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage,
   CASE WHEN h.state = 'paused' THEN h.due_us ELSE q.due_us END,
-  h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq
+  h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq"""
+
+_RUN_TABLES = """
 FROM run r
   JOIN run_head h ON h.run_id = r.run_id
   LEFT JOIN deployment d ON d.deployment_id = h.deployment_id
   LEFT JOIN run_outcome o ON o.run_id = r.run_id
   LEFT JOIN run_delayed q ON q.due_us = h.due_us AND q.run_id = r.run_id"""
 
+_RUN = f"SELECT {_RUN_COLUMNS} {_RUN_TABLES}"
+
 GET = _RUN + " WHERE r.run_id = :run_id"
 
-ATTEMPTS = """
-SELECT run_id, number, fence, worker_id, sandbox, started_us, finished_us, kind, error, exit_code,
-  max_rss_bytes, cpu_seconds, due_us
-FROM run_attempt WHERE run_id = :run_id ORDER BY number"""
+_ATTEMPT_COLUMNS = """a.run_id, a.number, a.fence, a.worker_id, a.sandbox, a.started_us, a.finished_us, a.kind,
+  a.error, a.exit_code, a.max_rss_bytes, a.cpu_seconds, a.due_us"""
+
+ATTEMPTS = f"SELECT {_ATTEMPT_COLUMNS} FROM run_attempt a WHERE a.run_id = :run_id ORDER BY a.number"
+
+GET_WITH_ATTEMPTS = f"""
+SELECT {_ATTEMPT_COLUMNS}, {_RUN_COLUMNS} {_RUN_TABLES}
+  LEFT JOIN run_attempt a ON a.run_id = r.run_id
+WHERE r.run_id = :run_id ORDER BY a.number"""
+ATTEMPT_WIDTH = 13
 
 EVENTS = """
 SELECT seq, kind, at_us, data FROM run_event

@@ -94,7 +94,7 @@ class SqlRunStore:
     async def get(self, run_id: RunId) -> Run:
         row = await self._engine.read(lambda tx: tx.one(sql.GET, {"run_id": run_id}), small=True)
         if row is None:
-            raise NotFound(f"There is no run {run_id}.", hint="`ao runs` lists them.")
+            raise _unknown(run_id)
         return sql.run_from(row)
 
     async def list(self, where: RunFilter, limit: int) -> Sequence[Run]:
@@ -104,10 +104,21 @@ class SqlRunStore:
         rows = await self._engine.read(lambda tx: tx.all(sql.ATTEMPTS, {"run_id": run_id}))
         return [sql.attempt_from(row) for row in rows]
 
+    async def with_attempts(self, run_id: RunId) -> tuple[Run, Sequence[Attempt]]:
+        rows = await self._engine.read(lambda tx: tx.all(sql.GET_WITH_ATTEMPTS, {"run_id": run_id}))
+        if not rows:
+            raise _unknown(run_id)
+        run = sql.run_from(rows[0][sql.ATTEMPT_WIDTH :])
+        return run, [sql.attempt_from(row) for row in rows if row[0] is not None]
+
     async def events(self, run_id: RunId, after_seq: int, limit: int) -> Sequence[Event]:
         params = {"run_id": run_id, "after_seq": after_seq, "limit": limit}
         rows = await self._engine.read(lambda tx: tx.all(sql.EVENTS, params))
         return [Event(seq, EventKind(kind), at_us, json.loads(data)) for seq, kind, at_us, data in rows]
+
+
+def _unknown(run_id: RunId) -> NotFound:
+    return NotFound(f"There is no run {run_id}.", hint="`ao runs` lists them.")
 
 
 def create_run(tx: Tx, run: NewRun) -> Created:

@@ -8,7 +8,7 @@ Give pytest a fixture `harness` that yields a `Harness` over a fresh database, a
 from ao.testing.store_contract.attempts import Attempts, Cancelling, Fences, HandingBack
 from ao.testing.store_contract.auditing import Auditing
 from ao.testing.store_contract.claiming import Claiming, Delays
-from ao.testing.store_contract.creating import Creating, Listing
+from ao.testing.store_contract.creating import Creating, Listing, Reading
 from ao.testing.store_contract.deploying import Deploying, Pointers
 from ao.testing.store_contract.harness import Harness
 from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists, Tallies
@@ -39,6 +39,7 @@ __all__ = [
     "Overviews",
     "Pausing",
     "Pointers",
+    "Reading",
     "RunLists",
     "Schedules",
     "Secrets",

@@ -148,6 +148,8 @@ class Delays:
         assert again.last_error == "ValueError: no"
         attempts = await harness.store.runs.attempts(claim.run_id)
         assert [attempt.due_us for attempt in attempts] == [None, finished.due_us]
+        again_run = await harness.store.runs.get(claim.run_id)
+        assert await harness.store.runs.with_attempts(claim.run_id) == (again_run, attempts)
 
     async def test_promotion_is_bounded_and_in_order(self, harness: Harness) -> None:
         await harness.deploy()

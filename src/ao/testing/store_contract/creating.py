@@ -84,6 +84,17 @@ class Creating:
         assert len(await harness.store.runs.list(RunFilter(), 100)) == 21
 
 
+class Reading:
+    async def test_a_run_that_has_not_started_has_no_attempts(self, harness: Harness) -> None:
+        run_id = await harness.submit()
+        run = await harness.store.runs.get(run_id)
+        assert await harness.store.runs.with_attempts(run_id) == (run, [])
+
+    async def test_a_run_that_does_not_exist_is_not_found(self, harness: Harness) -> None:
+        with pytest.raises(NotFound):
+            await harness.store.runs.with_attempts(new_run_id())
+
+
 class Listing:
     async def test_pages_are_complete_newest_first_and_without_repeats(self, harness: Harness) -> None:
         made = [await harness.submit() for _ in range(11)]

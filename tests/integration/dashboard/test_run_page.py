@@ -1,0 +1,183 @@
+"""The page of a run, without a browser: what it says in each state, and what it costs."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+from tests.served import Served, served
+from tests.visitor import Visitor, visitor
+
+from ao.domain.run import RunState
+from ao.store.sql.sqlite import SqliteTx
+
+AGENT = r"""
+import sys, time
+from ao_runner import span, step
+
+@step
+def fetch(name):
+    return name.upper()
+
+def work(task):
+    print("started", flush=True)
+    if task.get("steps"):
+        with span("gather"):
+            fetch("one")
+            fetch("two")
+    if task.get("wait"):
+        time.sleep(task["wait"])
+    if task.get("fail"):
+        fields = {}
+        fields[task["fail"]]
+    return {"answer": task.get("answer", 42)}
+"""
+TOML = """
+entrypoint = "agent:work"
+retries = { max_retries = 1, initial_delay = 0.05, jitter = false }
+[input_schema]
+type = "object"
+properties = { answer = { type = "integer" }, fail = { type = "string" } }
+"""
+MOST_QUERIES = 3
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path, worker=True) as running:
+        await running.local.deploy("support", {"agent.py": AGENT}, toml=TOML)
+        yield running
+
+
+@pytest.fixture
+async def browser(server: Served) -> AsyncIterator[Visitor]:
+    async with visitor(server) as new:
+        await new.log_in()
+        yield new
+
+
+def verdict(page: str) -> str:
+    """The status sentence, as text."""
+    found = re.search(r'class="verdict".*?<p[^>]*>(.*?)</p>', page, re.DOTALL)
+    assert found is not None
+    return re.sub(r"<[^>]+>", "", found[1]).replace("&#39;", "'")
+
+
+async def test_a_failed_run_says_why_where_and_after_how_many_attempts(
+    server: Served, browser: Visitor
+) -> None:
+    run = await server.local.run("support", {"fail": "q"})
+    page = await browser.page(f"/runs/{run.id}")
+    assert re.fullmatch(r"Failed after 2 attempts, .+: KeyError: 'q' in agent.py:19", verdict(page))
+    assert "File &#34;agent.py&#34;, line 19" in page
+    assert "Attempt 2 · after KeyError" in page
+    assert page.count('class="span depth-0"') == 2
+    assert "ao logs" in page
+
+
+async def test_a_completed_run_shows_input_output_and_steps(server: Served, browser: Visitor) -> None:
+    run = await server.local.run("support", {"answer": 7, "steps": True})
+    page = await browser.page(f"/runs/{run.id}")
+    assert verdict(page).startswith("Completed in")
+    assert "&#34;answer&#34;: 7" in page
+    names = re.findall(r'class="span depth-(\d)">\s*<span class="name" title="([^"]+)"', page)
+    assert names == [("0", "Attempt 1"), ("1", "gather"), ("2", "fetch"), ("2", "fetch")]
+    for name in ("input", "output"):
+        answer = await browser.http.get(f"/ui/runs/{run.id}/{name}.json")
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.json()["answer"] == 7
+
+
+async def test_a_run_that_waits_says_what_for(tmp_path: Path) -> None:
+    async with served(tmp_path) as server, visitor(server) as browser:
+        await browser.log_in()
+        await server.local.deploy("support", {"agent.py": AGENT}, toml=TOML)
+        run_id = await server.local.submit("support", {})
+        page = await browser.page(f"/runs/{run_id}")
+        assert verdict(page) == "Waiting: no worker is connected; it starts as soon as one is"
+        assert "the live version when it starts" in page
+
+
+async def test_no_state_costs_more_than_three_queries(
+    server: Served, browser: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs: list[JsonValue] = [{"fail": "q"}, {"steps": True}]
+    ended = [(await server.local.run("support", input)).id for input in inputs]
+    going = await server.local.submit("support", {"wait": 60})
+    await server.local.until_state(going, RunState.RUNNING)
+    counted: list[str] = []
+    read = SqliteTx.all
+
+    def counting(tx: SqliteTx, sql: str, params: dict[str, object]) -> object:
+        if "run_id" in params:  # not what the worker and the loops ask meanwhile
+            counted.append(sql)
+        return read(tx, sql, params)
+
+    for run_id in (*ended, going):
+        await browser.page(f"/runs/{run_id}")  # the session is remembered from here on
+        counted.clear()
+        monkeypatch.setattr(SqliteTx, "all", counting)
+        await browser.page(f"/runs/{run_id}")
+        monkeypatch.setattr(SqliteTx, "all", read)
+        assert 0 < len(counted) <= MOST_QUERIES, counted
+    await server.json("POST", f"/v1/runs/{going}/cancel")
+
+
+async def test_a_run_is_cancelled_with_its_command_beside_the_button(server: Served, browser: Visitor) -> None:
+    run_id = await server.local.submit("support", {"wait": 60})
+    await server.local.until_state(run_id, RunState.RUNNING)
+    page = await browser.page(f"/runs/{run_id}")
+    assert f"ao cancel {run_id}" in page
+    answer = await browser.send(page, "/cancel")
+    assert answer.headers["location"] == f"/ui/runs/{run_id}"
+    assert (await server.local.result(run_id)).head.state is RunState.CANCELLED
+    assert verdict(await browser.page(f"/runs/{run_id}")).startswith("Cancelled after")
+
+
+async def test_running_again_takes_an_edited_input_and_keeps_the_line(server: Served, browser: Visitor) -> None:
+    run = await server.local.run("support", {"answer": 1})
+    form = await browser.page(f"/runs/{run.id}/again")
+    answer = await browser.send(
+        form, f'action="/ui/runs/{run.id}/again', {"input": '{"answer": 2}', "version": "same"}
+    )
+    again = await server.local.result(answer.headers["location"].rpartition("/")[2])  # type: ignore[arg-type]
+    assert await server.local.output(again) == {"answer": 2}
+    assert (again.lineage, again.pinned, again.version) == (run.id, True, 1)
+    assert run.id in await browser.page(f"/runs/{again.id}")
+
+
+@pytest.mark.parametrize(
+    ("input", "said"),
+    [
+        ('{"answer": "two"}', r"<code>input.answer</code> .*is not of type"),
+        ('{"answer": ', r"<code>input</code> is not JSON: Expecting value at line 1, column 12"),
+        ("NaN", r"<code>input</code> is not JSON: NaN"),
+    ],
+)
+async def test_an_input_that_is_refused_stays_in_the_form_with_the_reason(
+    server: Served, browser: Visitor, input: str, said: str
+) -> None:
+    run = await server.local.run("support", {"answer": 1})
+    form = await browser.page(f"/runs/{run.id}/again")
+    answer = await browser.send(form, f'action="/ui/runs/{run.id}/again', {"input": input})
+    assert answer.status_code == 422
+    assert re.search(said, answer.text)
+    assert 'aria-invalid="true"' in answer.text
+
+
+async def test_a_viewer_sees_but_does_not_act(server: Served) -> None:
+    run_id = await server.local.submit("support", {"wait": 60})
+    async with visitor(server) as browser:
+        await browser.log_in(await server.key_of("viewer"))
+        page = await browser.page(f"/runs/{run_id}")
+        assert "Run again" not in page
+        assert "Cancel the run" not in page
+        await browser.page(f"/runs/{run_id}/again", status=403)
+        assert (await browser.http.get(f"/ui/runs/{run_id}/log.txt")).status_code == 200
+    await server.json("POST", f"/v1/runs/{run_id}/cancel")
+
+
+async def test_what_is_no_run_is_not_found(browser: Visitor) -> None:
+    for run_id in ("nothing", "01936f2e-9c4b-7d3a-8f00-0123456789ab"):
+        await browser.page(f"/runs/{run_id}", status=404)
