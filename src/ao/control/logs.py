@@ -64,14 +64,15 @@ class Logs:
         found: list[LogLine] = []
         size = 0
         while len(found) < count and size < MAX_CHARACTERS:
-            events = await self._store.logs.backward(run_id, before, count, MAX_CHARACTERS - size)
+            room = MAX_CHARACTERS - size
+            events, more = await self._store.logs.backward(run_id, before, count, room)
             for event in events:
                 if event.seq <= after or len(found) >= count:
                     return found[:count][::-1]
                 lines = log_lines(event.seq, event.data)
                 found += reversed(lines)
                 size += _size(lines)
-            if not events:
+            if not more:
                 break
             before = events[-1].seq
         return found[:count][::-1]

@@ -122,9 +122,9 @@ class LogStore(Protocol):
 
     async def backward(
         self, run_id: RunId, before_seq: int, limit: int, max_characters: int
-    ) -> Sequence[Event]:
+    ) -> tuple[Sequence[Event], bool]:
         """The latest below `before_seq`, latest first: one at least, then as long as their JSON is not larger
-        than `max_characters` in all."""
+        than `max_characters` in all; and whether there may be earlier ones."""
         ...
 
 

@@ -1,16 +1,15 @@
 """What a page asks of the database, with a hundred thousand runs in it: never more than three statements."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
-import structlog
 from tests.served import Served, served
+from tests.statements import count_statements
 from tests.visitor import visitor
 
 from ao.store.insights import SCAN, RunQuery
-from ao.store.sql.engine import Engine, Params, Row, Tx
 from ao.store.sql.store import SqlStore
 from ao.testing.many_runs import AGENTS, VERSIONS, fill
 
@@ -34,50 +33,6 @@ PAGES = (
     "/runs?q=nothing+has+this",
     "/schedules",
 )
-
-
-class CountingTx:
-    """A transaction that remembers its statements."""
-
-    def __init__(self, tx: Tx, statements: list[str]) -> None:
-        self._tx = tx
-        self._statements = statements
-
-    @property
-    def now_us(self) -> int:
-        return self._tx.now_us
-
-    def run(self, sql: str, params: Params) -> int:
-        self._statements.append(sql)
-        return self._tx.run(sql, params)
-
-    def many(self, sql: str, rows: Sequence[Params]) -> int:
-        self._statements.append(sql)
-        return self._tx.many(sql, rows)
-
-    def one(self, sql: str, params: Params) -> Row | None:
-        self._statements.append(sql)
-        return self._tx.one(sql, params)
-
-    def all(self, sql: str, params: Params) -> Sequence[Row]:
-        self._statements.append(sql)
-        return self._tx.all(sql, params)
-
-
-def count_statements(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The list that every later statement of a request is added to; the server's own loops are not asked."""
-    statements: list[str] = []
-    for name in ("read", "write"):
-        original = getattr(engine, name)
-
-        async def counted(fn: Callable[[Tx], T], *, original: Any = original, **more: Any) -> T:
-            is_request = "request_id" in structlog.contextvars.get_contextvars()
-            counting = (lambda tx: fn(CountingTx(tx, statements))) if is_request else fn
-            result: T = await original(counting, **more)
-            return result
-
-        monkeypatch.setattr(engine, name, counted)
-    return statements
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -22,16 +22,19 @@ class Logs:
 
     async def test_backward_has_the_latest_first(self, harness: Harness) -> None:
         run_id = await _printed(harness, 10)
-        last = await harness.store.logs.backward(run_id, AFTER_ALL, 2, ENOUGH)
-        earlier = await harness.store.logs.backward(run_id, last[-1].seq, 2, ENOUGH)
+        last, more = await harness.store.logs.backward(run_id, AFTER_ALL, 2, ENOUGH)
+        earlier, _ = await harness.store.logs.backward(run_id, last[-1].seq, 2, ENOUGH)
+        assert more
         assert [event.seq for event in (*last, *earlier)] == [12, 11, 10, 9]
 
     async def test_backward_is_bounded_in_size_too(self, harness: Harness) -> None:
         run_id = await _printed(harness, 10)
-        whole = await harness.store.logs.backward(run_id, AFTER_ALL, 10, ENOUGH)
+        whole, more = await harness.store.logs.backward(run_id, AFTER_ALL, 11, ENOUGH)
+        assert not more
         one = len('{"attempt":1,"stream":"stdout","lines":[[1000,"line 0"]]}')
         for size, seqs in ((0, [12]), (one, [12]), (2 * one, [12, 11]), (3 * one - 1, [12, 11])):
-            part = await harness.store.logs.backward(run_id, AFTER_ALL, 10, size)
+            part, more = await harness.store.logs.backward(run_id, AFTER_ALL, 11, size)
+            assert more
             assert [event.seq for event in part] == seqs
             assert part == whole[: len(part)]
 
@@ -43,7 +46,7 @@ class Logs:
             "log"
         ]
         assert await harness.store.logs.forward(other, 0, 0, 100) == []
-        assert await harness.store.logs.backward(other, AFTER_ALL, 100, ENOUGH) == []
+        assert await harness.store.logs.backward(other, AFTER_ALL, 100, ENOUGH) == ([], False)
 
 
 async def _printed(harness: Harness, lines: int) -> RunId:
