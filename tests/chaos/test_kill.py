@@ -26,6 +26,7 @@ from ao.domain.run import TERMINAL, RunState
 AGENT = Path(__file__).parent / "agent"
 SETTINGS = {
     "AO_SLOTS": "8",
+    "AO_WARM": "on",
     "AO_LEASE_SECONDS": "2",
     "AO_HEARTBEAT_SECONDS": "0.4",
     "AO_SWEEP_SECONDS": "0.2",

@@ -12,7 +12,8 @@ import time
 def work(task: dict[str, int]) -> dict[str, int]:
     number, attempt = task["number"], os.environ["AO_ATTEMPT"]
     print(f"start {number}")
-    subprocess.Popen(["sleep", "300"], start_new_session=True)  # must not outlive the attempt
+    if number % 3 == 0:
+        subprocess.Popen(["sleep", "300"], start_new_session=True)  # must not outlive the attempt
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as signs:
         until = time.monotonic() + task["milliseconds"] / 1000
         while True:
