@@ -110,7 +110,9 @@ def _become_run(
     try:
         control.detach()
         os.setsid()
-        for number, fd in enumerate(fds, 1):
+        # Not the one that earlier runs had: its flags are the file's, not the process's.
+        fds.insert(0, os.open(os.devnull, os.O_RDONLY))
+        for number, fd in enumerate(fds):
             os.dup2(fd, number, inheritable=number < main.RUNNER_FD)
             os.close(fd)
         sock = _socket.socket(fileno=main.RUNNER_FD)

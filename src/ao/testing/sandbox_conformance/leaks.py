@@ -110,6 +110,88 @@ PLANTS = {
         def plant(): atexit.register(print, "left", flush=True)
         def look(): return []
         """,
+    "interpreter": """
+        import decimal, gc, locale, sys, time, warnings
+        def state():
+            return [sys.getrecursionlimit(), gc.isenabled(), gc.get_threshold(), sys.gettrace() is None,
+                    len(warnings.filters), time.tzname, decimal.getcontext().prec, sys.getswitchinterval(),
+                    locale.setlocale(locale.LC_ALL), sys.flags.dev_mode, sys.get_int_max_str_digits()
+                    if hasattr(sys, "get_int_max_str_digits") else 0]
+        FIRST = state()
+        def plant():
+            os.environ["TZ"] = "Pacific/Auckland"
+            time.tzset()
+            sys.setrecursionlimit(50_000), gc.disable(), gc.set_threshold(7), warnings.simplefilter("error")
+            sys.settrace(lambda *_: None), sys.setswitchinterval(1), locale.setlocale(locale.LC_ALL, "C")
+            decimal.getcontext().prec = 3
+        def look(): return [] if state() == FIRST else [str(FIRST), str(state())]
+        """,
+    "patches of the runner": """
+        import builtins, json, sys
+        def plant():
+            for name in ("results", "protocol", "task", "call", "main"):
+                module = sys.modules["ao_runner." + name]
+                for key in list(vars(module)):
+                    if not key.startswith("__"): setattr(module, key, None)
+            builtins.len = json.loads = json.dumps = None
+            print("left", end="")
+            sys.stdout.flush()
+            os._exit(0)
+        def look(): return ["left"] if len is None or json.loads is None else []
+        """,
+    "signal mask": """
+        import signal
+        SIGNALS = {signal.SIGUSR1, signal.SIGTERM, signal.SIGCHLD}
+        def plant():
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            signal.setitimer(signal.ITIMER_REAL, 600)
+        def look():
+            left = signal.pthread_sigmask(signal.SIG_BLOCK, []) & SIGNALS
+            return [str(each) for each in left | signal.sigpending()] + ["timer"] * bool(signal.getitimer(0)[0])
+        """,
+    "abstract sockets": """
+        import socket
+        HELD = []
+        def plant():
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                sock = socket.socket(socket.AF_UNIX, kind)
+                sock.bind(b"\\0left%d" % kind)
+                HELD.append(sock)
+            HELD[0].sendto(b"left", b"\\0left%d" % socket.SOCK_DGRAM)
+            HELD[1].listen()
+        def look():
+            found = []
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) if OWN_PROCESSES else ():
+                with socket.socket(socket.AF_UNIX, kind) as sock:
+                    try: sock.connect(b"\\0left%d" % kind)
+                    except OSError: continue
+                found.append(str(kind))
+            return found
+        """,
+    "siblings": """
+        import ctypes, time
+        CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+        CLONE_PARENT, SIGCHLD = 0x8000, 17
+        def plant():
+            if ctypes.CDLL(None).syscall(CLONE, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0:
+                for fd in range(4): os.close(fd)
+                time.sleep(600)
+                os._exit(0)
+        def look():
+            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+            return [pid for pid in pids if OWN_PROCESSES and pid not in (1, os.getpid())]
+        """,
+    "message queues": """
+        import ctypes
+        libc = ctypes.CDLL(None)
+        def plant(): libc.mq_open(b"/left", os.O_CREAT | os.O_RDWR, 0o600, None)
+        def look(): return ["left"] if OWN_PROCESSES and libc.mq_open(b"/left", os.O_RDWR) >= 0 else []
+        """,
+    "flags of standard input": """
+        def plant(): os.set_blocking(0, False)
+        def look(): return ["left"] if not os.get_blocking(0) else []
+        """,
     "memory": """
         KEPT = []
         def plant(): KEPT.append(bytearray(os.urandom(1 << 20) * 50))
@@ -179,18 +261,28 @@ async def test_what_an_import_prints_is_in_every_run(rig: Rig) -> None:
 async def test_a_run_that_ends_badly_does_not_spoil_the_next(rig: Rig) -> None:
     spec = rig.spec(
         """
-        import os, signal, sys
+        import ctypes, os, signal, sys, time
         def main(how):
             if how == "raise": raise ValueError("bad")
             if how == "exit": sys.exit(3)
             if how == "kill": os.kill(os.getpid(), signal.SIGKILL)
             if how == "all": os.kill(-1, signal.SIGKILL)
             if how == "group": os.killpg(0, signal.SIGKILL)
+            if how == "crash": ctypes.string_at(0)
+            if how == "silent": os.closerange(0, 256), os._exit(0)
+            if how == "crowd":
+                try:
+                    while True: os.fork() or time.sleep(600)
+                except OSError: os._exit(1)
+            if how == "first":
+                for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM): os.kill(1, number)
             return "good"
         """
     )
-    for how in ("raise", "exit", "kill", "group", *(("all",) if rig.level == "namespaces" else ())):
-        assert (await again(rig, spec, f'"{how}"')).messages[-1]["type"] != "result" or how == "all"
+    ways = ["raise", "exit", "kill", "group", "crash", "silent", "crowd"]
+    for how in (*ways, *(("all", "first") if rig.level == "namespaces" else ())):
+        said = [message["type"] for message in (await again(rig, spec, f'"{how}"')).messages]
+        assert "result" not in said or how in ("all", "first")
         assert (await again(rig, spec, '"none"')).result == "good"
 
 
