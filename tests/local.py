@@ -23,7 +23,7 @@ from ao.wire.schemas import RunCreate
 from ao.wiring import Platform, open_platform
 
 ACTOR = "key:test"
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 HINT_SECONDS = 1.0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 READY_SECONDS = 60.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 90.0
 
 
 class Up:
@@ -115,7 +115,7 @@ def processes_mentioning(text: str) -> dict[int, str]:
 
 
 def until(
-    condition: Callable[[], object], seconds: float = 30.0, tell: Callable[[], object] = lambda: ""
+    condition: Callable[[], object], seconds: float = 90.0, tell: Callable[[], object] = lambda: ""
 ) -> None:
     """Wait until `condition()` is true; AssertionError with `tell()` when it is not in time."""
     deadline = time.monotonic() + seconds

@@ -80,7 +80,7 @@ async def frames(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, str, Any
             fields = {}
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60.0) -> None:
     """Wait until the condition holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - what is waited for has no event

@@ -146,7 +146,7 @@ def test_ctrl_c_is_130_and_says_that_the_run_goes_on(ao: Ao) -> None:
     while "hello from echo" not in seen:
         seen += process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=90)
     assert process.returncode == 130
     assert "goes on" in rest
     run_id = seen.split()[1]
@@ -160,7 +160,7 @@ def test_closed_pipe_is_quiet(ao: Ao) -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == ""
-    process.wait(timeout=30)
+    process.wait(timeout=90)
     process.stderr.close()
     assert process.stdin is not None
     process.stdin.close()

@@ -20,7 +20,7 @@ def test_prints_where_everything_is_and_stops_on_ctrl_c(alone: Ao) -> None:
     for word in (str(alone.home), "ao.db", "sandbox", "http://127.0.0.1:"):
         assert word in seen
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=90)
     assert process.returncode == 0
     assert not (alone.home / "server.json").exists()
 

@@ -173,7 +173,7 @@ def torment(home: Path, settings: Mapping[str, str], total: int) -> None:
         up.stop()
         signs.close()
     signs.check_no_overlap(tally)
-    until(lambda: not processes_mentioning(str(home)), 15, lambda: processes_mentioning(str(home)))
+    until(lambda: not processes_mentioning(str(home)), 60, lambda: processes_mentioning(str(home)))
     left = [path for path in (home / "sandboxes").iterdir() if path.name not in KEPT]
     left += [path for name in ("work", "uploads") for path in (home / name).iterdir()]
     assert left == []

@@ -21,7 +21,7 @@ from ao.sandbox.process import ProcessExecutor
 from ao.testing.sandbox_conformance.rig import Rig, finish, line
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes need Linux")
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 90.0
 LEVELS = [Level.NAMESPACES, Level.LANDLOCK]
 TREE = """
     import os, time

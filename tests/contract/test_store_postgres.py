@@ -74,7 +74,7 @@ class TestConnections:
     async def test_a_deadlock_is_tried_again(self, engine: PostgresEngine) -> None:
         insert = "INSERT INTO meta (key, value) VALUES ('a', ''), ('b', '')"
         await engine.write(lambda tx: tx.run(insert, {}))
-        both = threading.Barrier(2, timeout=10)
+        both = threading.Barrier(2, timeout=60)
         tries: list[str] = []
 
         def crossing(first: str, second: str) -> Callable[[Tx], None]:

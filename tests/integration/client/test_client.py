@@ -81,7 +81,7 @@ async def test_the_async_client_deploys_runs_and_gets_the_result(
     lines = [line.text async for line in deployment.log()]
     assert any(", release " in line for line in lines)
     run = await client.run("echo", [1, "zwei", None])
-    assert await run.result(timeout=30) == [1, "zwei", None]
+    assert await run.result(timeout=90) == [1, "zwei", None]
     assert [agent.name for agent in await client.agents()] == ["echo"]
     assert (await client.deployments("echo")).items[0].live
 
@@ -119,7 +119,7 @@ async def test_patience_that_ends_does_not_end_the_run(api: Served, client: "ao.
     assert not run.done
     await run.cancel()
     with pytest.raises(RunFailed, match="cancelled"):
-        await run.result(timeout=30)
+        await run.result(timeout=90)
 
 
 async def test_errors_arrive_as_the_classes_that_the_server_raised(api: Served, sync: "ao.Client") -> None:
@@ -187,7 +187,7 @@ async def test_secrets_and_rollback_through_the_client(api: Served, client: "ao.
     assert not diff.same
     assert (await client.rollback("echo", reason="test")).move.to == 1
     run = await client.run("echo")
-    assert await run.result(timeout=30) == "one"
+    assert await run.result(timeout=90) == "one"
     assert (await client.status()).workers[0].alive
     assert (await client.history("echo"))[0].reason == "test"
     assert await client.schedules() == []

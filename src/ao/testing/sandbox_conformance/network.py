@@ -13,7 +13,7 @@ from ao.testing.sandbox_conformance.rig import Rig
 CONNECT = """
     import socket
     def main(where):
-        try: socket.create_connection(tuple(where), timeout=2).close()
+        try: socket.create_connection(tuple(where), timeout=10).close()
         except OSError as error: return [type(error).__name__, error.errno]
         return "connected"
     """
@@ -23,7 +23,7 @@ FETCH = """
         # Loopback is what these tests serve; the proxy must be asked for it, too.
         del os.environ["NO_PROXY"], os.environ["no_proxy"]
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 return [answer.status, answer.read().decode()]
         except urllib.error.HTTPError as error: return [error.code, error.read().decode()]
     """
@@ -77,7 +77,7 @@ async def test_the_metadata_address_is_out_of_reach(rig: Rig) -> None:
 async def test_a_refused_connection_says_how_to_allow_it(rig: Rig) -> None:
     source = """
         import urllib.request
-        def main(): urllib.request.urlopen("http://example.com", timeout=2)
+        def main(): urllib.request.urlopen("http://example.com", timeout=10)
         """
     error = (await rig.run(source)).error
     assert "[sandbox] network" in str(error["hint"])

@@ -22,7 +22,7 @@ from ao.sandbox import (
     SandboxSpec,
 )
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 90.0
 SMALL = Limits(memory_bytes=256 << 20, processes=64, open_files=128, disk_bytes=16 << 20, tmp_bytes=16 << 20)
 
 _numbers = itertools.count()
