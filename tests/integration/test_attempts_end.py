@@ -51,7 +51,7 @@ async def test_a_timeout_that_the_supervisor_does_not_hear_costs_one_attempt(
     ao: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempt, "STOP_SECONDS", 0.3)
-    await ao.deploy("late", {"agent.py": SLEEPS_ONCE}, toml=f'{FUNCTION}\ntimeout = "1s"\nretries = 0')
+    await ao.deploy("late", {"agent.py": SLEEPS_ONCE}, toml=f'{FUNCTION}\ntimeout = "6s"\nretries = 0')
     run_id = await ao.submit("late")
     await ao.until_line(run_id, "on")
     os.kill(ao.supervisors()[0], signal.SIGSTOP)

@@ -203,9 +203,9 @@ def work(seconds):
 
 
 async def test_a_sleep_frees_the_slot_and_goes_on_when_it_is_over(ao: Local) -> None:
-    await ao.deploy("sleeps", {"agent.py": SLEEPS}, toml=f"run_timeout = 1\n{FUNCTION}")
+    await ao.deploy("sleeps", {"agent.py": SLEEPS}, toml=f"run_timeout = 5\n{FUNCTION}")
     await ao.deploy("echo", {"agent.py": "def work(task): return task"}, toml=FUNCTION)
-    run_id = await ao.submit("sleeps", 3)
+    run_id = await ao.submit("sleeps", 6)
     run = await ao.until_state(run_id, RunState.PENDING, attempt=1)
     why = await ao.platform.services.runs.why_pending(run)
     assert why is not None
@@ -216,7 +216,7 @@ async def test_a_sleep_frees_the_slot_and_goes_on_when_it_is_over(ao: Local) -> 
     assert (await ao.lines(run_id)).count("before") == 1
     assert run.started_us is not None
     assert run.finished_us is not None
-    assert run.finished_us - run.started_us >= 3_000_000
+    assert run.finished_us - run.started_us >= 6_000_000
     reasons = [event.data["reason"] for event in await ao.events(run_id) if event.kind is EventKind.STATE]
     assert reasons == ["created", "claimed", "sleeping", "claimed", "completed"]
 
