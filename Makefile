@@ -8,7 +8,7 @@ RUN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: demo test check bench bench-peers docs generate env clean help
+.PHONY: demo test check bench bench-peers screenshots docs generate env clean help
 
 help: ## What each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ bench: env ## Throughput and latency next to the limits of this machine
 
 bench-peers: env ## The same work on other platforms, in throw-away environments
 	@$(RUN)/python -m benchmarks.peers $(ARGS)
+
+screenshots: env ## Pictures of every page of the dashboard, into docs/images
+	@$(RUN)/python scripts/screenshots.py $(ARGS)
 
 docs: env ## Serve the documentation on a local port
 	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs serve

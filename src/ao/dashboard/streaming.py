@@ -19,6 +19,7 @@ from ao.server.replies import encode
 from ao.server.run_events import RunEvents
 from ao.server.stream import Stream, Write, frame, idle_seconds
 from ao.server.views import event_view
+from ao.store.records import Run
 
 MAX_RUNS = 100
 BEAT_SECONDS = 10.0
@@ -47,10 +48,13 @@ def followed(texts: Sequence[str]) -> list[Followed]:
 
 class RunsStream(Stream):
     """Frames: `run` (an event; its id is RUN.SEQ), `end` (a run has ended and was told completely), `gone`
-    (there is no such run), `beat`."""
+    (there is no such run for this visitor, whose key is for the agents of `scope`, or for all), `beat`."""
 
-    def __init__(self, runs: Runs, wanted: Sequence[Followed], bus: Bus, closing: Closing) -> None:
+    def __init__(
+        self, runs: Runs, wanted: Sequence[Followed], scope: Sequence[str], bus: Bus, closing: Closing
+    ) -> None:
         super().__init__(closing)
+        self._scope = scope
         self._runs = runs
         self._wanted = wanted
         self._bus = bus
@@ -77,11 +81,18 @@ class RunsStream(Stream):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self, wanted: Followed, ready: "asyncio.Queue[bytes]") -> None:
-        run_id, after = wanted.run_id, wanted.after
+    async def _seen(self, run_id: RunId) -> Run | None:
+        """The run, if there is one and the visitor's key is for its agent."""
         try:
             run = await self._runs.get(run_id)
         except NotFound:
+            return None
+        return run if not self._scope or run.agent in self._scope else None
+
+    async def _follow(self, wanted: Followed, ready: "asyncio.Queue[bytes]") -> None:
+        run_id, after = wanted.run_id, wanted.after
+        run = await self._seen(run_id)
+        if run is None:
             await ready.put(frame("gone", None, run_id.encode()))
             return
 
@@ -112,4 +123,4 @@ class StreamPages:
     async def stream(self, visit: Visit) -> Stream:
         services = self._frame.services
         wanted = followed(visit.request.query_params.getlist("run"))
-        return RunsStream(services.runs, wanted, services.bus, services.closing)
+        return RunsStream(services.runs, wanted, visit.scope, services.bus, services.closing)

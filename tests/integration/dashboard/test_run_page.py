@@ -176,3 +176,36 @@ async def test_a_viewer_sees_but_does_not_act(server: Served) -> None:
 async def test_what_is_no_run_is_not_found(browser: Visitor) -> None:
     for run_id in ("nothing", "01936f2e-9c4b-7d3a-8f00-0123456789ab"):
         await browser.page(f"/runs/{run_id}", status=404)
+
+
+async def test_a_stream_tells_nothing_of_the_runs_of_other_agents(server: Served) -> None:
+    run = await server.local.run("support", {})
+    key = await server.key_of("viewer", ["another"])
+    async with visitor(server) as browser:
+        await browser.log_in(key)
+        async with browser.http.stream("GET", f"/ui/stream?run={run.id}.0") as answer:
+            told = [line async for line in _until_over(answer.aiter_lines())]
+    assert told[-1] == f"data: {run.id}"
+    assert "event: gone" in told
+    assert "event: run" not in told
+
+
+async def test_a_stream_has_what_follows_and_then_says_that_the_run_is_over(
+    server: Served, browser: Visitor
+) -> None:
+    run = await server.local.run("support", {})
+    async with browser.http.stream("GET", f"/ui/stream?run={run.id}.2") as answer:
+        told = [line async for line in _until_over(answer.aiter_lines())]
+    ids = [line.removeprefix("id: ") for line in told if line.startswith("id: ")]
+    assert ids == [f"{run.id}.{seq}" for seq in range(3, run.last_seq + 1)]
+    assert told[-1] == f"data: {run.id}"
+
+
+async def _until_over(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Lines of a stream up to the data of `end` or `gone`."""
+    over = False
+    async for line in lines:
+        yield line
+        if over:
+            return
+        over = line in ("event: end", "event: gone")

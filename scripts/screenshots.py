@@ -1,0 +1,130 @@
+"""Pictures of every page of the dashboard, of a platform with agents that work and agents that fail.
+
+`make screenshots` writes them into `docs/images`: each page, light and dark, at 1280 and at 390 pixels.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from playwright.async_api import Page  # noqa: E402
+from pydantic import JsonValue  # noqa: E402
+from tests.browser import NARROW, WIDE, connected, desk, running_chromium  # noqa: E402
+from tests.served import Served, served  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+MOST_BYTES = 1_500_000
+"""Of all pictures together."""
+
+SUPPORT = r"""
+import sys, time
+from ao_runner import span, step
+
+@step
+def search(source):
+    time.sleep(0.4)
+    return {"source": source, "hits": 3}
+
+@step
+def draft(hits):
+    time.sleep(0.7)
+    return f"Your order is on its way ({hits} sources)."
+
+def work(task):
+    print(f"\x1b[1mticket {task['ticket']}\x1b[0m from {task['customer']}", flush=True)
+    with span("gather"):
+        for source in ("orders", "faq", "tickets"):
+            found = search(source)
+            print(f"  \x1b[32m✓\x1b[0m {source}: {found['hits']} hits", flush=True)
+    print("carrier answers slowly, going on without it", file=sys.stderr, flush=True)
+    text = draft(9)
+    for number in range(task.get("pages", 6)):
+        print(f"  wrote paragraph {number + 1}", flush=True)
+        time.sleep(task.get("pause", 0.1))
+    return {"ticket": task["ticket"], "reply": text}
+"""
+BROKEN = SUPPORT.replace('"reply": text', '"reply": text, "to": task["email"]')
+REPORT = "def work(task):\n    print('42 invoices')\n    return {'invoices': 42}\n"
+QUICK = 'entrypoint = "agent:work"\nretries = { max_retries = 2, initial_delay = 1.2, jitter = false }'
+TICKETS: tuple[dict[str, JsonValue], ...] = (
+    {"ticket": 4711, "customer": "Ada"},
+    {"ticket": 4712, "customer": "Grace"},
+)
+
+
+async def prepare(server: Served) -> dict[str, str]:
+    """Deploy and run; the pages to take, by name."""
+    local = server.local
+    await local.deploy("support", {"agent.py": SUPPORT}, toml=QUICK)
+    await local.deploy("reports", {"agent.py": REPORT}, toml='entrypoint = "agent:work"\ncron = "0 7 * * 1-5"')
+    good = [await local.run("support", ticket) for ticket in TICKETS]
+    for _ in range(3):
+        await local.run("reports", {})
+    await local.deploy("support", {"agent.py": BROKEN}, toml=QUICK)
+    bad = await asyncio.gather(*(local.run("support", ticket) for ticket in TICKETS))
+    live = await local.submit("support", {**TICKETS[0], "pages": 100_000, "pause": 0.5})
+    await local.until_line(live, "  wrote paragraph 3")
+    return {
+        "home": "/",
+        "agents": "/agents",
+        "agent": "/agents/support",
+        "rollback": "/agents/support/rollback?to=1",
+        "deployments": "/deployments",
+        "deployment": "/agents/support/deployments/2",
+        "diff": "/agents/support/diff?before=1&after=2",
+        "runs": "/runs",
+        "run-failed": f"/runs/{bad[0].id}",
+        "run-completed": f"/runs/{good[0].id}",
+        "run-live": f"/runs/{live}",
+        "run-again": f"/runs/{bad[0].id}/again",
+        "schedules": "/schedules",
+    }
+
+
+async def take(page: Page, url: str, target: Path) -> None:
+    await page.goto(url)
+    await page.locator("main").wait_for()
+    if "/runs/" in url:
+        await page.wait_for_timeout(1500)  # a picture of a log has lines in it
+    await page.screenshot(path=target, full_page=False, scale="css", animations="disabled")
+
+
+async def main(target: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        async with served(Path(scratch), worker=True) as server:
+            pages = await prepare(server)
+            with running_chromium(Path(scratch)) as address:
+                async with connected(address) as browser:
+                    for theme in ("light", "dark"):
+                        for narrow in (False, True):
+                            async with desk(browser, theme=theme, narrow=narrow) as visitor:
+                                await visitor.log_in(server.url, server.key)
+                                page = await visitor.tab()
+                                width = (NARROW if narrow else WIDE)["width"]
+                                for name, path in pages.items():
+                                    file = target / f"{name}-{theme}-{width}.png"
+                                    await take(page, f"{server.url}/ui{path}", file)
+            live = pages["run-live"].rpartition("/")[2]
+            await server.json("POST", f"/v1/runs/{live}/cancel")
+
+
+def tell(target: Path) -> None:
+    """How much there is now."""
+    sizes = [file.stat().st_size for file in target.glob("*.png")]
+    print(f"{len(sizes)} pictures, {sum(sizes):,} bytes, in {target}")
+    if sum(sizes) > MOST_BYTES:
+        print(f"more than {MOST_BYTES:,} bytes are too many to be kept in the repository", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--into", type=Path, default=IMAGES)
+    into = parser.parse_args().into
+    into.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(into))
+    tell(into)
