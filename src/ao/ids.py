@@ -15,6 +15,7 @@ WorkerId = NewType("WorkerId", str)
 ScheduleId = NewType("ScheduleId", str)
 ApiKeyId = NewType("ApiKeyId", str)
 QuestionId = NewType("QuestionId", str)
+DeliveryId = NewType("DeliveryId", str)
 Digest = NewType("Digest", str)
 """`sha256:` followed by 64 lower-case hexadecimal digits."""
 

@@ -58,6 +58,8 @@ class Settings:
     redis_url: str | None = field(repr=False)
     """May hold a password; None: one process needs no Redis."""
     max_upload: int
+    webhook_hosts: tuple[str, ...]
+    """`host`, `host:port` or `*.domain` that webhooks may reach at addresses that are not public."""
     secrets_key: bytes | None = field(repr=False)
     """32 bytes; None: the file `secrets.key` in `home`."""
     lease_seconds: float
@@ -205,6 +207,14 @@ def _host(text: str) -> str:
     return text.strip("[]")
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    entries = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for entry in entries:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?", entry):
+            raise ValueError(f"has {entry!r}, which is not host, host:port or *.domain")
+    return entries
+
+
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         value = int(text) if re.fullmatch(r"\d{1,18}", text) else -1
@@ -318,6 +328,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),
     Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),
     Setting("AO_SECRETS_KEY", _secrets_key, lambda _: None, secret=True),
+    Setting("AO_WEBHOOK_HOSTS", _hosts, lambda _: ()),
     Setting("AO_LEASE_SECONDS", _seconds, lambda _: 12.0),
     Setting("AO_HEARTBEAT_SECONDS", _seconds, lambda _: 3.0),
     Setting("AO_SWEEP_SECONDS", _seconds, lambda _: 1.0),

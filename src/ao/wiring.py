@@ -28,13 +28,15 @@ from ao.control.deployments import Deployments
 from ao.control.keys import Keys
 from ao.control.logins import SITE_PATH, Logins
 from ao.control.logs import Logs
+from ao.control.outbound import Outbound
 from ao.control.payloads import Payloads
 from ao.control.questions import Questions
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Cipher, Secrets
 from ao.control.steps import Steps
-from ao.control.upkeep import announce_lost, promote_forever, sweep_forever, tidy_forever
+from ao.control.upkeep import promote_forever, sweep_forever, take_back_runs, tidy_forever
+from ao.control.webhooks import Webhooks
 from ao.dashboard.app import create_dashboard
 from ao.domain.access import Role
 from ao.domain.errors import SandboxError, Unavailable
@@ -188,6 +190,7 @@ class Platform:
             "schedules": self.schedules.run_forever(),
             "promotion": promote_forever(self.store, self.bus),
             "tidying": tidy_forever(self.store),
+            "webhooks": self.services.webhooks.run_forever(),
             "sweep": sweep_forever(self.store, self.bus, self.settings.sweep_seconds),
         }
 
@@ -217,9 +220,12 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     check_exposure(settings.host, has_keys=bool(await keys.list()))
     await deployments.recover()
     if not settings.database_url.startswith("postgres"):
-        await _take_back_runs(store, bus)
+        await take_back_runs(store, bus)  # the home is ours: every earlier worker is gone
     payloads = Payloads(blobs)
     secrets = Secrets(store, Cipher(settings.secrets_key or home.secrets_key_bytes()))
+    outbound = Outbound(settings.webhook_hosts)
+    stack.push_async_callback(outbound.close)
+    webhooks = Webhooks(store, payloads, secrets, outbound)
     supervision = Supervision(executor, lambda: _kill_supervisor(executor))
     resolver = Resolver(builder, payloads, secrets, store.steps)
     worker = Worker(
@@ -237,7 +243,8 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         degraded=executor.info.degraded,
     )
     services = Services(
-        runs=Runs(store, blobs, bus, catalog),
+        runs=Runs(store, blobs, bus, catalog, webhooks),
+        webhooks=webhooks,
         steps=Steps(store, payloads),
         questions=Questions(store, payloads, bus, SystemClock()),
         logs=Logs(store),
@@ -305,12 +312,6 @@ def _open_redis(settings: Settings) -> "RedisBus | None":
     from ao.bus.redis import RedisBus  # noqa: PLC0415 - one process alone does not pay for it
 
     return RedisBus(settings.redis_url)
-
-
-async def _take_back_runs(store: Store, bus: Bus) -> None:
-    """The home is ours alone and no supervisor of before is left: every earlier worker is gone."""
-    for worker in await store.workers.list():
-        announce_lost(await store.workers.retire(worker.id), bus)
 
 
 async def _ensure_key(keys: Keys, home: Home) -> ApiKey:

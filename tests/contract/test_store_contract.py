@@ -83,6 +83,10 @@ class TestAuditing(store_contract.Auditing):
     pass
 
 
+class TestDelivering(store_contract.Delivering):
+    pass
+
+
 class TestLifetime(store_contract.Lifetime):
     pass
 

@@ -158,3 +158,13 @@ def test_settings_cannot_be_changed() -> None:
     assert isinstance(settings, Settings)
     with pytest.raises(AttributeError):
         settings.port = 1  # type: ignore[misc]
+
+
+def test_hosts_of_webhooks_are_a_list() -> None:
+    assert parse({"AO_WEBHOOK_HOSTS": "10.0.0.7:8080, *.corp.example,[::1]:9"}).webhook_hosts == (
+        "10.0.0.7:8080",
+        "*.corp.example",
+        "[::1]:9",
+    )
+    with pytest.raises(InvalidConfig):
+        parse({"AO_WEBHOOK_HOSTS": "http://x"})

@@ -12,6 +12,7 @@ _CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36, "bold": 
 _STATES = {
     "completed": "green",
     "succeeded": "green",
+    "delivered": "green",
     "ok": "green",
     "live": "green",
     "failed": "red",

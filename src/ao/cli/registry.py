@@ -47,6 +47,12 @@ _KEYS = {
     "revoke": Entry("ao.cli.keys", "revoke", OPERATE, "End an API key."),
 }
 
+_WEBHOOKS = {
+    "list": Entry("ao.cli.webhooks", "list_webhooks", OPERATE, "List deliveries of webhooks, newest first."),
+    "show": Entry("ao.cli.webhooks", "show", OPERATE, "Show a delivery and every try."),
+    "replay": Entry("ao.cli.webhooks", "replay", OPERATE, "Deliver once more, with the same id."),
+}
+
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("ao.cli.init", "init", START, "Make a new agent that runs at once.", connects=False),
     "up": Entry("ao.cli.server", "up", START, "Start AO on this machine.", connects=False),
@@ -77,6 +83,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "keys": Entry("ao.cli.keys", "", OPERATE, "Manage the API keys.", subcommands=_KEYS),
     "audit": Entry("ao.cli.audit", "audit", OPERATE, "Show who changed what, when and from where."),
+    "webhooks": Entry("ao.cli.webhooks", "", OPERATE, "See and repeat webhooks.", subcommands=_WEBHOOKS),
     "gc": Entry("ao.cli.operate", "gc", OPERATE, "Remove environments and files that nothing uses any more."),
 }
 

@@ -39,6 +39,12 @@ def run(
         str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key starts one run only.")
     ] = None,
     priority: Annotated[int, typer.Option("--priority", min=-1000, max=1000, help="Larger is sooner.")] = 0,
+    webhook: Annotated[
+        str | None, typer.Option("--webhook", metavar="URL", help="Is told of the run's end, signed.")
+    ] = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option("--webhook-secret", metavar="NAME", help="Name of the secret that signs.")
+    ] = None,
     on_disconnect: Annotated[
         Disconnect,
         typer.Option("--on-disconnect", help="With --wait or --follow: when this command ends first."),
@@ -51,6 +57,8 @@ def run(
     """
     if timeout is not None and not (wait or follow_):
         raise UsageError("--timeout needs --wait or --follow")
+    if bool(webhook) is not bool(webhook_secret):
+        raise UsageError("--webhook and --webhook-secret go together", hint="unsigned webhooks are not sent")
     bound = on_disconnect is Disconnect.CANCEL
     if bound and (timeout is not None or not (wait or follow_)):
         raise UsageError("--on-disconnect cancel needs --wait or --follow, without --timeout")
@@ -61,6 +69,7 @@ def run(
         version=version_number(version) if version else None,
         idempotency_key=idempotency_key,
         priority=priority,
+        webhook={"url": webhook, "secret": webhook_secret} if webhook and webhook_secret else None,
     )
     session.on_interrupt = f"run {handle.id} goes on: ao logs {handle.id} -f, ao cancel {handle.id}"
     if not (wait or follow_):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
     from ao.wire.steps import QuestionView
+    from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
 T = TypeVar("T")
 
@@ -229,6 +230,18 @@ class Client:
 
     def revoke_key(self, key_id: str) -> "KeyView":
         return self.send(calls.revoke_key(key_id))
+
+    def webhooks(self, **where: Any) -> "s.Page[DeliveryView]":
+        """Deliveries; the arguments are those of `ao.client.calls.list_webhooks`."""
+        return self.send(calls.list_webhooks(**where))
+
+    def webhook(self, delivery_id: str) -> "DeliveryDetail":
+        """One delivery with every try."""
+        return self.send(calls.get_webhook(delivery_id))
+
+    def replay_webhook(self, delivery_id: str) -> "DeliveryView":
+        """Deliver once more, with the same id."""
+        return self.send(calls.replay_webhook(delivery_id))
 
     def audit(self, **where: Any) -> "s.Page[AuditView]":
         """Who changed what; the arguments are those of `ao.client.calls.list_audit`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
     from ao.wire.steps import QuestionView
+    from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
 T = TypeVar("T")
 
@@ -236,6 +237,18 @@ class AsyncClient:
 
     async def revoke_key(self, key_id: str) -> "KeyView":
         return await self.send(calls.revoke_key(key_id))
+
+    async def webhooks(self, **where: Any) -> "s.Page[DeliveryView]":
+        """Deliveries; the arguments are those of `ao.client.calls.list_webhooks`."""
+        return await self.send(calls.list_webhooks(**where))
+
+    async def webhook(self, delivery_id: str) -> "DeliveryDetail":
+        """One delivery with every try."""
+        return await self.send(calls.get_webhook(delivery_id))
+
+    async def replay_webhook(self, delivery_id: str) -> "DeliveryView":
+        """Deliver once more, with the same id."""
+        return await self.send(calls.replay_webhook(delivery_id))
 
     async def audit(self, **where: Any) -> "s.Page[AuditView]":
         """Who changed what; the arguments are those of `ao.client.calls.list_audit`."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
     from ao.wire.steps import QuestionView, StepView
+    from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
 
 def create_run(
@@ -231,6 +232,26 @@ def list_keys() -> "Call[list[KeyView]]":
 
 def revoke_key(key_id: str) -> "Call[KeyView]":
     return Call("DELETE", f"/v1/keys/{_part(key_id)}", _one("access.KeyView"))
+
+
+def list_webhooks(
+    *,
+    run: str | None = None,
+    agent: str | None = None,
+    state: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> "Call[s.Page[DeliveryView]]":
+    query = {"run": run, "agent": agent, "state": state, "limit": limit, "cursor": cursor}
+    return Call("GET", "/v1/webhooks", _page("webhooks.DeliveryView"), query)
+
+
+def get_webhook(delivery_id: str) -> "Call[DeliveryDetail]":
+    return Call("GET", f"/v1/webhooks/{_part(delivery_id)}", _one("webhooks.DeliveryDetail"))
+
+
+def replay_webhook(delivery_id: str) -> "Call[DeliveryView]":
+    return Call("POST", f"/v1/webhooks/{_part(delivery_id)}/replay", _one("webhooks.DeliveryView"))
 
 
 def list_audit(

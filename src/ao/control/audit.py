@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from ao.control.payloads import dump
 from ao.store import Store
-from ao.store.records import Audit, AuditFilter, NewAudit
+from ao.store.audit import Audit, AuditFilter, NewAudit
 
 
 @dataclass(frozen=True, slots=True)

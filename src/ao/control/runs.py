@@ -14,12 +14,13 @@ from ao.clock import to_datetime
 from ao.control import audit
 from ao.control.catalog import Catalog
 from ao.control.payloads import Payloads, dump
+from ao.control.webhooks import Webhooks
 from ao.domain.errors import InvalidInput, Problem
 from ao.domain.event import Event
 from ao.domain.run import RunState
 from ao.ids import RunId, new_run_id
 from ao.store import Store
-from ao.store.records import Attempt, Created, NewRun, Payload, Run, RunFilter
+from ao.store.records import Attempt, Created, NewRun, Payload, Run, RunFilter, Webhook
 from ao.wire.schemas import RunCreate
 
 FIRST_LOOK_SECONDS = 0.1
@@ -28,11 +29,12 @@ POLL_SECONDS = 5.0
 
 
 class Runs:
-    def __init__(self, store: Store, blobs: BlobStore, bus: Bus, catalog: Catalog) -> None:
+    def __init__(self, store: Store, blobs: BlobStore, bus: Bus, catalog: Catalog, webhooks: Webhooks) -> None:
         self._store = store
         self._payloads = Payloads(blobs)
         self._bus = bus
         self._catalog = catalog
+        self._webhooks = webhooks
 
     async def create(self, request: RunCreate, actor: str, lineage: RunId | None = None) -> tuple[Run, bool]:
         """Accept a run and look at it: (the run, whether it is new). Raises as `accept` does."""
@@ -49,6 +51,10 @@ class Runs:
         deployment = await self._catalog.resolve(request.agent, request.environment, request.version)
         _check_input(request.input, self._catalog.input_validator(deployment))
         text = dump(request.input)
+        webhook = None
+        if request.webhook is not None:
+            await self._webhooks.check(request.agent, request.webhook.url, request.webhook.secret)
+            webhook = Webhook(request.webhook.url, request.webhook.secret)
         new = NewRun(
             id=new_run_id(),
             agent=request.agent,
@@ -59,6 +65,7 @@ class Runs:
             idempotency_key=request.idempotency_key,
             request_hash=_request_hash(request, text) if request.idempotency_key else "",
             priority=request.priority,
+            webhook=webhook,
             lineage=lineage,
         )
         created = await self._store.runs.create(new)
@@ -148,4 +155,6 @@ def _check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) ->
 
 def _request_hash(request: RunCreate, input_text: str) -> str:
     asked = dump([request.agent, request.environment, request.version, request.priority])
+    if request.webhook is not None:
+        asked += dump(request.webhook.model_dump())
     return hashlib.sha256(f"{asked}\n{input_text}".encode("utf-8", "surrogatepass")).hexdigest()

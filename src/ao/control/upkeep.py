@@ -53,6 +53,12 @@ async def tidy_forever(store: Store) -> None:
         await asyncio.sleep(TIDY_SECONDS)
 
 
+async def take_back_runs(store: Store, bus: Bus) -> None:
+    """Take the runs of all workers back. The caller knows that none of them is alive."""
+    for worker in await store.workers.list():
+        announce_lost(await store.workers.retire(worker.id), bus)
+
+
 def announce_lost(lost: LostRuns, bus: Bus) -> None:
     """Tell the world about runs whose worker went away."""
     if lost.requeued:

@@ -26,6 +26,7 @@ from ao.server.routes.operations import OperationRoutes
 from ao.server.routes.questions import QuestionRoutes
 from ao.server.routes.runs import RunRoutes
 from ao.server.routes.steps import StepRoutes
+from ao.server.routes.webhooks import WebhookRoutes
 from ao.server.services import Services
 from ao.server.uploads import Uploads
 
@@ -67,6 +68,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         DeploymentRoutes(services, uploads).router(),
         OperationRoutes(services, readiness).router(),
         AccessRoutes(services).router(),
+        WebhookRoutes(services).router(),
         readiness.router(),
         _openapi_router(app),
     ]
@@ -76,6 +78,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
     if site is not None:
         _add_site(app, site)
     app.state.agent_of_run = services.runs.agent_of
+    app.state.agent_of_delivery = services.webhooks.agent_of
     app.openapi = complete(app)  # type: ignore[method-assign]
     app.add_exception_handler(AoError, failures.on_ao_error)
     app.add_exception_handler(HTTPException, failures.on_http_exception)

@@ -24,6 +24,8 @@ class Of(Enum):
     held against the scope."""
     RUN = auto()
     """The agent of the run `{run_id}`."""
+    DELIVERY = auto()
+    """The agent of the webhook delivery `{delivery_id}`."""
     SERVER = auto()
     """The server as a whole: never a key with a scope."""
     NOTHING = auto()
@@ -69,6 +71,9 @@ RULES: Mapping[str, Rule] = {
     "create_key": Rule(_P.ADMINISTER, Of.SERVER),
     "list_keys": Rule(_P.ADMINISTER, Of.SERVER),
     "revoke_key": Rule(_P.ADMINISTER, Of.SERVER),
+    "list_webhooks": Rule(_P.READ, Of.LIST),
+    "get_webhook": Rule(_P.READ, Of.DELIVERY),
+    "replay_webhook": Rule(_P.RUN, Of.DELIVERY),
     "list_audit": Rule(_P.ADMINISTER, Of.SERVER),
     "collect_garbage": Rule(_P.ADMINISTER, Of.SERVER),
     "get_status": Rule(_P.READ, Of.NOTHING),
@@ -99,6 +104,9 @@ async def _concerned(request: Request, rule: Rule) -> str:
         case Of.RUN:
             agent_of_run: Locate = request.app.state.agent_of_run
             return await agent_of_run(request.path_params["run_id"])
+        case Of.DELIVERY:
+            agent_of_delivery: Locate = request.app.state.agent_of_delivery
+            return await agent_of_delivery(request.path_params["delivery_id"])
         case Of.SERVER:
             return ALL_AGENTS
         case Of.BODY | Of.NOTHING:

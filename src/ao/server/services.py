@@ -15,6 +15,7 @@ from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
 from ao.control.steps import Steps
+from ao.control.webhooks import Webhooks
 from ao.sandbox import Template
 from ao.server.closing import Closing
 from ao.store import Store
@@ -50,6 +51,7 @@ class Services:
     keys: Keys
     logins: Logins
     audit: AuditLog
+    webhooks: Webhooks
     store: Store
     bus: Bus
     about: About

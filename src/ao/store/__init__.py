@@ -20,14 +20,13 @@ from ao.domain.event import Event, NewEvent
 from ao.domain.outcome import AttemptOutcome
 from ao.domain.step import Step
 from ao.ids import ApiKeyId, DeploymentId, Digest, QuestionId, RunId, ScheduleId, WorkerId
+from ao.store.audit import AuditStore, NewAudit
 from ao.store.insights import InsightStore
 from ao.store.question_records import NewAnswer, Question, QuestionFilter
 from ao.store.records import (
     Agent,
     ApiKey,
     Attempt,
-    Audit,
-    AuditFilter,
     BuiltRelease,
     CancelResult,
     Claim,
@@ -38,7 +37,6 @@ from ao.store.records import (
     Login,
     LostRuns,
     NewApiKey,
-    NewAudit,
     NewDeployment,
     NewRun,
     Owned,
@@ -49,6 +47,7 @@ from ao.store.records import (
     Secret,
     Worker,
 )
+from ao.store.webhooks import WebhookStore
 
 
 class RunStore(Protocol):
@@ -316,19 +315,6 @@ class KeyStore(Protocol):
         ...
 
 
-class AuditStore(Protocol):
-    """Who changed what. Entries are never changed; methods that take a `NewAudit` write it in the transaction
-    of their change."""
-
-    async def append(self, entry: NewAudit) -> None:
-        """For what is changed outside of the store."""
-        ...
-
-    async def list(self, where: AuditFilter, limit: int) -> Sequence[Audit]:
-        """Newest first."""
-        ...
-
-
 class LoginStore(Protocol):
     """Who is logged in to the dashboard. Only hashes of tokens are kept; what has expired is removed by the
     next write."""
@@ -379,6 +365,8 @@ class Store(Protocol):
     def logins(self) -> LoginStore: ...
     @property
     def audit(self) -> AuditStore: ...
+    @property
+    def webhooks(self) -> WebhookStore: ...
     @property
     def insights(self) -> InsightStore: ...
 

@@ -25,6 +25,13 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    url: str
+    secret: str
+    """Name of the secret that signs."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewRun:
     id: RunId
     agent: str
@@ -40,6 +47,7 @@ class NewRun:
     """Larger is sooner."""
     schedule_id: ScheduleId | None = None
     tick_us: int | None = None
+    webhook: Webhook | None = None
     lineage: RunId | None = None
     """The first run of this line of replays; None means itself."""
 
@@ -295,48 +303,6 @@ class NewApiKey:
     agents: Sequence[str] = ()
     expires_us: int | None = None
     actor: str = ""
-
-
-# --- the audit log ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class NewAudit:
-    """One change, to be written in the transaction that makes it."""
-
-    actor: str
-    action: str
-    """What was done, such as `key.create`."""
-    target: str
-    """To what: a kind and a name, such as `secret:TOKEN`."""
-    agent: str
-    """The agent that it concerns; empty for the whole server."""
-    details: str
-    """JSON object."""
-    source: str
-    """Address that the request came from; empty for the server itself."""
-    request_id: str
-    key_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    id: str
-    at_us: int
-    entry: NewAudit
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    actor: str | None = None
-    action: str | None = None
-    """Exactly, or with its dot at the end all of a kind: `key.`."""
-    agent: str | None = None
-    target: str | None = None
-    since_us: int | None = None
-    until_us: int | None = None
-    before: str | None = None
-    """Keyset cursor: only entries with a smaller id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,15 @@ class ErrorView(Response):
 # --- runs ------------------------------------------------------------------------------------------
 
 
+class WebhookTarget(Request):
+    url: str = Field(min_length=1, max_length=2000, examples=["https://example.com/hooks/ao"])
+    secret: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+        description="Name of the secret, of the agent or of all agents, that signs: `whsec_` and base64.",
+        examples=["WEBHOOK_SECRET"],
+    )
+
+
 class RunCreate(Request):
     agent: str = Field(pattern=AGENT_NAME, examples=["support"])
     input: JsonValue = Field(default_factory=dict, description="Any JSON value; given to the entrypoint.")
@@ -59,6 +68,7 @@ class RunCreate(Request):
     )
     environment: str = Field("prod", pattern=AGENT_NAME)
     priority: int = Field(0, ge=-1000, le=1000, description="Larger is sooner.")
+    webhook: WebhookTarget | None = Field(None, description="Told when the run has ended.")
     idempotency_key: Text | None = Field(
         None,
         min_length=1,

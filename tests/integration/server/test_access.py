@@ -1,5 +1,6 @@
 """Who is let in: keys, roles, origins; and what answers without a key."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from ao.domain.access import GRANTS, Role
 from ao.ids import new_api_key_id
 from ao.server import auth
 from ao.server.roles import RULES, Of
-from ao.store.records import NewApiKey
+from ao.store.records import NewApiKey, Webhook
 from ao.store.sql.engine import ClockOffset
+from ao.store.webhooks import DeliveryFilter
 from ao.testing.store_contract import Harness
 
 OPEN = {"/livez", "/readyz"}
@@ -28,10 +30,14 @@ async def api(tmp_path: Path) -> AsyncIterator[Served]:
         yield api
 
 
-async def operations(api: Served, agent: str = "none", run_id: str = RUN) -> list[tuple[str, str, str]]:
+async def operations(
+    api: Served, agent: str = "none", run_id: str = RUN, delivery_id: str = RUN
+) -> list[tuple[str, str, str]]:
     """(operation id, method, path with values) of every operation in the OpenAPI document."""
     document = await api.json("GET", "/v1/openapi.json")
-    values = defaultdict(lambda: RUN, run_id=run_id, agent=agent, version=1, name="NONE")
+    values = defaultdict(
+        lambda: RUN, run_id=run_id, delivery_id=delivery_id, agent=agent, version=1, name="NONE"
+    )
     found = []
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -80,13 +86,23 @@ async def two_agents(api: Served) -> dict[str, str]:
     }
 
 
+async def delivery_of(api: Served, agent: str) -> str:
+    """A webhook's delivery of a run of this agent."""
+    harness = Harness(api.services.store, api.services.store, ClockOffset())
+    new = dataclasses.replace(harness.new_run(agent), webhook=Webhook("https://example.invalid/", "NONE"))
+    run = await api.services.store.runs.create(new)
+    await api.services.store.runs.cancel(run.run_id, "key:test")
+    (delivery,) = await api.services.store.webhooks.list(DeliveryFilter(run_id=run.run_id), 1)
+    return delivery.id
+
+
 @pytest.mark.parametrize("role", Role)
 async def test_every_route_lets_in_the_roles_of_its_row_and_no_other(api: Served, role: Role) -> None:
     """The matrix: each operation × each role × a key for all agents, for this one, for another one."""
     runs = await two_agents(api)
     everywhere, here = await api.key_of(role), await api.key_of(role, [MINE])
     for agent in (OTHER, MINE):
-        found = await operations(api, agent, runs[agent])
+        found = await operations(api, agent, runs[agent], await delivery_of(api, agent))
         assert {operation for operation, _, _ in found} == set(RULES) | {"livez", "readyz"}
         for operation, method, path in found:
             if path in OPEN:

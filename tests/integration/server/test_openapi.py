@@ -68,6 +68,7 @@ request-timeout = 30
 "path.agent" = "echo"
 "path.version" = 1
 "path.key_id" = "{run_id}"
+"path.delivery_id" = "{run_id}"
 "query.wait" = 0.01
 
 [generation]
@@ -85,6 +86,6 @@ enabled = false
 
 # A cursor or a digest of the right form may still be one that this server never made.
 [[operations]]
-include-operation-id = ["list_runs", "list_deployments", "create_deployment", "list_audit"]
+include-operation-id = ["list_runs", "list_deployments", "create_deployment", "list_audit", "list_webhooks"]
 checks.positive_data_acceptance.enabled = false
 """

@@ -44,6 +44,8 @@ async def test_questions_are_listed_and_answered_once_by_those_who_may(tmp_path:
         body = {"answer": 3, "comment": "counted", "question": listed["id"]}
         done = await ao.json("POST", path, body, headers=approver)
         assert (done["answer"], done["comment"], done["actor"]) == (3, "counted", "key:approver")
+        (noted,) = (await ao.json("GET", "/v1/audit?action=question."))["items"]
+        assert (noted["actor"], noted["target"], noted["agent"]) == ("key:approver", f"run:{run_id}", "asks")
         problem = await ao.problem("POST", path, {"answer": 4}, status=409)
         assert problem["code"] == "already_answered"
         run = await ao.json("GET", f"/v1/runs/{run_id}", params={"wait": 30})

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus, Pointer
 from ao.domain.errors import Conflict, NotFound
 from ao.ids import DeploymentId
-from ao.store.records import Agent, Deployment, NewAudit, PointerMove, Schedule
+from ao.store.audit import NewAudit
+from ao.store.records import Agent, Deployment, PointerMove, Schedule
 from ao.store.sql import pointers
 from ao.store.sql.audit import note
 from ao.store.sql.deployments import find_version, get_deployment

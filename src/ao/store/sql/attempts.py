@@ -16,6 +16,7 @@ from ao.ids import RunId, WorkerId
 from ao.store.insights import bucket_of, hour_of
 from ao.store.records import CancelResult, FinishAttempt, Finished, Payload
 from ao.store.sql import run_sql as sql
+from ao.store.sql import webhooks
 from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
 from ao.store.sql.engine import Tx
 from ao.store.sql.held import Held, hold, hold_fenced, insert_events, stale
@@ -156,6 +157,8 @@ def _leave(tx: Tx, held: Held, transition: Transition, events: list[EncodedEvent
     if changed != 1:
         raise stale(held.run_id, head.fence)
     insert_events(tx, held.run_id, held.next_seq, events)
+    if held.webhook and transition.to.terminal:
+        webhooks.enqueue(tx, held.run_id)
     return held.next_seq + len(events) - 1
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ao.ids import uuid7
-from ao.store.records import Audit, AuditFilter, NewAudit
+from ao.store.audit import Audit, AuditFilter, NewAudit
 from ao.store.sql.codec import clean
 from ao.store.sql.engine import Engine, Params, Row, Tx
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus
 from ao.domain.errors import Conflict, NotFound
 from ao.ids import DeploymentId, Digest
-from ao.store.records import BuiltRelease, Deployment, NewAudit, NewDeployment, Schedule
+from ao.store.audit import NewAudit
+from ao.store.records import BuiltRelease, Deployment, NewDeployment, Schedule
 from ao.store.sql import pointers
 from ao.store.sql.audit import note
 from ao.store.sql.codec import clean

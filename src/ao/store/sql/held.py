@@ -22,6 +22,8 @@ class Held:
     due_us: int | None
     started_us: int | None
     deployment_id: str | None
+    webhook: int | None
+    """1 when somebody is to be told of the end."""
 
     @property
     def actor(self) -> str:

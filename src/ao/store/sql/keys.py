@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from ao.domain.errors import NotFound
 from ao.ids import ApiKeyId
-from ao.store.records import ApiKey, NewApiKey, NewAudit
+from ao.store.audit import NewAudit
+from ao.store.records import ApiKey, NewApiKey
 from ao.store.sql.audit import note
 from ao.store.sql.codec import to_json
 from ao.store.sql.engine import Engine, Params, Row, Tx

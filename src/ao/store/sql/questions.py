@@ -7,8 +7,8 @@ from ao.domain.event import EventKind
 from ao.domain.question import QuestionKind, QuestionState
 from ao.domain.run import Reason, RunState
 from ao.ids import QuestionId
+from ao.store.audit import NewAudit
 from ao.store.question_records import NewAnswer, Question, QuestionFilter
-from ao.store.records import NewAudit
 from ao.store.sql import attempts
 from ao.store.sql.audit import note
 from ao.store.sql.codec import EncodedEvent, payload_from, to_json

@@ -23,8 +23,8 @@ VALUES (:run_id, :agent, :environment, :input, :input_blob, :actor, :now, :prior
 
 INSERT_HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested,
-  active_us, deployment_id)
-VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id)"""
+  active_us, deployment_id, webhook)
+VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook)"""
 
 INSERT_READY = "INSERT INTO run_ready (rank, run_id) VALUES (:rank, :run_id)"
 
@@ -81,7 +81,7 @@ h.state, h.fence, h.attempt, h.failures, h.losses, h.cancel_requested, h.active_
   h.attempt_started_us"""
 
 HELD = f"""
-SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us, h.started_us, h.deployment_id
+SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us, h.started_us, h.deployment_id, h.webhook
 FROM run_head h WHERE h.run_id = :run_id FOR UPDATE"""
 
 LEAVE_HEAD = """

@@ -11,6 +11,7 @@ from ao.domain.run import RunState
 from ao.domain.run import claim as claim_transition
 from ao.domain.run import create as create_transition
 from ao.ids import RunId, WorkerId
+from ao.store.audit import NewAudit
 from ao.store.records import (
     Attempt,
     CancelResult,
@@ -18,12 +19,11 @@ from ao.store.records import (
     Created,
     FinishAttempt,
     Finished,
-    NewAudit,
     NewRun,
     Run,
     RunFilter,
 )
-from ao.store.sql import attempts
+from ao.store.sql import attempts, webhooks
 from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
@@ -137,12 +137,15 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "lineage": run.lineage or run.id,
         "idempotency_key": run.idempotency_key,
         "request_hash": run.request_hash,
+        "webhook": None if run.webhook is None else 1,
     }
     if run.idempotency_key is not None and tx.run(sql.TAKE_KEY, params) == 0:
         return _repeated(tx, run, params)
     tx.run(sql.INSERT_RUN, params)
     tx.run(sql.INSERT_HEAD, params)
     tx.run(sql.INSERT_READY, params)
+    if run.webhook is not None:
+        webhooks.keep(tx, run.id, run.webhook)
     data = state_event(create_transition(tx.now_us, run.actor))
     insert_events(tx, run.id, 1, [(EventKind.STATE.value, tx.now_us, data)])
     return Created(run.id, True)

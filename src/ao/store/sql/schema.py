@@ -55,6 +55,7 @@ run_head = Table(
     _int("due_us", null=True),
     _text("worker_id", null=True),
     _text("deployment_id", null=True),
+    _small("webhook", null=True),
     sqlite_with_rowid=False,
     comment="The mutable part of a run; every change is guarded by state and fence.",
 )
@@ -312,4 +313,47 @@ audit = Table(
     Index("audit_target", "target", "audit_id"),
     sqlite_with_rowid=False,
     comment="Append-only: who changed what, when, from where; written in the transaction of the change.",
+)
+
+# --- webhooks --------------------------------------------------------------------------------------
+
+run_webhook = Table(
+    "run_webhook",
+    metadata,
+    _text("run_id", key=True),
+    _text("url"),
+    _text("secret"),
+    sqlite_with_rowid=False,
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    _text("delivery_id", key=True),
+    _text("run_id"),
+    _text("agent"),
+    _text("url"),
+    _text("secret"),
+    _text("state"),
+    _int("created_us"),
+    _int("due_us", null=True),
+    _small("tries"),
+    _int("finished_us", null=True),
+    Index("webhook_delivery_run", "run_id"),
+    sqlite_with_rowid=False,
+    comment="The outbox: written with the terminal transition of a run that has a webhook.",
+)
+_PENDING = text("state = 'pending'")
+Index("webhook_delivery_due", webhook_delivery.c.due_us, sqlite_where=_PENDING, postgresql_where=_PENDING)
+
+webhook_try = Table(
+    "webhook_try",
+    metadata,
+    _text("delivery_id", key=True),
+    _int("at_us", key=True),
+    _small("number"),
+    _int("duration_us"),
+    _small("status", null=True),
+    _text("error", null=True),
+    sqlite_with_rowid=False,
 )

@@ -196,6 +196,7 @@ CREATE TABLE run_head (
 	due_us BIGINT,
 	worker_id TEXT COLLATE "C",
 	deployment_id TEXT COLLATE "C",
+	webhook INTEGER,
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 );
 
@@ -274,6 +275,13 @@ CREATE TABLE run_timer (
 	CONSTRAINT run_timer_pkey PRIMARY KEY (due_us, run_id)
 );
 
+CREATE TABLE run_webhook (
+	run_id TEXT COLLATE "C" NOT NULL,
+	url TEXT COLLATE "C" NOT NULL,
+	secret TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT run_webhook_pkey PRIMARY KEY (run_id)
+);
+
 CREATE TABLE schedule (
 	schedule_id TEXT COLLATE "C" NOT NULL,
 	agent TEXT COLLATE "C" NOT NULL,
@@ -305,6 +313,34 @@ CREATE TABLE secret (
 	updated_us BIGINT NOT NULL,
 	actor TEXT COLLATE "C" NOT NULL,
 	CONSTRAINT secret_pkey PRIMARY KEY (agent, name)
+);
+
+CREATE TABLE webhook_delivery (
+	delivery_id TEXT COLLATE "C" NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	url TEXT COLLATE "C" NOT NULL,
+	secret TEXT COLLATE "C" NOT NULL,
+	state TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	due_us BIGINT,
+	tries INTEGER NOT NULL,
+	finished_us BIGINT,
+	CONSTRAINT webhook_delivery_pkey PRIMARY KEY (delivery_id)
+);
+
+CREATE INDEX webhook_delivery_due ON webhook_delivery (due_us) WHERE state = 'pending';
+
+CREATE INDEX webhook_delivery_run ON webhook_delivery (run_id);
+
+CREATE TABLE webhook_try (
+	delivery_id TEXT COLLATE "C" NOT NULL,
+	at_us BIGINT NOT NULL,
+	number INTEGER NOT NULL,
+	duration_us BIGINT NOT NULL,
+	status INTEGER,
+	error TEXT COLLATE "C",
+	CONSTRAINT webhook_try_pkey PRIMARY KEY (delivery_id, at_us)
 );
 
 CREATE TABLE worker (

@@ -205,6 +205,7 @@ CREATE TABLE run_head (
 	due_us BIGINT,
 	worker_id TEXT,
 	deployment_id TEXT,
+	webhook INTEGER,
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 )
  WITHOUT ROWID;
@@ -287,6 +288,14 @@ CREATE TABLE run_timer (
 )
  WITHOUT ROWID;
 
+CREATE TABLE run_webhook (
+	run_id TEXT NOT NULL,
+	url TEXT NOT NULL,
+	secret TEXT NOT NULL,
+	CONSTRAINT run_webhook_pkey PRIMARY KEY (run_id)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE schedule (
 	schedule_id TEXT NOT NULL,
 	agent TEXT NOT NULL,
@@ -320,6 +329,36 @@ CREATE TABLE secret (
 	actor TEXT NOT NULL,
 	CONSTRAINT secret_pkey PRIMARY KEY (agent, name)
 );
+
+CREATE TABLE webhook_delivery (
+	delivery_id TEXT NOT NULL,
+	run_id TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	url TEXT NOT NULL,
+	secret TEXT NOT NULL,
+	state TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	due_us BIGINT,
+	tries INTEGER NOT NULL,
+	finished_us BIGINT,
+	CONSTRAINT webhook_delivery_pkey PRIMARY KEY (delivery_id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX webhook_delivery_due ON webhook_delivery (due_us) WHERE state = 'pending';
+
+CREATE INDEX webhook_delivery_run ON webhook_delivery (run_id);
+
+CREATE TABLE webhook_try (
+	delivery_id TEXT NOT NULL,
+	at_us BIGINT NOT NULL,
+	number INTEGER NOT NULL,
+	duration_us BIGINT NOT NULL,
+	status INTEGER,
+	error TEXT,
+	CONSTRAINT webhook_try_pkey PRIMARY KEY (delivery_id, at_us)
+)
+ WITHOUT ROWID;
 
 CREATE TABLE worker (
 	worker_id TEXT NOT NULL,

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ao.domain.errors import NotFound
-from ao.store.records import NewAudit, Secret
+from ao.store.audit import NewAudit
+from ao.store.records import Secret
 from ao.store.sql.audit import note
 from ao.store.sql.engine import Engine, Params, Tx
 

@@ -13,6 +13,7 @@ from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
 from ao.store.sql.secrets import SqlSecretStore
 from ao.store.sql.steps import SqlStepStore
+from ao.store.sql.webhooks import SqlWebhookStore
 from ao.store.sql.workers import SqlWorkerStore
 
 _CHECK = """
@@ -35,6 +36,7 @@ class SqlStore:
         self.keys = SqlKeyStore(engine)
         self.logins = SqlLoginStore(engine)
         self.audit = SqlAuditStore(engine)
+        self.webhooks = SqlWebhookStore(engine)
         self.insights = SqlInsightStore(engine)
 
     async def check(self) -> None:

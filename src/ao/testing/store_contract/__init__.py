@@ -9,6 +9,7 @@ from ao.testing.store_contract.attempts import Attempts, Cancelling, Fences, Han
 from ao.testing.store_contract.auditing import Auditing
 from ao.testing.store_contract.claiming import Claiming, Delays
 from ao.testing.store_contract.creating import Creating, Listing, Reading
+from ao.testing.store_contract.delivering import Delivering
 from ao.testing.store_contract.deploying import Deploying, Pointers
 from ao.testing.store_contract.harness import Harness
 from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists, Tallies
@@ -26,6 +27,7 @@ __all__ = [
     "Claiming",
     "Creating",
     "Delays",
+    "Delivering",
     "Deploying",
     "Fences",
     "HandingBack",

@@ -4,7 +4,8 @@ import pytest
 
 from ao.domain.errors import AoError, NotFound
 from ao.ids import new_api_key_id
-from ao.store.records import AuditFilter, NewApiKey, NewAudit
+from ao.store.audit import AuditFilter, NewAudit
+from ao.store.records import NewApiKey
 from ao.testing.store_contract.harness import AGENT, SECOND, Harness
 
 

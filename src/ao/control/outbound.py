@@ -1,0 +1,93 @@
+"""Requests to addresses that users name: never to this machine or its neighbours unless a setting says so."""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import httpcore
+
+from ao.sandbox.egress.rules import Rules, address_allowed, normal_host
+
+TIMEOUT_SECONDS = 15.0
+"""For one request with everything: name, connection, answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    retry_after_seconds: float | None
+
+
+class NotSent(Exception):
+    """The request could not be made or was not answered; says why."""
+
+
+class Outbound:
+    """Sends one request at a time to each address that it is given.
+
+    A name is resolved once, checked, and connected to by the address that was checked: a name that changes its
+    mind in between gains nothing. Redirects are not followed, proxies of the environment not used.
+    """
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        """`allowed` are hosts whose addresses need not be public: `host`, `host:port` or `*.domain`."""
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_connections=100,
+            max_keepalive_connections=0,
+            network_backend=_Guarded(Rules(allowed)),
+        )
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Raises NotSent."""
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                async with self._pool.stream("POST", url, headers=sent, content=body) as response:
+                    found = dict(response.headers)
+                    return Reply(response.status, _seconds(found.get(b"retry-after")))
+        except TimeoutError as error:
+            raise NotSent(f"no answer within {TIMEOUT_SECONDS:g} s") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+            raise NotSent(str(error) or type(error).__name__) from error
+
+    async def close(self) -> None:
+        await self._pool.aclose()
+
+
+class _Guarded(httpcore.AsyncNetworkBackend):
+    def __init__(self, allowed: Rules) -> None:
+        self._allowed = allowed
+        self._backend = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        address = await self._resolve(host, port)
+        return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+
+    async def _resolve(self, host: str, port: int) -> str:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise NotSent(f"the name {host} cannot be resolved: {error.strerror}") from error
+        rules = self._allowed.matching(normal_host(host), port)
+        addresses = [str(entry[4][0]) for entry in found]
+        for address in addresses:
+            if address_allowed(ipaddress.ip_address(address.partition("%")[0]), rules):
+                return address
+        raise NotSent(f"{host} is {addresses[0]}, an address that is not public; AO_WEBHOOK_HOSTS allows hosts")
+
+
+def _seconds(value: bytes | None) -> float | None:
+    """A Retry-After in seconds; the form with a date is not used by those who limit rates."""
+    return float(value) if value is not None and value.isdigit() and len(value) < 10 else None
