@@ -61,7 +61,9 @@ async def served(
         key = (scratch / "home/key").read_text().strip()
         async with Listener(application(services), listening, services.closing) as listener:
             headers = {"authorization": f"Bearer {key}"}
-            async with httpx.AsyncClient(base_url=listener.url, headers=headers, trust_env=False) as http:
+            async with httpx.AsyncClient(
+                base_url=listener.url, headers=headers, trust_env=False, timeout=60
+            ) as http:
                 yield Served(local, listener, key, http)
         listening.close()
 

@@ -46,7 +46,7 @@ async def operations(
 
 
 async def test_only_health_answers_without_a_key(api: Served) -> None:
-    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as anonymous:
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False, timeout=60) as anonymous:
         for _, method, path in [*await operations(api), ("", "GET", "/v1/nothing")]:
             answer = await anonymous.request(method, path)
             if path in OPEN:

@@ -81,7 +81,9 @@ async def test_many_idle_streams_leave_the_server_free(either: Served) -> None:
     limits = httpx.Limits(max_connections=None)
     headers = {**SSE, "authorization": f"Bearer {api.key}"}
     async with (
-        httpx.AsyncClient(base_url=api.url, headers=headers, limits=limits, trust_env=False) as many,
+        httpx.AsyncClient(
+            base_url=api.url, headers=headers, limits=limits, trust_env=False, timeout=60
+        ) as many,
         AsyncExitStack() as stack,
     ):
         opened = []
@@ -119,7 +121,7 @@ async def test_open_streams_do_not_hold_up_the_end_of_the_server(
     services = replace(api.services, closing=Closing())
     listening = bind("127.0.0.1", 0)
     headers = {**SSE, "authorization": f"Bearer {api.key}"}
-    async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
+    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=60) as http:
         async with (
             asyncio.timeout(60),
             Listener(create_app(services), listening, services.closing) as second,
