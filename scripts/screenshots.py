@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.async_api import Page  # noqa: E402
 from pydantic import JsonValue  # noqa: E402
-from tests.browser import NARROW, WIDE, connected, desk, running_chromium  # noqa: E402
+from tests.chromium import NARROW, WIDE, connected, desk, running_chromium  # noqa: E402
 from tests.served import Served, served  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, expect
 from tests.acceptance.command import Ao, Platform, platform_up
 from tests.acceptance.projects import project
-from tests.browser import PATIENCE_MS, desk
+from tests.chromium import PATIENCE_MS, desk, kept, until_line
 from tests.platform import Up
 
 from ao.client.async_api import AsyncClient
@@ -71,8 +71,8 @@ async def test_a_broken_release_is_seen_understood_and_taken_back(
         await expect(page.locator(".verdict .status")).to_have_text(re.compile("running|failed|retrying"))
         seen = []
         for step in (3, 9, 15):
-            await expect(page.get_by_text(f"looking up A2, page {step}", exact=True).first).to_be_attached()
-            seen.append(await page.evaluate("document.querySelector('ao-log').kept.length"))
+            await until_line(page, f"looking up A2, page {step}")
+            seen.append(len(await kept(page)))
         assert seen == sorted(seen)
 
         # It fails, is tried again, and fails: the page says why, where, and what the retry was for.
@@ -140,17 +140,15 @@ async def test_a_log_has_no_gap_and_no_repeat_after_the_server_was_killed(
         await watcher.log_in(url, key)
         run = await client.run("counting", {"lines": 300})
         page = await watcher.tab(f"{url}/ui/runs/{run.id}")
-        await expect(page.get_by_text("1 40", exact=True)).to_be_attached()
+        await until_line(page, "1 40")
         await asyncio.to_thread(up.kill)
         await expect(page.locator("ao-run")).to_have_attribute("data-live", "off")
         await asyncio.to_thread(up.start)
-        await expect(page.get_by_text("2 120", exact=True)).to_be_attached()
+        await until_line(page, "2 120")
         await expect(page.locator(".verdict .status")).to_have_text("completed")
-        shown = await page.evaluate(
-            "document.querySelector('ao-log').kept.map(line => [line.seq, line.index, line.text])"
-        )
+        shown = await kept(page)
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
         headers = {"authorization": f"Bearer {key}"}
         stored = (await http.get(f"/v1/runs/{run.id}/logs", headers=headers)).json()
-    assert shown == [[line["seq"], line["index"], line["text"]] for line in stored]
+    assert shown == [(line["seq"], line["index"], line["text"]) for line in stored]
     assert [text for _, _, text in shown][-1] == "2 299"

@@ -25,7 +25,7 @@ def sentence(run: Run, attempts: Sequence[Attempt], why_pending: str | None) -> 
         last = f"; {_last_error(attempts)}" if attempts and attempts[-1].error else ""
         return Sentence(f"Waiting: {why_pending or 'for a worker'}{last}")
     if state is RunState.PAUSED:
-        return Sentence("Paused: waiting for an answer")
+        return Sentence("Paused: it waits for an answer, and needs no worker meanwhile")
     if state is RunState.RUNNING:
         stopping = ", being stopped" if run.head.cancel_requested else ""
         number = run.head.attempt

@@ -51,7 +51,7 @@ def _work(run: Run, attempt: Attempt) -> Span:
         return Span("run", attempt.started_us, None, "running")
     if attempt.kind is OutcomeKind.COMPLETED:
         return Span("ok", attempt.started_us, attempt.finished_us, "completed")
-    if attempt.kind in (None, OutcomeKind.LOST, OutcomeKind.CANCELLED):
+    if attempt.kind in (None, OutcomeKind.LOST, OutcomeKind.CANCELLED, OutcomeKind.PAUSED):
         word = "handed back" if attempt.kind is None else str(attempt.kind)
         return Span("idle", attempt.started_us, attempt.finished_us, word)
     return Span("bad", attempt.started_us, attempt.finished_us, "failed")
@@ -60,9 +60,11 @@ def _work(run: Run, attempt: Attempt) -> Span:
 def step_rows(run: Run, steps: Sequence[Step]) -> dict[int, list[Row]]:
     """Steps and spans as rows, by the attempt that executed them last."""
     rows: dict[int, list[Row]] = {}
-    depths: dict[str, int] = {}
+    depths: dict[tuple[int, str], int] = {}
     for step in steps:
-        depth = depths[step.path] = depths.get(step.parent or "", 0) + 1
+        # A span is executed by every attempt, the recorded steps in it are not: they may be apart.
+        depth = depths.get((step.attempt, step.parent or ""), 0) + 1
+        depths[step.attempt, step.path] = depth
         row = Row(
             step.name if step.key is None else f"{step.name} [{step.key}]",
             [_step(run, step)],
@@ -75,11 +77,13 @@ def step_rows(run: Run, steps: Sequence[Step]) -> dict[int, list[Row]]:
 
 
 def _step(run: Run, step: Step) -> Span:
+    if step.kind in (StepKind.ASK, StepKind.SLEEP) and step.state is not StepState.FAILED:
+        # Nothing is at work meanwhile, however long it takes.
+        ended_us = step.finished_us or run.finished_us
+        return Span("queue", step.started_us, ended_us, "answered" if ended_us else "waiting")
     if step.finished_us is not None:
         kind = "bad" if step.state is StepState.FAILED else "ok"
         return Span(kind, step.started_us, step.finished_us, str(step.state))
     if run.head.state.terminal or step.attempt < run.head.attempt:
         return Span("idle", step.started_us, step.started_us, "cut off")
-    if step.state is StepState.WAITING:
-        return Span("queue", step.started_us, None, "waiting for an answer")
     return Span("run", step.started_us, None, "running")

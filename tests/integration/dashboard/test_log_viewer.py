@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 from pydantic import JsonValue
-from tests.browser import Desk, desk, until
+from tests.chromium import Desk, desk, kept, until, until_line
 from tests.served import Served, served
 
 from ao.bus.local import LocalBus
@@ -44,14 +43,6 @@ async def visitor(server: Served, browser: Browser) -> AsyncIterator[Desk]:
         yield found
 
 
-async def kept(page: Page) -> list[tuple[int, int, str]]:
-    """(seq, index, text) of the lines that the page has."""
-    found: Any = await page.evaluate(
-        "() => document.querySelector('ao-log').kept.map(l => [l.seq, l.index, l.text])"
-    )
-    return [(seq, index, text) for seq, index, text in found]
-
-
 async def stored(server: Served, run_id: str) -> list[tuple[int, int, str]]:
     lines = await server.json("GET", f"/v1/runs/{run_id}/logs")
     return [(line["seq"], line["index"], line["text"]) for line in lines]
@@ -62,7 +53,7 @@ async def test_lines_come_one_by_one_and_the_page_follows_the_run_to_its_end(
 ) -> None:
     run_id = await server.local.submit("talker", {"lines": 60, "pause": 0.05})
     page = await visitor.tab(f"{server.url}/ui/runs/{run_id}")
-    await expect(page.get_by_text("line 30", exact=True)).to_be_visible()
+    await until_line(page, "line 30")
     await expect(page.locator(".verdict .status")).to_have_text("completed")
     await expect(page.locator(".verdict p")).to_contain_text("Completed in")
     await expect(page.get_by_text("line 59", exact=True)).to_be_visible()
@@ -205,7 +196,7 @@ async def open_streams(server: Served) -> list[str]:
 async def test_a_hidden_tab_holds_no_stream_and_catches_up(server: Served, visitor: Desk) -> None:
     run_id = await server.local.submit("talker", {"lines": 200, "pause": 0.05})
     page = await visitor.tab(f"{server.url}/ui/runs/{run_id}")
-    await expect(page.get_by_text("line 10", exact=True)).to_be_attached()
+    await until_line(page, "line 10")
     await show(page, "hidden")
 
     async def closed() -> bool:

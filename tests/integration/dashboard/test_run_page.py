@@ -15,7 +15,7 @@ from ao.store.sql.store import SqlStore
 
 AGENT = r"""
 import sys, time
-from ao_runner import span, step
+from ao_runner import ask, span, step
 
 @step
 def fetch(name):
@@ -27,6 +27,8 @@ def work(task):
         with span("gather"):
             fetch("one")
             fetch("two")
+    if task.get("ask"):
+        ask(task["ask"])
     if task.get("wait"):
         time.sleep(task["wait"])
     if task.get("fail"):
@@ -70,8 +72,8 @@ async def test_a_failed_run_says_why_where_and_after_how_many_attempts(
 ) -> None:
     run = await server.local.run("support", {"fail": "q"})
     page = await browser.page(f"/runs/{run.id}")
-    assert re.fullmatch(r"Failed after 2 attempts, .+: KeyError: 'q' in agent.py:19", verdict(page))
-    assert "File &#34;agent.py&#34;, line 19" in page
+    assert re.fullmatch(r"Failed after 2 attempts, .+: KeyError: 'q' in agent.py:21", verdict(page))
+    assert "File &#34;agent.py&#34;, line 21" in page
     assert "Attempt 2 · after KeyError" in page
     assert page.count('class="span depth-0"') == 2
     assert "ao logs" in page
@@ -98,6 +100,15 @@ async def test_a_run_that_waits_says_what_for(tmp_path: Path) -> None:
         page = await browser.page(f"/runs/{run_id}")
         assert verdict(page) == "Waiting: no worker is connected; it starts as soon as one is"
         assert "the live version when it starts" in page
+
+
+async def test_a_run_that_asks_is_paused_and_says_how_to_answer(server: Served, browser: Visitor) -> None:
+    run_id = await server.local.submit("support", {"ask": "ship it?"})
+    await server.local.until_state(run_id, RunState.PAUSED)
+    page = await browser.page(f"/runs/{run_id}")
+    assert verdict(page).startswith("Paused: it waits for an answer")
+    assert "ao questions" in page
+    await server.json("POST", f"/v1/runs/{run_id}/cancel")
 
 
 async def test_no_state_costs_more_than_three_statements(
