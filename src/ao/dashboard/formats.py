@@ -31,10 +31,14 @@ def duration(span_us: int | None) -> str:
     if span_us < MINUTE:
         return f"{span_us / SECOND:.1f} s"
     if span_us < HOUR:
-        return f"{span_us // MINUTE} min {span_us % MINUTE // SECOND:02d} s"
+        return _two(span_us // MINUTE, "min", span_us % MINUTE // SECOND, "s")
     if span_us < 2 * DAY:
-        return f"{span_us // HOUR} h {span_us % HOUR // MINUTE:02d} min"
-    return f"{span_us // DAY} d {span_us % DAY // HOUR} h"
+        return _two(span_us // HOUR, "h", span_us % HOUR // MINUTE, "min")
+    return _two(span_us // DAY, "d", span_us % DAY // HOUR, "h")
+
+
+def _two(large: int, unit: str, small: int, smaller_unit: str) -> str:
+    return f"{large} {unit} {small:02d} {smaller_unit}" if small else f"{large} {unit}"
 
 
 def exact(instant_us: int) -> str:

@@ -1,0 +1,214 @@
+"""The pages in a real browser: both themes and widths, accessible, by keyboard, live, and without scripts."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.async_api import Browser, Page, expect
+from tests.browser import desk
+from tests.served import FUNCTION, Served, served
+
+from ao.ids import new_deployment_id
+from ao.store.records import NewDeployment
+from ao.store.sql.store import SqlStore
+from ao.testing.many_runs import AGENTS, VERSIONS, fill
+
+FIRST = AGENTS[0]
+PAGES = (
+    "/",
+    "/agents",
+    f"/agents/{FIRST}",
+    f"/agents/{FIRST}/rollback?to=3",
+    f"/agents/{FIRST}/deployments/{VERSIONS}",
+    "/deployments",
+    "/runs",
+    "/runs?state=failed&q=KeyError",
+    "/runs?q=nothing",
+    "/schedules",
+)
+SERIOUS = {"serious", "critical"}
+GOOD = {"agent.py": "def work(task):\n    return {'ok': True}\n"}
+BROKEN = {"agent.py": "def work(task):\n    raise ValueError('broken by a release')\n"}
+ONCE = f"{FUNCTION}\nretries = 0"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path, worker=True) as running:
+        yield running
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[Served]:
+    """Five agents, one of them failing, and some thousand runs."""
+    async with served(tmp_path) as running:
+        store = running.services.store
+        assert isinstance(store, SqlStore)
+        await fill(store, 3_000)
+        yield running
+
+
+async def findings(page: Page) -> list[str]:
+    """What axe finds that keeps people out."""
+    await page.evaluate(Path(AXE_FILE_PATH).read_text())
+    found: dict[str, Any] = await page.evaluate("axe.run()")
+    return [
+        f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for violation in found["violations"]
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+
+
+class TestEveryPage:
+    @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    async def test_it_is_accessible_fits_and_breaks_no_rule(
+        self, busy: Served, browser: Browser, theme: Literal["light", "dark"], narrow: bool
+    ) -> None:
+        async with desk(browser, theme=theme, narrow=narrow) as visitor:
+            login = await visitor.tab(f"{busy.url}/ui/login")
+            assert await findings(login) == []
+            await visitor.log_in(busy.url, busy.key)
+            page = await visitor.tab()
+            for path in PAGES:
+                await page.goto(f"{busy.url}/ui{path}")
+                assert await findings(page) == [], path
+                width, room = await page.evaluate(
+                    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+                )
+                assert width <= room, f"{path} is wider than the window"
+            visitor.allowed.append("404")
+            await page.goto(f"{busy.url}/ui/nothing")
+            assert await findings(page) == []
+
+    async def test_the_chosen_theme_wins_over_the_system_s(self, busy: Served, browser: Browser) -> None:
+        async with desk(browser, theme="light") as visitor:
+            await visitor.log_in(busy.url, busy.key)
+            page = await visitor.tab(f"{busy.url}/ui/runs?state=failed")
+            before = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            await page.get_by_role("button", name="Dark").click()
+            await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+            assert page.url.endswith("/ui/runs?state=failed")
+            after = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            assert before != after
+
+    async def test_everything_is_reached_by_keyboard_and_seen(self, busy: Served, browser: Browser) -> None:
+        async with desk(browser) as visitor:
+            await visitor.log_in(busy.url, busy.key)
+            page = await visitor.tab(f"{busy.url}/ui/")
+            await page.keyboard.press("Tab")
+            await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+            await expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#content")).to_be_focused()
+            way_back = page.get_by_role("link", name="Roll back to v7")
+            for _ in range(20):
+                await page.keyboard.press("Tab")
+                if await way_back.evaluate("element => element === document.activeElement"):
+                    break
+            await expect(way_back).to_be_focused()
+            outline = await way_back.evaluate("element => getComputedStyle(element).outlineStyle")
+            assert outline == "solid"
+
+
+class TestLive:
+    async def test_a_run_appears_and_ends_without_a_reload(self, server: Served, browser: Browser) -> None:
+        await server.local.deploy("support", GOOD, toml=ONCE)
+        async with desk(browser) as visitor:
+            await visitor.log_in(server.url, server.key)
+            page = await visitor.tab(f"{server.url}/ui/runs")
+            await expect(page.get_by_text("No runs yet")).to_be_visible()
+            await page.evaluate("window.same = true")
+            run = await server.local.run("support", {})
+            row = page.locator("tr", has=page.locator(f"a[href$='{run.id}']"))
+            await expect(row).to_contain_text("completed")
+            assert await page.evaluate("window.same")
+
+    async def test_what_is_being_selected_is_left_alone(self, busy: Served, browser: Browser) -> None:
+        async with desk(browser) as visitor:
+            await visitor.log_in(busy.url, busy.key)
+            page = await visitor.tab()
+            await page.clock.install()
+            await page.goto(f"{busy.url}/ui/runs")
+            cell = page.locator("tbody tr").first
+            await cell.evaluate("element => document.getSelection().selectAllChildren(element)")
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            await page.clock.run_for(20_000)
+            assert asked == []
+            await page.evaluate("document.getSelection().removeAllRanges()")
+            async with page.expect_request("**/ui/runs"):
+                await page.clock.run_for(20_000)
+
+    async def test_a_build_s_log_grows_while_somebody_looks(self, server: Served, browser: Browser) -> None:
+        await server.local.deploy("support", GOOD, toml=ONCE)
+        store = server.services.store.deployments
+        first = await store.get("support", 1)
+        building = await store.create(
+            NewDeployment(new_deployment_id(), "support", "key:test", first.source_digest)
+        )
+        async with desk(browser) as visitor:
+            await visitor.log_in(server.url, server.key)
+            page = await visitor.tab(f"{server.url}/ui/agents/support/deployments/2")
+            await expect(page.get_by_text("It becomes live when the build succeeds.")).to_be_visible()
+            await store.append_log(building.id, [(1, "resolving requirements")])
+            await expect(page.get_by_text("resolving requirements")).to_be_visible()
+            await store.fail(building.id, "no such package: nothing")
+            await expect(page.get_by_text("The build failed; v1 stays live")).to_be_visible()
+
+
+class TestStories:
+    @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+    async def test_from_the_alarm_to_the_release_before(
+        self, server: Served, browser: Browser, scripts: bool
+    ) -> None:
+        await server.local.deploy("support", GOOD, toml=ONCE)
+        await server.local.run("support", {})
+        await server.local.deploy("support", BROKEN, toml=ONCE)
+        await server.local.run("support", {})
+        async with desk(browser, scripts=scripts) as visitor:
+            page = await visitor.tab(f"{server.url}/ui/")
+            await page.get_by_label("API key").fill(server.key)
+            await page.get_by_role("button", name="Log in with a key").click()
+            await expect(page.get_by_role("heading", name="support is failing since v2")).to_be_visible()
+            await page.get_by_role("link", name="Show the log").click()
+            await expect(page.get_by_text("broken by a release").first).to_be_visible()
+            await page.get_by_role("link", name="Home").click()
+            await page.get_by_role("link", name="Roll back to v1").click()
+            await expect(page.get_by_role("heading", name="Roll support back to v1?")).to_be_visible()
+            await page.get_by_label("Reason, kept in the history").fill("errors since the release")
+            await page.get_by_role("button", name="Roll back to v1").click()
+            await expect(page.get_by_text("taken back from v2 by key:local")).to_be_visible()
+            after = await server.local.run("support", {})
+            await page.goto(f"{server.url}/ui/runs?state=completed")
+            row = page.locator("tr", has=page.locator(f"a[href$='{after.id}']"))
+            await expect(row).to_contain_text("v1")
+
+    async def test_filters_apply_as_they_are_chosen(self, busy: Served, browser: Browser) -> None:
+        async with desk(browser) as visitor:
+            await visitor.log_in(busy.url, busy.key)
+            page = await visitor.tab(f"{busy.url}/ui/runs")
+            await page.get_by_label("Agent").select_option(FIRST)
+            await page.wait_for_url(f"**/runs?agent={FIRST}&**")
+            await page.get_by_role("checkbox", name="failed").check(force=True)
+            await page.wait_for_url("**state=failed**")
+            await page.get_by_label("Error or id").fill("out of memory")
+            await page.get_by_label("Error or id").press("Enter")
+            await page.wait_for_url("**q=out+of+memory**")
+            rows = page.locator("table.runs tbody tr")
+            assert await rows.count() > 0
+            for row in await rows.all():
+                await expect(row).to_contain_text("out of memory")
+            await page.get_by_role("link", name="Clear").click()
+            await page.wait_for_url("**/ui/runs")
+
+    async def test_a_command_is_copied(self, busy: Served, browser: Browser) -> None:
+        async with desk(browser) as visitor:
+            await visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+            await visitor.log_in(busy.url, busy.key)
+            page = await visitor.tab(f"{busy.url}/ui/agents/{FIRST}/rollback?to=3")
+            await page.get_by_role("button", name="Copy the command").click()
+            assert await page.evaluate("navigator.clipboard.readText()") == f"ao rollback {FIRST} --to v3"
