@@ -4,6 +4,7 @@ statements and for benchmarks. Rows are what the store's own writes leave behind
 import json
 import random
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -28,31 +29,52 @@ ERRORS = (
 )
 
 _RUN = """
-INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
-  pinned_deployment_id, schedule_id, tick_us, lineage)
-VALUES (:run_id, :agent, 'prod', :input, NULL, :actor, :created_us, 0, NULL, NULL, NULL, :run_id)"""
+INSERT INTO run (run_id, agent, environment, input, actor, created_us, priority, lineage)
+VALUES (:run_id, :agent, 'prod', :input, :actor, :created_us, 0, :run_id)"""
 _HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested, active_us,
   started_us, finished_us, deployment_id)
 VALUES (:run_id, :state, :attempt, 9, :attempt, :failures, 0, 0, 1, :started_us, :finished_us,
   :deployment_id)"""
-_OUTCOME = """
-INSERT INTO run_outcome (run_id, output, output_blob, error) VALUES (:run_id, :output, NULL, :error)"""
+_OUTCOME = "INSERT INTO run_outcome (run_id, output, error) VALUES (:run_id, :output, :error)"
 _READY = "INSERT INTO run_ready (rank, run_id) VALUES (0, :run_id)"
 _TALLY = """
 INSERT INTO run_tally (hour_us, agent, version, state, bucket, shard, runs)
-VALUES (:hour_us, :agent, :version, :state, :bucket, :shard, 1)
-ON CONFLICT (hour_us, agent, version, state, bucket, shard) DO UPDATE SET runs = run_tally.runs + 1"""
+VALUES (:hour_us, :agent, :version, :state, :bucket, 0, :runs)
+ON CONFLICT (hour_us, agent, version, state, bucket, shard) DO UPDATE
+SET runs = run_tally.runs + excluded.runs"""
+_COUNTED = ("hour_us", "agent", "version", "state", "bucket")
+
+COPIES = 16
+"""Of each run, inside the database: their ids differ in the first digit of the last group."""
+_ENDED = "FROM run_head h JOIN {} t ON t.run_id = h.run_id WHERE h.state <> 'pending' AND t.run_id LIKE :first"
+_NEW_ID = "SUBSTR(t.run_id, 1, 24) || :digit || SUBSTR(t.run_id, 26)"
+_COPY = (
+    f"""
+INSERT INTO run (run_id, agent, environment, input, actor, created_us, priority, lineage)
+SELECT {_NEW_ID}, agent, environment, input, actor, created_us, priority, lineage
+{_ENDED.format("run")}""",
+    f"""
+INSERT INTO run_outcome (run_id, output, error) SELECT {_NEW_ID}, output, error
+{_ENDED.format("run_outcome")}""",
+    f"""
+INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested, active_us,
+  started_us, finished_us, deployment_id)
+SELECT {_NEW_ID}, t.state, t.fence, t.next_seq, t.attempt, t.failures, t.losses, t.cancel_requested,
+  t.active_us, t.started_us, t.finished_us, t.deployment_id {_ENDED.format("run_head")}""",
+)
 
 
 async def fill(store: SqlStore, runs: int, *, seed: int = 7) -> None:
-    """`AGENTS` with `VERSIONS` versions each, and `runs` runs of the last two days; the newest version of the
+    """`AGENTS` with `VERSIONS` versions each, and about `runs` runs of the last two days; the newest version of the
     first agent fails most of the time, a few runs wait."""
     deployments = {agent: [await _deploy(store, agent, n) for n in range(VERSIONS)] for agent in AGENTS}
     now_us = await store.schedules.now_us()
-    rows = _rows(deployments, runs, now_us, random.Random(seed))  # noqa: S311
+    rows = _rows(deployments, runs // COPIES, now_us, random.Random(seed))  # noqa: S311
     while chunk := list(islice(rows, CHUNK)):
         await store.engine.write(partial(_insert, rows=chunk))
+    for digit in "123456789abcdef":
+        await store.engine.write(partial(_copy, digit=digit))
 
 
 async def _deploy(store: SqlStore, agent: str, number: int) -> Deployment:
@@ -102,13 +124,13 @@ def _rows(
             "error": json.dumps(error) if failed else None,
             "hour_us": hour_of(ends_us),
             "bucket": bucket_of(duration_us),
-            "shard": number % 4,
         }
 
 
 def _id_at(instant_us: int, random: random.Random) -> str:
-    """A UUIDv7 of an instant."""
-    return str(uuid.UUID(int=(instant_us // 1000 << 80) | 0x7 << 76 | 0b10 << 62 | random.getrandbits(61)))
+    """A UUIDv7 of an instant, whose last group begins with 0."""
+    low = 0b10 << 62 | random.getrandbits(14) << 48 | random.getrandbits(44)
+    return str(uuid.UUID(int=(instant_us // 1000 << 80) | 0x7 << 76 | low))
 
 
 def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
@@ -116,5 +138,12 @@ def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
     tx.many(_RUN, rows)
     tx.many(_HEAD, rows)
     tx.many(_OUTCOME, ended)
-    tx.many(_TALLY, ended)
+    counts = Counter(tuple(row[name] for name in _COUNTED) for row in ended)
+    tallies = [dict(zip(_COUNTED, key, strict=True)) | {"runs": COPIES * n} for key, n in counts.items()]
+    tx.many(_TALLY, tallies)
     tx.many(_READY, [row for row in rows if row["state"] == "pending"])
+
+
+def _copy(tx: Tx, digit: str) -> None:
+    for statement in _COPY:
+        tx.run(statement, {"digit": digit, "first": f"{'_' * 24}0%"})

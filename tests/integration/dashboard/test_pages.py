@@ -90,7 +90,7 @@ class TestThreeInTheMorning:
         assert "3 of 3 runs failed" in text(page)
         assert "v1 completed 100 % of 3 runs." in text(page)
         assert "KeyError" in text(page)
-        log = re.search(r'href="(/ui/runs/[^"]+)#logs">Show the log', page)
+        log = re.search(r'href="(/ui/runs/[^"]+)#log">Show the log', page)
         assert log is not None
         assert (await browser.http.get(log[1])).status_code == 200
         assert "Roll back to v1" in text(page)
