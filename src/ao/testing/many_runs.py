@@ -66,8 +66,8 @@ SELECT {_NEW_ID}, t.state, t.fence, t.next_seq, t.attempt, t.failures, t.losses,
 
 
 async def fill(store: SqlStore, runs: int, *, seed: int = 7) -> None:
-    """`AGENTS` with `VERSIONS` versions each, and about `runs` runs of the last two days; the newest version of the
-    first agent fails most of the time, a few runs wait."""
+    """`AGENTS` with `VERSIONS` versions each, and about `runs` runs of the last two days;
+    the newest version of the first agent fails most of the time, a few runs wait."""
     deployments = {agent: [await _deploy(store, agent, n) for n in range(VERSIONS)] for agent in AGENTS}
     now_us = await store.schedules.now_us()
     rows = _rows(deployments, runs // COPIES, now_us, random.Random(seed))  # noqa: S311

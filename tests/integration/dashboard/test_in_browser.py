@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, Page, expect
-from tests.browser import desk
+from tests.chromium import desk
 from tests.served import FUNCTION, Served, served
 
 from ao.ids import new_deployment_id
