@@ -133,7 +133,7 @@ class Runs:
         slots = sum(worker.slots for worker in workers)
         if sum(worker.running for worker in workers) >= slots:
             ahead = (await self._store.workers.counts())["ready"]
-            return f"all {slots} slots are busy and {ahead} runs are ready"
+            return f"all {slots} slots are busy; in the queue: {ahead}"
         return "it is about to be claimed"
 
 
