@@ -31,6 +31,7 @@ from ao.control.logs import Logs
 from ao.control.outbound import Outbound
 from ao.control.payloads import Payloads
 from ao.control.questions import Questions
+from ao.control.replays import Replays
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Cipher, Secrets
@@ -246,6 +247,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         runs=Runs(store, blobs, bus, catalog, webhooks),
         webhooks=webhooks,
         steps=Steps(store, payloads),
+        replays=Replays(store, catalog, bus),
         questions=Questions(store, payloads, bus, SystemClock()),
         logs=Logs(store),
         deployments=deployments,

@@ -88,3 +88,43 @@ def test_an_approval_is_given_with_a_flag(ao: Ao) -> None:
     followed = ao.ok("logs", run, "-f")
     assert followed.status == 0
     assert ao.ok("show", run, "--json").json["run"]["output"] is False
+
+
+FAILS = """
+from ao_runner import step
+def work(task):
+    step.run("first", int)
+    return step.run("second", lambda: 1 / task)
+"""
+
+
+def test_dead_letters_are_grouped_replayed_and_purged(ao: Ao) -> None:
+    ao.ok("deploy", write(ao.cwd / "broken", "broken", FAILS, "max_retries = 0\n"))
+    ao("run", "broken", "-i", "0", "--wait")
+    ao("run", "broken", "-i", "0", "--wait")
+    listed = ao.ok("dlq", "ls", "--agent", "broken")
+    assert re.search(r"broken +2 .*ZeroDivisionError: division by zero", listed.out)
+    assert "ao dlq replay --agent broken --fingerprint" in listed.err
+    each = ao.ok("dlq", "ls", "--each", "--json").json
+    assert [item["step"] for item in each] == ["second", "second"]
+    replayed = ao.ok("dlq", "replay", each[0]["run_id"], "--json").json
+    ao("logs", replayed[0]["replay"], "-f")
+    shown = ao.ok("show", replayed[0]["replay"], "--json").json
+    assert shown["run"]["fork_of"] == each[0]["run_id"]
+    assert [(step["path"], step["attempt"]) for step in shown["steps"]] == [("first", 0), ("second", 1)]
+    assert "2 replayed" in ao.ok("dlq", "replay", "--agent", "broken").err
+    assert ao("dlq", "replay").status == 2
+    assert ao("dlq", "purge", "--older-than", "soon").status == 2
+    until(lambda: len(ao.ok("dlq", "ls", "--each", "--all", "--json").json) == 5)
+    assert ao.ok("dlq", "purge", "--older-than", "1ms").err == "5 purged\n"
+    assert ao.ok("dlq", "ls").err == "no dead letters\n"
+
+
+def test_a_run_is_forked_from_a_step(ao: Ao) -> None:
+    run = ao.ok("runs", "--agent", "thinker", "--json").json["items"][0]["id"]
+    forked = ao.ok("fork", run, "--from", "tell").out.strip()
+    assert ao.ok("logs", forked, "-f").status == 0
+    steps = ao.ok("show", forked, "--json").json["steps"]
+    assert [(step["path"], step["attempt"]) for step in steps][-1] == ("tell", 2)
+    missing = ao("fork", run, "--from", "tel")
+    assert (missing.status, "it has plan/think[one], tell" in missing.err) == (3, True)

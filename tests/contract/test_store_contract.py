@@ -43,6 +43,14 @@ class TestPausing(store_contract.Pausing):
     pass
 
 
+class TestForking(store_contract.Forking):
+    pass
+
+
+class TestDeadLetters(store_contract.DeadLetters):
+    pass
+
+
 class TestSteps(store_contract.Steps):
     pass
 

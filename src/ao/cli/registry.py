@@ -53,6 +53,24 @@ _WEBHOOKS = {
     "replay": Entry("ao.cli.webhooks", "replay", OPERATE, "Deliver once more, with the same id."),
 }
 
+_DLQ = {
+    "ls": Entry(
+        "ao.cli.dlq", "list_letters", RUN, "List runs that failed for good, grouped by what went wrong."
+    ),
+    "replay": Entry(
+        "ao.cli.dlq",
+        "replay",
+        RUN,
+        "Make new runs of dead letters: of those named, or of all of an agent's or of one kind.",
+    ),
+    "purge": Entry(
+        "ao.cli.dlq",
+        "purge",
+        RUN,
+        "Forget old dead letters and what their runs have recorded; the runs themselves stay.",
+    ),
+}
+
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("ao.cli.init", "init", START, "Make a new agent that runs at once.", connects=False),
     "up": Entry("ao.cli.server", "up", START, "Start AO on this machine.", connects=False),
@@ -75,6 +93,8 @@ COMMANDS: Mapping[str, Entry] = {
     "show": Entry("ao.cli.runs", "show", RUN, "Show a run: state, attempts, error, input and output."),
     "logs": Entry("ao.cli.logs", "logs", RUN, "Print what a run wrote to stdout and stderr."),
     "cancel": Entry("ao.cli.runs", "cancel", RUN, "Stop a run."),
+    "fork": Entry("ao.cli.dlq", "fork", RUN, "Start a new run that begins in the middle of an old one."),
+    "dlq": Entry("ao.cli.dlq", "", RUN, "Runs that failed for good: list, replay, purge.", subcommands=_DLQ),
     "questions": Entry("ao.cli.questions", "questions", RUN, "List what runs wait for people to answer."),
     "answer": Entry("ao.cli.questions", "answer", RUN, "Answer what a run asks, and let it go on."),
     "schedules": Entry("ao.cli.operate", "schedules", OPERATE, "List the schedules and their next runs."),

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ao.client import calls
+from ao.client import calls, replay_calls
 from ao.client.events import Stream
 from ao.client.handles import raise_if_failed
 from ao.client.outcome import Patience, is_terminal, output_of
@@ -101,6 +101,18 @@ class AsyncRunHandle:
         """Approve or deny what the run asks approval for."""
         given: dict[str, object] = {"approved": approved}
         return await self._client.send(calls.answer(self.id, given, question=question, comment=comment))
+
+    async def fork(self, step: str, *, version: int | None = None) -> "AsyncRunHandle":
+        """A new run with the results of what this one began before the step of this path."""
+        return AsyncRunHandle(
+            self._client, await self._client.send_json(replay_calls.fork_run(self.id, step, version))
+        )
+
+    async def replay(self, *, from_start: bool = False, version: int | None = None) -> "AsyncRunHandle":
+        """A new run of this one, which has ended: with all that it has recorded, or `from_start`."""
+        begin = "start" if from_start else "checkpoint"
+        call = replay_calls.replay_run(self.id, begin, version)
+        return AsyncRunHandle(self._client, await self._client.send_json(call))
 
     async def cancel(self) -> "AsyncRunHandle":
         self.data = await self._client.send_json(calls.cancel_run(self.id))

@@ -44,7 +44,7 @@ def create_run(
     if webhook is not None:
         body["webhook"] = dict(webhook)
     query = {"wait": wait or None}
-    return Call("POST", "/v1/runs", _one("RunView"), query, body, patience_seconds=wait)
+    return Call("POST", "/v1/runs", one("RunView"), query, body, patience_seconds=wait)
 
 
 class RunRequest(TypedDict, total=False):
@@ -66,7 +66,7 @@ def create_run_wait(
 ) -> "Call[s.RunView]":
     """Answers when the run has ended; white space comes every few seconds until then."""
     body = _live(agent, input, on_disconnect, idempotency_key, more)
-    return Call("POST", "/v1/runs/wait", _one("RunView"), body=body)
+    return Call("POST", "/v1/runs/wait", one("RunView"), body=body)
 
 
 def create_run_stream(
@@ -89,7 +89,7 @@ def _live(
 
 
 def get_run(run_id: str, wait: float = 0.0) -> "Call[s.RunView]":
-    return Call("GET", _run(run_id), _one("RunView"), {"wait": wait or None}, patience_seconds=wait)
+    return Call("GET", _run(run_id), one("RunView"), {"wait": wait or None}, patience_seconds=wait)
 
 
 def list_runs(
@@ -101,15 +101,15 @@ def list_runs(
     cursor: str | None = None,
 ) -> "Call[s.Page[s.RunSummary]]":
     query = {"agent": agent, "state": list(state), "version": version, "limit": limit, "cursor": cursor}
-    return Call("GET", "/v1/runs", _page("RunSummary"), query)
+    return Call("GET", "/v1/runs", page("RunSummary"), query)
 
 
 def cancel_run(run_id: str) -> "Call[s.RunView]":
-    return Call("POST", _run(run_id, "/cancel"), _one("RunView"))
+    return Call("POST", _run(run_id, "/cancel"), one("RunView"))
 
 
 def run_events(run_id: str, after: int = 0, limit: int = 1000) -> "Call[list[s.EventView]]":
-    return Call("GET", _run(run_id, "/events"), _list("EventView"), {"after": after, "limit": limit})
+    return Call("GET", _run(run_id, "/events"), listed("EventView"), {"after": after, "limit": limit})
 
 
 def run_event_stream(run_id: str, on_disconnect: str = "continue") -> Call[object]:
@@ -118,16 +118,16 @@ def run_event_stream(run_id: str, on_disconnect: str = "continue") -> Call[objec
 
 
 def run_logs(run_id: str, after: int = 0, tail: int | None = None) -> "Call[list[s.LogLine]]":
-    return Call("GET", _run(run_id, "/logs"), _list("LogLine"), {"after": after or None, "tail": tail})
+    return Call("GET", _run(run_id, "/logs"), listed("LogLine"), {"after": after or None, "tail": tail})
 
 
 def run_attempts(run_id: str) -> "Call[list[s.AttemptView]]":
-    return Call("GET", _run(run_id, "/attempts"), _list("AttemptView"))
+    return Call("GET", _run(run_id, "/attempts"), listed("AttemptView"))
 
 
 def run_steps(run_id: str, offset: int = 0, *, outputs: bool = False) -> "Call[list[StepView]]":
     query = {"offset": offset or None, "outputs": outputs or None}
-    return Call("GET", _run(run_id, "/steps"), _list("steps.StepView"), query)
+    return Call("GET", _run(run_id, "/steps"), listed("steps.StepView"), query)
 
 
 def list_questions(
@@ -139,7 +139,7 @@ def list_questions(
     cursor: str | None = None,
 ) -> "Call[s.Page[QuestionView]]":
     query = {"agent": agent, "run": run, "all": all or None, "limit": limit, "cursor": cursor}
-    return Call("GET", "/v1/questions", _page("steps.QuestionView"), query)
+    return Call("GET", "/v1/questions", page("steps.QuestionView"), query)
 
 
 def answer(
@@ -147,15 +147,15 @@ def answer(
 ) -> "Call[QuestionView]":
     """`given` is {answer: …} or {approved: …}. Not repeatable: the second answer is a conflict."""
     body = {**given, "question": question, "comment": comment}
-    return Call("POST", _run(run_id, "/answer"), _one("steps.QuestionView"), body=body, repeatable=False)
+    return Call("POST", _run(run_id, "/answer"), one("steps.QuestionView"), body=body, repeatable=False)
 
 
 def list_agents() -> "Call[list[s.AgentView]]":
-    return Call("GET", "/v1/agents", _list("AgentView"))
+    return Call("GET", "/v1/agents", listed("AgentView"))
 
 
 def get_agent(agent: str) -> "Call[s.AgentView]":
-    return Call("GET", _agent(agent), _one("AgentView"))
+    return Call("GET", _agent(agent), one("AgentView"))
 
 
 def deployments_path(agent: str) -> str:
@@ -166,22 +166,22 @@ def list_deployments(
     agent: str, limit: int = 50, cursor: str | None = None
 ) -> "Call[s.Page[s.DeploymentView]]":
     query = {"limit": limit, "cursor": cursor}
-    return Call("GET", _agent(agent, "/deployments"), _page("DeploymentView"), query)
+    return Call("GET", _agent(agent, "/deployments"), page("DeploymentView"), query)
 
 
 def get_deployment(agent: str, version: int) -> "Call[s.DeploymentView]":
-    return Call("GET", _agent(agent, f"/deployments/{version}"), _one("DeploymentView"))
+    return Call("GET", _agent(agent, f"/deployments/{version}"), one("DeploymentView"))
 
 
 def create_deployment(agent: str, message: str, upgrade: bool) -> "Call[s.DeploymentView]":
     """Its body is a file, which drivers stream; sending it twice makes two versions."""
     query = {"message": message or None, "upgrade": upgrade or None}
-    return Call("POST", _agent(agent, "/deployments"), _one("DeploymentView"), query, repeatable=False)
+    return Call("POST", _agent(agent, "/deployments"), one("DeploymentView"), query, repeatable=False)
 
 
 def deployment_log(agent: str, version: int, after: int = 0) -> "Call[list[s.BuildLogLine]]":
     path = _agent(agent, f"/deployments/{version}/log")
-    return Call("GET", path, _list("BuildLogLine"), {"after": after or None})
+    return Call("GET", path, listed("BuildLogLine"), {"after": after or None})
 
 
 def deployment_log_stream(agent: str, version: int) -> Call[object]:
@@ -189,28 +189,28 @@ def deployment_log_stream(agent: str, version: int) -> Call[object]:
 
 
 def diff(agent: str, before: int, after: int) -> "Call[s.DiffView]":
-    return Call("GET", _agent(agent, "/diff"), _one("DiffView"), {"before": before, "after": after})
+    return Call("GET", _agent(agent, "/diff"), one("DiffView"), {"before": before, "after": after})
 
 
 def rollback(agent: str, to: int | None, reason: str) -> "Call[s.RollbackView]":
     body = {"to": to, "reason": reason}
-    return Call("POST", _agent(agent, "/rollback"), _one("RollbackView"), body=body, repeatable=False)
+    return Call("POST", _agent(agent, "/rollback"), one("RollbackView"), body=body, repeatable=False)
 
 
 def history(agent: str) -> "Call[list[s.PointerMoveView]]":
-    return Call("GET", _agent(agent, "/history"), _list("PointerMoveView"))
+    return Call("GET", _agent(agent, "/history"), listed("PointerMoveView"))
 
 
 def list_schedules(agent: str | None = None) -> "Call[list[s.ScheduleView]]":
-    return Call("GET", "/v1/schedules", _list("ScheduleView"), {"agent": agent})
+    return Call("GET", "/v1/schedules", listed("ScheduleView"), {"agent": agent})
 
 
 def list_secrets(agent: str | None = None) -> "Call[list[s.SecretView]]":
-    return Call("GET", "/v1/secrets", _list("SecretView"), {"agent": agent})
+    return Call("GET", "/v1/secrets", listed("SecretView"), {"agent": agent})
 
 
 def set_secret(name: str, value: str, agent: str | None = None) -> "Call[s.SecretView]":
-    return Call("PUT", f"/v1/secrets/{_part(name)}", _one("SecretView"), {"agent": agent}, {"value": value})
+    return Call("PUT", f"/v1/secrets/{_part(name)}", one("SecretView"), {"agent": agent}, {"value": value})
 
 
 def delete_secret(name: str, agent: str | None = None) -> Call[None]:
@@ -223,15 +223,15 @@ def create_key(
 ) -> "Call[KeyCreated]":
     """Not repeatable: the second time the name is in use."""
     body = {"name": name, "role": role, "agents": list(agents), "expires_in_seconds": expires_in_seconds}
-    return Call("POST", "/v1/keys", _one("access.KeyCreated"), body=body, repeatable=False)
+    return Call("POST", "/v1/keys", one("access.KeyCreated"), body=body, repeatable=False)
 
 
 def list_keys() -> "Call[list[KeyView]]":
-    return Call("GET", "/v1/keys", _list("access.KeyView"))
+    return Call("GET", "/v1/keys", listed("access.KeyView"))
 
 
 def revoke_key(key_id: str) -> "Call[KeyView]":
-    return Call("DELETE", f"/v1/keys/{_part(key_id)}", _one("access.KeyView"))
+    return Call("DELETE", f"/v1/keys/{_part(key_id)}", one("access.KeyView"))
 
 
 def list_webhooks(
@@ -243,15 +243,15 @@ def list_webhooks(
     cursor: str | None = None,
 ) -> "Call[s.Page[DeliveryView]]":
     query = {"run": run, "agent": agent, "state": state, "limit": limit, "cursor": cursor}
-    return Call("GET", "/v1/webhooks", _page("webhooks.DeliveryView"), query)
+    return Call("GET", "/v1/webhooks", page("webhooks.DeliveryView"), query)
 
 
 def get_webhook(delivery_id: str) -> "Call[DeliveryDetail]":
-    return Call("GET", f"/v1/webhooks/{_part(delivery_id)}", _one("webhooks.DeliveryDetail"))
+    return Call("GET", f"/v1/webhooks/{_part(delivery_id)}", one("webhooks.DeliveryDetail"))
 
 
 def replay_webhook(delivery_id: str) -> "Call[DeliveryView]":
-    return Call("POST", f"/v1/webhooks/{_part(delivery_id)}/replay", _one("webhooks.DeliveryView"))
+    return Call("POST", f"/v1/webhooks/{_part(delivery_id)}/replay", one("webhooks.DeliveryView"))
 
 
 def list_audit(
@@ -267,19 +267,19 @@ def list_audit(
 ) -> "Call[s.Page[AuditView]]":
     """`since` and `until` are ISO 8601 with a time zone."""
     where = {"actor": actor, "action": action, "agent": agent, "target": target, "since": since, "until": until}
-    return Call("GET", "/v1/audit", _page("access.AuditView"), {**where, "limit": limit, "cursor": cursor})
+    return Call("GET", "/v1/audit", page("access.AuditView"), {**where, "limit": limit, "cursor": cursor})
 
 
 def collect_garbage(dry_run: bool) -> "Call[s.GcView]":
-    return Call("POST", "/v1/gc", _one("GcView"), {"dry_run": dry_run}, patience_seconds=600.0)
+    return Call("POST", "/v1/gc", one("GcView"), {"dry_run": dry_run}, patience_seconds=600.0)
 
 
 def status() -> "Call[s.StatusView]":
-    return Call("GET", "/v1/status", _one("StatusView"))
+    return Call("GET", "/v1/status", one("StatusView"))
 
 
 def create_login_link() -> "Call[s.LoginLinkView]":
-    return Call("POST", "/v1/login-links", _one("LoginLinkView"))
+    return Call("POST", "/v1/login-links", one("LoginLinkView"))
 
 
 def event_of(frame: Frame) -> "s.EventView":
@@ -315,18 +315,18 @@ def _nothing(_body: bytes) -> None:
     return None
 
 
-def _one(name: str) -> Callable[[bytes], Any]:
+def one(name: str) -> Callable[[bytes], Any]:
     return lambda body: _model(name).model_validate_json(body)
 
 
-def _page(name: str) -> Callable[[bytes], Any]:
+def page(name: str) -> Callable[[bytes], Any]:
     def parse(body: bytes) -> Any:
         return _model("Page")[_model(name)].model_validate_json(body)
 
     return parse
 
 
-def _list(name: str) -> Callable[[bytes], Any]:
+def listed(name: str) -> Callable[[bytes], Any]:
     return lambda body: [_model(name).model_validate(item) for item in json.loads(body)]
 
 

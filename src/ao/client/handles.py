@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ao.client import calls
+from ao.client import calls, replay_calls
 from ao.client.events import Stream
 from ao.client.outcome import Patience, is_terminal, output_of
 from ao.domain.deployment import DeploymentStatus
@@ -95,6 +95,16 @@ class RunHandle:
         """Approve or deny what the run asks approval for."""
         given: dict[str, object] = {"approved": approved}
         return self._client.send(calls.answer(self.id, given, question=question, comment=comment))
+
+    def fork(self, step: str, *, version: int | None = None) -> "RunHandle":
+        """A new run with the results of what this one began before the step of this path."""
+        return RunHandle(self._client, self._client.send_json(replay_calls.fork_run(self.id, step, version)))
+
+    def replay(self, *, from_start: bool = False, version: int | None = None) -> "RunHandle":
+        """A new run of this one, which has ended: with all that it has recorded, or `from_start`."""
+        begin = "start" if from_start else "checkpoint"
+        call = replay_calls.replay_run(self.id, begin, version)
+        return RunHandle(self._client, self._client.send_json(call))
 
     def cancel(self) -> "RunHandle":
         self.data = self._client.send_json(calls.cancel_run(self.id))

@@ -24,6 +24,7 @@ from ao.server.routes.deployments import DeploymentRoutes
 from ao.server.routes.live import LiveRoutes
 from ao.server.routes.operations import OperationRoutes
 from ao.server.routes.questions import QuestionRoutes
+from ao.server.routes.replays import ReplayRoutes
 from ao.server.routes.runs import RunRoutes
 from ao.server.routes.steps import StepRoutes
 from ao.server.routes.webhooks import WebhookRoutes
@@ -64,6 +65,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         RunRoutes(services).router(),
         StepRoutes(services).router(),
         QuestionRoutes(services).router(),
+        ReplayRoutes(services).router(),
         AgentRoutes(services).router(),
         DeploymentRoutes(services, uploads).router(),
         OperationRoutes(services, readiness).router(),

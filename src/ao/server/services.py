@@ -11,6 +11,7 @@ from ao.control.keys import Keys
 from ao.control.logins import Logins
 from ao.control.logs import Logs
 from ao.control.questions import Questions
+from ao.control.replays import Replays
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
@@ -44,6 +45,7 @@ class Services:
     runs: Runs
     steps: Steps
     questions: Questions
+    replays: Replays
     logs: Logs
     deployments: Deployments
     schedules: Schedules

@@ -37,6 +37,9 @@ def run_view(run: Run, input: JsonValue, output: JsonValue, why_pending: str | N
         due_at=moment(run.due_us),
         cancel_requested=run.head.cancel_requested,
         why_pending=why_pending,
+        lineage=run.lineage,
+        fork_of=run.fork_of,
+        fork_step=run.fork_step,
         last_seq=run.last_seq,
     )
 

@@ -21,6 +21,7 @@ from ao.domain.outcome import AttemptOutcome
 from ao.domain.step import Step
 from ao.ids import ApiKeyId, DeploymentId, Digest, QuestionId, RunId, ScheduleId, WorkerId
 from ao.store.audit import AuditStore, NewAudit
+from ao.store.dead_letters import DeadLetterStore
 from ao.store.insights import InsightStore
 from ao.store.question_records import NewAnswer, Question, QuestionFilter
 from ao.store.records import (
@@ -345,6 +346,8 @@ class Store(Protocol):
     def runs(self) -> RunStore: ...
     @property
     def logs(self) -> LogStore: ...
+    @property
+    def dead_letters(self) -> DeadLetterStore: ...
     @property
     def questions(self) -> QuestionStore: ...
     @property

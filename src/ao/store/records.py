@@ -32,6 +32,16 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """Another run that a run begins with."""
+
+    of: RunId
+    step: str | None = None
+    """Only what it began before this step is taken over; None: everything that is recorded."""
+    with_steps: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class NewRun:
     id: RunId
     agent: str
@@ -50,6 +60,7 @@ class NewRun:
     webhook: Webhook | None = None
     lineage: RunId | None = None
     """The first run of this line of replays; None means itself."""
+    fork: Fork | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,10 @@ class Run:
     digest: Digest | None
     schedule_id: ScheduleId | None
     lineage: RunId
+    fork_of: RunId | None
+    """The run that it was made of."""
+    fork_step: str | None
+    """The first step that it does not have from there."""
     head: RunHead
     due_us: int | None
     """For `pending`: when it can be claimed, if that is in the future."""

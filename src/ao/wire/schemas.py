@@ -99,6 +99,9 @@ class RunView(Response):
     due_at: datetime | None
     cancel_requested: bool
     why_pending: str | None = Field(description="A sentence while the run is pending.")
+    lineage: str | None = Field(None, description="The first run of this line of replays and forks.")
+    fork_of: str | None = Field(None, description="The run that it was made of.")
+    fork_step: str | None = Field(None, description="The first step that it does not have from there.")
     last_seq: int
 
 

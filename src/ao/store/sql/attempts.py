@@ -18,6 +18,7 @@ from ao.store.records import CancelResult, FinishAttempt, Finished, Payload
 from ao.store.sql import run_sql as sql
 from ao.store.sql import webhooks
 from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
+from ao.store.sql.dead_letters import put_dead_letter
 from ao.store.sql.engine import Tx
 from ao.store.sql.held import Held, hold, hold_fenced, insert_events, stale
 from ao.store.sql.pauses import put_aside
@@ -129,6 +130,8 @@ def _end(
             tx.run(sql.DELAY, {"run_id": held.run_id, "due_us": transition.due_us})
     elif transition.to is RunState.PAUSED and transition.due_us is not None:
         tx.run(sql.SET_TIMER, {"run_id": held.run_id, "due_us": transition.due_us})
+    if transition.to is RunState.FAILED:
+        put_dead_letter(tx, held.run_id, transition)
     if transition.to.terminal:
         _count(tx, held, transition)
     return Finished(transition.to, transition.due_us, last_seq)

@@ -19,9 +19,6 @@ INSERT INTO run_question (question_id, run_id, path, kind, state, text, schema, 
 VALUES (:question_id, :run_id, :path, :kind, 'open', :text, :schema, :details, :fingerprint, :now,
   :deadline_us)"""
 
-TIMED_OUT = to_json({"timed_out": True})
-"""Result of the step of a question that nobody answered."""
-
 
 def put_aside(tx: Tx, held: Held, pause: Pause) -> tuple[Transition, list[EncodedEvent]]:
     """Ask what is new, and decide how the run waits: not at all, when an answer is there already."""

@@ -14,7 +14,8 @@ from ao.store.sql.audit import note
 from ao.store.sql.codec import EncodedEvent, payload_from, to_json
 from ao.store.sql.engine import Engine, Params, Row, Tx
 from ao.store.sql.held import add_events, hold
-from ao.store.sql.pauses import TIMED_OUT, answer_step
+from ao.store.sql.pauses import answer_step
+from ao.store.sql.steps import TIMED_OUT
 
 _SELECT = """
 SELECT q.question_id, q.run_id, r.agent, h.state, q.path, q.kind, q.state, q.text, q.schema, q.details,

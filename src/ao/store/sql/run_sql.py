@@ -17,9 +17,9 @@ FIND_KEY = "SELECT run_id, request_hash FROM idempotency WHERE agent = :agent AN
 
 INSERT_RUN = """
 INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
-  pinned_deployment_id, schedule_id, tick_us, lineage)
+  pinned_deployment_id, schedule_id, tick_us, lineage, fork_of, fork_step)
 VALUES (:run_id, :agent, :environment, :input, :input_blob, :actor, :now, :priority,
-  :deployment_id, :schedule_id, :tick_us, :lineage)"""
+  :deployment_id, :schedule_id, :tick_us, :lineage, :fork_of, :fork_step)"""
 
 INSERT_HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested,
@@ -160,6 +160,7 @@ RETURNING run_id, rank"""
 
 _RUN_COLUMNS = f"""{_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us,
   r.priority, r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage,
+  r.fork_of, r.fork_step,
   CASE WHEN h.state = 'paused' THEN h.due_us ELSE q.due_us END,
   h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq"""
 
@@ -216,8 +217,8 @@ def head_from(row: Row) -> RunHead:
 
 def run_from(row: Row) -> Run:
     (run_id, agent, environment, inline, blob, actor, created_us, priority, pinned, deployment_id, version,
-     digest, schedule_id, lineage, due_us, started_us, finished_us, worker_id, output, output_blob, error,
-     next_seq) = row[8:]  # fmt: skip
+     digest, schedule_id, lineage, fork_of, fork_step, due_us, started_us, finished_us, worker_id, output,
+     output_blob, error, next_seq) = row[8:]  # fmt: skip
     return Run(
         id=run_id,
         agent=agent,
@@ -232,6 +233,8 @@ def run_from(row: Row) -> Run:
         digest=digest,
         schedule_id=schedule_id,
         lineage=lineage,
+        fork_of=fork_of,
+        fork_step=fork_step,
         head=head_from(row),
         due_us=due_us,
         started_us=started_us,

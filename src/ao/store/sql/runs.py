@@ -30,7 +30,7 @@ from ao.store.sql.codec import encode_events, state_event
 from ao.store.sql.engine import Engine, Params, Row, Tx
 from ao.store.sql.held import insert_events, stale
 from ao.store.sql.questions import wake_due
-from ao.store.sql.steps import changes_in, put_steps
+from ao.store.sql.steps import changes_in, put_steps, take_over
 
 
 class SqlRunStore:
@@ -138,6 +138,8 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "idempotency_key": run.idempotency_key,
         "request_hash": run.request_hash,
         "webhook": None if run.webhook is None else 1,
+        "fork_of": None if run.fork is None else run.fork.of,
+        "fork_step": None if run.fork is None else run.fork.step,
     }
     if run.idempotency_key is not None and tx.run(sql.TAKE_KEY, params) == 0:
         return _repeated(tx, run, params)
@@ -146,6 +148,8 @@ def create_run(tx: Tx, run: NewRun) -> Created:
     tx.run(sql.INSERT_READY, params)
     if run.webhook is not None:
         webhooks.keep(tx, run.id, run.webhook)
+    if run.fork is not None:
+        take_over(tx, run.id, run.fork)
     data = state_event(create_transition(tx.now_us, run.actor))
     insert_events(tx, run.id, 1, [(EventKind.STATE.value, tx.now_us, data)])
     return Created(run.id, True)

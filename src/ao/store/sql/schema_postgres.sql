@@ -46,6 +46,20 @@ CREATE INDEX audit_agent ON audit (agent, audit_id);
 
 CREATE INDEX audit_target ON audit (target, audit_id);
 
+CREATE TABLE dead_letter (
+	run_id TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	fingerprint TEXT COLLATE "C" NOT NULL,
+	title TEXT COLLATE "C" NOT NULL,
+	step TEXT COLLATE "C" NOT NULL,
+	reason TEXT COLLATE "C" NOT NULL,
+	at_us BIGINT NOT NULL,
+	replayed_by TEXT COLLATE "C",
+	CONSTRAINT dead_letter_pkey PRIMARY KEY (run_id)
+);
+
+CREATE INDEX dead_letter_fingerprint ON dead_letter (fingerprint, run_id);
+
 CREATE TABLE deployment (
 	deployment_id TEXT COLLATE "C" NOT NULL,
 	agent TEXT COLLATE "C" NOT NULL,

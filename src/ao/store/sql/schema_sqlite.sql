@@ -47,6 +47,20 @@ CREATE INDEX audit_agent ON audit (agent, audit_id);
 
 CREATE INDEX audit_target ON audit (target, audit_id);
 
+CREATE TABLE dead_letter (
+	run_id TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	fingerprint TEXT NOT NULL,
+	title TEXT NOT NULL,
+	step TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	at_us BIGINT NOT NULL,
+	replayed_by TEXT,
+	CONSTRAINT dead_letter_pkey PRIMARY KEY (run_id)
+);
+
+CREATE INDEX dead_letter_fingerprint ON dead_letter (fingerprint, run_id);
+
 CREATE TABLE deployment (
 	deployment_id TEXT NOT NULL,
 	agent TEXT NOT NULL,

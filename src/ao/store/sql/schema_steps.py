@@ -65,3 +65,18 @@ run_timer = Table(
     sqlite_with_rowid=False,
     comment="Paused runs that go on at some instant even without an answer.",
 )
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    _text("run_id", key=True),
+    _text("agent"),
+    _text("fingerprint"),
+    _text("title"),
+    _text("step"),
+    _text("reason"),
+    _int("at_us"),
+    _text("replayed_by", null=True),
+    Index("dead_letter_fingerprint", "fingerprint", "run_id"),
+    comment="Runs that failed for good.",
+)

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from ao.domain.event import NewEvent
 from ao.domain.step import Step, StepKind, StepState
 from ao.ids import RunId
-from ao.store.sql.codec import error_from, error_text
+from ao.store.records import Fork
+from ao.store.sql.codec import error_from, error_text, to_json
+from ao.store.sql.dead_letters import mark_replayed
 from ao.store.sql.engine import Engine, Params, Row, Tx
 
 _PUT = """
@@ -31,6 +33,10 @@ WHERE run_id = :run_id AND kind <> 'span' AND (state = 'completed' OR (once = 1 
 ORDER BY first_us, path LIMIT :limit"""
 
 _GET = f"SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id AND path = :path"
+
+
+TIMED_OUT = to_json({"timed_out": True})
+"""Result of the step of a question that nobody answered."""
 
 
 class SqlStepStore:
@@ -62,6 +68,30 @@ def put_steps(tx: Tx, run_id: RunId, changes: Sequence[Params]) -> None:
     """Write records of steps; the caller has checked the fence in the same write."""
     if changes:
         tx.many(_PUT, [{**change, "run_id": run_id} for change in changes])
+
+
+_TAKE_OVER = """
+INSERT INTO run_step (run_id, path, parent, name, step_key, kind, state, attempt, first_us, started_us,
+  finished_us, fingerprint, once, value, value_blob, error)
+SELECT :run_id, path, parent, name, step_key, kind, state, 0, first_us, started_us,
+  finished_us, fingerprint, once, value, value_blob, error
+FROM run_step s
+WHERE s.run_id = :of AND s.state = 'completed' AND s.kind <> 'span'
+  AND NOT (s.kind = 'ask' AND s.value = :timed_out)"""
+
+_BEFORE = """
+  AND s.first_us < (SELECT f.first_us FROM run_step f WHERE f.run_id = :of AND f.path = :step)
+  AND substr(:step, 1, length(s.path) + 1) <> s.path || '/'"""
+"""Began earlier, and the step is not inside of it."""
+
+
+def take_over(tx: Tx, run_id: RunId, fork: Fork) -> None:
+    """What a new run has recorded from the start; `attempt` 0 says that none of its own did it. A question that
+    nobody answered is asked again."""
+    if fork.with_steps:
+        sql = _TAKE_OVER if fork.step is None else _TAKE_OVER + _BEFORE
+        tx.run(sql, {"run_id": run_id, "of": fork.of, "step": fork.step, "timed_out": TIMED_OUT})
+    mark_replayed(tx, fork.of, run_id)
 
 
 def row_of(step: Step) -> Params:

@@ -2,6 +2,7 @@
 
 from ao.store.sql.agents import SqlAgentStore
 from ao.store.sql.audit import SqlAuditStore
+from ao.store.sql.dead_letters import SqlDeadLetterStore
 from ao.store.sql.deployments import SqlDeploymentStore
 from ao.store.sql.engine import Engine, Tx
 from ao.store.sql.insights import SqlInsightStore
@@ -27,6 +28,7 @@ class SqlStore:
         self.runs = SqlRunStore(engine)
         self.logs = SqlLogStore(engine)
         self.steps = SqlStepStore(engine)
+        self.dead_letters = SqlDeadLetterStore(engine)
         self.questions = SqlQuestionStore(engine)
         self.workers = SqlWorkerStore(engine)
         self.deployments = SqlDeploymentStore(engine)

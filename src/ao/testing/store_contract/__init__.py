@@ -16,6 +16,7 @@ from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists
 from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Logins, Schedules, Secrets
 from ao.testing.store_contract.pausing import Pausing
+from ao.testing.store_contract.replaying import DeadLetters, Forking
 from ao.testing.store_contract.steps import Steps
 from ao.testing.store_contract.workers import Leases
 
@@ -26,10 +27,12 @@ __all__ = [
     "Cancelling",
     "Claiming",
     "Creating",
+    "DeadLetters",
     "Delays",
     "Delivering",
     "Deploying",
     "Fences",
+    "Forking",
     "HandingBack",
     "Harness",
     "Keys",

@@ -1,0 +1,48 @@
+"""Dead letters as they come out of the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ao.ids import RunId
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A run that failed for good. Its request, steps and errors stay until it is purged."""
+
+    run_id: RunId
+    agent: str
+    version: int | None
+    fingerprint: str
+    title: str
+    step: str
+    """Path of the step that failed; empty outside of steps."""
+    reason: str
+    """Of the transition to `failed`."""
+    at_us: int
+    replayed_by: RunId | None
+    """The run that was last made of it; it is no longer waiting for somebody to look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterGroup:
+    """Dead letters that failed alike."""
+
+    fingerprint: str
+    agent: str
+    title: str
+    count: int
+    first_us: int
+    last_us: int
+    newest: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterFilter:
+    agents: Sequence[str] = ()
+    """Empty: of all."""
+    fingerprint: str | None = None
+    open_only: bool = True
+    """Only what was not replayed."""
+    before: RunId | None = None
+    """Keyset cursor: only runs created before this one."""

@@ -1,0 +1,116 @@
+"""`ao.store.DeadLetterStore` in SQL, and the mark on a run that fails."""
+
+from collections.abc import Sequence
+
+from ao.domain.dead_letter import fingerprint
+from ao.domain.errors import NotFound
+from ao.domain.run import Transition
+from ao.ids import RunId
+from ao.store.audit import NewAudit
+from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup
+from ao.store.sql.audit import note
+from ao.store.sql.codec import clean
+from ao.store.sql.engine import Engine, Params, Row, Tx
+
+_INSERT = """
+INSERT INTO dead_letter (run_id, agent, fingerprint, title, step, reason, at_us)
+SELECT run_id, agent, :fingerprint, :title, :step, :reason, :at_us FROM run WHERE run_id = :run_id"""
+
+_SELECT = """
+SELECT l.run_id, l.agent, d.version, l.fingerprint, l.title, l.step, l.reason, l.at_us, l.replayed_by
+FROM dead_letter l
+  JOIN run_head h ON h.run_id = l.run_id
+  LEFT JOIN deployment d ON d.deployment_id = h.deployment_id"""
+
+_GET = _SELECT + " WHERE l.run_id = :run_id"
+
+_REPLAYED = "UPDATE dead_letter SET replayed_by = :replayed_by WHERE run_id = :run_id"
+
+_PURGE_STEPS = "DELETE FROM run_step WHERE run_id = :run_id"
+
+_PURGE = "DELETE FROM dead_letter WHERE run_id = :run_id"
+
+
+class SqlDeadLetterStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def list(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
+        conditions, params = _conditions(where)
+        sql = f"{_SELECT}{conditions} ORDER BY l.run_id DESC LIMIT :limit"
+        rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
+        return [_letter_from(row) for row in rows]
+
+    async def groups(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetterGroup]:
+        conditions, params = _conditions(where)
+        sql = f"""
+SELECT l.fingerprint, l.agent, MAX(l.title), COUNT(*), MIN(l.at_us), MAX(l.at_us), MAX(l.run_id)
+FROM dead_letter l{conditions} GROUP BY l.fingerprint, l.agent
+ORDER BY MAX(l.at_us) DESC, l.fingerprint LIMIT :limit"""
+        rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
+        return [DeadLetterGroup(*row) for row in rows]
+
+    async def get(self, run_id: RunId) -> DeadLetter:
+        row = await self._engine.read(lambda tx: tx.one(_GET, {"run_id": run_id}))
+        if row is None:
+            raise NotFound(f"Run {run_id} is no dead letter.", hint="`ao dlq ls` lists them.")
+        return _letter_from(row)
+
+    async def purge(
+        self, where: DeadLetterFilter, before_us: int, limit: int, audit: NewAudit | None = None
+    ) -> int:
+        conditions, params = _conditions(where)
+        clause = f"{conditions} AND" if conditions else " WHERE"
+        sql = f"SELECT l.run_id FROM dead_letter l{clause} l.at_us < :before_us ORDER BY l.run_id LIMIT :limit"
+
+        def write(tx: Tx) -> int:
+            found = tx.all(sql, {**params, "before_us": before_us, "limit": limit})
+            rows = [{"run_id": run_id} for (run_id,) in found]
+            if rows:
+                tx.many(_PURGE_STEPS, rows)
+                tx.many(_PURGE, rows)
+            if rows and audit is not None:
+                note(tx, audit)
+            return len(rows)
+
+        return await self._engine.write(write)
+
+
+def put_dead_letter(tx: Tx, run_id: RunId, transition: Transition) -> None:
+    """Mark a run that has just failed."""
+    assert transition.error is not None
+    found = fingerprint(transition.error)
+    tx.run(
+        _INSERT,
+        {
+            "run_id": run_id,
+            "fingerprint": found.digest,
+            "title": clean(found.title),
+            "step": clean(transition.error.step),
+            "reason": transition.reason,
+            "at_us": transition.at_us,
+        },
+    )
+
+
+def mark_replayed(tx: Tx, run_id: RunId, by: RunId) -> None:
+    """A dead letter has a new run; nothing when it is none."""
+    tx.run(_REPLAYED, {"run_id": run_id, "replayed_by": by})
+
+
+def _conditions(where: DeadLetterFilter) -> tuple[str, Params]:
+    found = {
+        "l.replayed_by IS NULL": where.open_only,
+        "l.fingerprint = :fingerprint": where.fingerprint is not None,
+        "l.run_id < :before": where.before is not None,
+    }
+    names = {f"agent{number}": name for number, name in enumerate(where.agents)}
+    if names:
+        found[f"l.agent IN ({', '.join(f':{name}' for name in names)})"] = True
+    asked = [condition for condition, wanted in found.items() if wanted]
+    params: Params = {"fingerprint": where.fingerprint, "before": where.before, **names}
+    return (f" WHERE {' AND '.join(asked)}" if asked else ""), params
+
+
+def _letter_from(row: Row) -> DeadLetter:
+    return DeadLetter(*row)

@@ -1,0 +1,65 @@
+"""Bodies of the REST API about forks, replays and dead letters."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from ao.wire.schemas import AGENT_NAME, MAX_VERSION, Request, Response
+
+FROM = "`checkpoint` keeps all recorded steps, `start` none."
+
+
+class ForkRequest(Request):
+    step: str = Field(max_length=1000, description="Path of the first step that is executed again.")
+    version: int | None = Field(None, ge=1, le=MAX_VERSION, description="Null: the old run's deployment.")
+
+
+class ReplayRequest(Request):
+    begin: Literal["checkpoint", "start"] = Field("checkpoint", description=FROM)
+    version: int | None = Field(None, ge=1, le=MAX_VERSION, description="Null: the old run's deployment.")
+
+
+class ReplayMany(Request):
+    """Either the runs themselves, or what they have in common."""
+
+    agent: str = Field(pattern=AGENT_NAME)
+    runs: list[str] | None = Field(None, max_length=1000, description="Ids; null: all open ones of the agent.")
+    fingerprint: str | None = Field(None, max_length=64)
+    begin: Literal["checkpoint", "start"] = Field("checkpoint", description=FROM)
+    version: int | None = Field(None, ge=1, le=MAX_VERSION, description="Null: each run's own deployment.")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class ReplayedView(Response):
+    run_id: str
+    replay: str | None = Field(description="The new run; null when there is none.")
+    error: str | None
+
+
+class DeadLetterView(Response):
+    """A run that failed for good: after its last retry, or because it said that trying again is pointless."""
+
+    run_id: str
+    agent: str
+    version: int | None
+    fingerprint: str
+    title: str
+    step: str
+    reason: str
+    at: datetime
+    replayed_by: str | None
+
+
+class DeadLetterGroupView(Response):
+    fingerprint: str
+    agent: str
+    title: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    newest: str = Field(description="A run of the group.")
+
+
+class PurgedView(Response):
+    purged: int

@@ -1,0 +1,126 @@
+"""Failed runs are done again, and old ones from the middle, without doing again what is recorded."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.local import ACTOR, Local, local_platform
+
+from ao.domain.errors import Conflict, NotFound
+from ao.domain.run import RunState
+from ao.ids import RunId
+from ao.store.dead_letter_records import DeadLetterFilter
+from ao.store.records import Run
+
+FUNCTION = 'entrypoint = "agent:work"\nretries = 0\n'
+
+
+@pytest.fixture
+async def ao(tmp_path: Path) -> AsyncIterator[Local]:
+    async with local_platform(tmp_path, {"AO_HEARTBEAT_SECONDS": "0.2", "AO_WARM": "off"}) as local:
+        yield local
+
+
+WORKS = """
+from ao_runner import step
+def say(text):
+    print("did", text)
+    return text
+def work(task):
+    a = step.run("a", say, "a")
+    b = step.run("b", say, "b")
+    {third}
+    return [a, b, c]
+"""
+BROKEN = WORKS.format(third='c = step.run("c", lambda: 1 / 0)')
+FIXED = WORKS.format(third='c = step.run("c", say, "c")')
+CHANGED = FIXED.replace('say, "b"', 'say, "B"')
+
+
+async def fork(ao: Local, run_id: RunId, step: str, version: int | None = None) -> Run:
+    made = await ao.platform.services.replays.fork(run_id, step, version, ACTOR)
+    return await ao.result(made.id)
+
+
+async def replay(ao: Local, run_id: RunId, *, scratch: bool = False, version: int | None = None) -> Run:
+    made = await ao.platform.services.replays.replay(run_id, scratch=scratch, version=version, actor=ACTOR)
+    return await ao.result(made.id)
+
+
+async def test_a_replay_on_the_fixed_version_goes_on_from_the_last_checkpoint(ao: Local) -> None:
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=FUNCTION)
+    broken = await ao.run("agent")
+    assert broken.head.state is RunState.FAILED
+    assert broken.error is not None
+    assert broken.error.step == "c"
+    await ao.deploy("agent", {"agent.py": FIXED}, toml=FUNCTION)
+    same = await replay(ao, broken.id)
+    assert (same.head.state, same.version) == (RunState.FAILED, 1)
+    fixed = await replay(ao, broken.id, version=2)
+    assert await ao.output(fixed) == ["a", "b", "c"]
+    assert await ao.lines(fixed.id) == ["did c"]
+    assert (fixed.lineage, fixed.fork_of, fixed.version) == (broken.id, broken.id, 2)
+    scratch = await replay(ao, broken.id, scratch=True, version=2)
+    assert await ao.lines(scratch.id) == ["did a", "did b", "did c"]
+
+
+async def test_a_replay_where_steps_no_longer_match_is_refused_before_it_does_anything(ao: Local) -> None:
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=FUNCTION)
+    broken = await ao.run("agent")
+    await ao.deploy("agent", {"agent.py": CHANGED}, toml=FUNCTION)
+    refused = await replay(ao, broken.id, version=2)
+    assert refused.error is not None
+    assert (refused.error.type, await ao.lines(refused.id)) == ("StepDiverged", [])
+
+
+async def test_a_fork_begins_at_a_step_of_any_past_run(ao: Local) -> None:
+    await ao.deploy("agent", {"agent.py": FIXED}, toml=FUNCTION)
+    await ao.deploy("agent", {"agent.py": CHANGED}, toml=FUNCTION)
+    done = await ao.run("agent", version=1)
+    again = await fork(ao, done.id, "b")
+    assert await ao.output(again) == ["a", "b", "c"]
+    assert await ao.lines(again.id) == ["did b", "did c"]
+    other = await fork(ao, done.id, "b", version=2)
+    assert (await ao.output(other), other.fork_step) == (["a", "B", "c"], "b")
+    assert await ao.lines(other.id) == ["did B", "did c"]
+    with pytest.raises(NotFound) as caught:
+        await fork(ao, done.id, "x")
+    assert caught.value.hint == "it has a, b, c"
+
+
+async def test_many_are_replayed_and_one_that_cannot_be_stops_nobody(ao: Local) -> None:
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=FUNCTION)
+    failed = [(await ao.run("agent")).id for _ in range(2)]
+    await ao.deploy("agent", {"agent.py": FIXED}, toml=FUNCTION)
+    done = await ao.run("agent")
+    replays = ao.platform.services.replays
+    (group,) = await replays.groups(DeadLetterFilter(), 10)
+    assert (group.count, group.title) == (2, "ZeroDivisionError: division by zero")
+    made = await replays.replay_all([*failed, done.id], scratch=False, version=2, actor=ACTOR)
+    for each in made[:2]:
+        assert each.replay is not None
+        assert await ao.output(await ao.result(each.replay)) == ["a", "b", "c"]
+    assert isinstance(made[2].error, NotFound)
+    assert await replays.letters(DeadLetterFilter(), 10) == []
+    assert len(await replays.letters(DeadLetterFilter(open_only=False), 10)) == 2
+
+
+async def test_a_run_that_goes_on_is_not_replayed(ao: Local) -> None:
+    await ao.deploy(
+        "asks", {"agent.py": "from ao_runner import ask\ndef work(t): return ask('?')"}, toml=FUNCTION
+    )
+    run_id = await ao.submit("asks")
+    await ao.until_state(run_id, RunState.PAUSED)
+    with pytest.raises(Conflict, match="is paused: it goes on by itself"):
+        await replay(ao, run_id)
+    await ao.platform.services.runs.cancel(run_id, ACTOR)
+
+
+async def test_a_question_that_nobody_answered_is_asked_again_by_a_replay(ao: Local) -> None:
+    source = "from ao_runner import ask\ndef work(t): return ask('?', timeout=0.05)"
+    await ao.deploy("asks", {"agent.py": source}, toml=FUNCTION)
+    over = await ao.run("asks")
+    assert over.head.state is RunState.FAILED
+    made = await ao.platform.services.replays.replay(over.id, scratch=False, version=None, actor=ACTOR)
+    again = await ao.result(made.id)
+    assert [event.kind.value for event in await ao.events(again.id)].count("question_asked") == 1
