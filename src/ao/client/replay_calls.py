@@ -53,7 +53,6 @@ def replay_letters(
     limit: int = 100,
 ) -> "Call[list[ReplayedView]]":
     body = {
-        "agent": agent,
         "runs": None if runs is None else list(runs),
         "fingerprint": fingerprint,
         "begin": begin,
@@ -61,7 +60,8 @@ def replay_letters(
         "limit": limit,
     }
     answers = listed("replays.ReplayedView")
-    return Call("POST", f"{_LETTERS}/replay", answers, body=body, repeatable=False, patience_seconds=60.0)
+    path = f"/v1/agents/{quote(agent, safe='')}/dead-letters/replay"
+    return Call("POST", path, answers, body=body, repeatable=False, patience_seconds=60.0)
 
 
 def purge_letters(

@@ -59,7 +59,7 @@ RULES: Mapping[str, Rule] = {
     "replay_run": Rule(_P.RUN, Of.RUN),
     "list_dead_letters": Rule(_P.READ, Of.LIST),
     "list_dead_letter_groups": Rule(_P.READ, Of.LIST),
-    "replay_dead_letters": Rule(_P.RUN, Of.BODY),
+    "replay_dead_letters": Rule(_P.RUN, Of.PATH),
     "purge_dead_letters": Rule(_P.RUN, Of.QUERY),
     "list_agents": Rule(_P.READ, Of.LIST),
     "get_agent": Rule(_P.READ, Of.PATH),

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ao.wire.schemas import AGENT_NAME, MAX_VERSION, Request, Response
+from ao.wire.schemas import MAX_VERSION, Request, Response
 
 FROM = "`checkpoint` keeps all recorded steps, `start` none."
 
@@ -23,7 +23,6 @@ class ReplayRequest(Request):
 class ReplayMany(Request):
     """Either the runs themselves, or what they have in common."""
 
-    agent: str = Field(pattern=AGENT_NAME)
     runs: list[str] | None = Field(None, max_length=1000, description="Ids; null: all open ones of the agent.")
     fingerprint: str | None = Field(None, max_length=64)
     begin: Literal["checkpoint", "start"] = Field("checkpoint", description=FROM)

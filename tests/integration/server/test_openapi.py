@@ -88,6 +88,7 @@ enabled = false
 [[operations]]
 include-operation-id = [
   "list_runs", "list_deployments", "create_deployment", "list_audit", "list_webhooks", "list_questions",
+  "list_dead_letters",
 ]
 checks.positive_data_acceptance.enabled = false
 

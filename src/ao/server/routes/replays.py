@@ -9,9 +9,9 @@ from ao.clock import to_datetime
 from ao.domain.errors import Forbidden
 from ao.ids import RunId
 from ao.server.replies import bad_cursor, cursor, read_cursor, reply, reply_list
-from ao.server.roles import require_agent, scope_of
+from ao.server.roles import scope_of
 from ao.server.route import Route
-from ao.server.routes.parameters import AgentFilter, Cursor, Limit, RunIdText, actor
+from ao.server.routes.parameters import AgentFilter, AgentName, Cursor, Limit, RunIdText, actor
 from ao.server.services import Services
 from ao.server.views import run_view
 from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup
@@ -67,7 +67,8 @@ class ReplayRoutes:
         groups = list[DeadLetterGroupView]
         add("/dead-letters/groups", self.list_dead_letter_groups, methods=["GET"], response_model=groups)
         replayed = list[ReplayedView]
-        add("/dead-letters/replay", self.replay_dead_letters, methods=["POST"], response_model=replayed)
+        replay = "/agents/{agent}/dead-letters/replay"
+        add(replay, self.replay_dead_letters, methods=["POST"], response_model=replayed)
         add("/dead-letters", self.purge_dead_letters, methods=["DELETE"], response_model=PurgedView)
         return router
 
@@ -104,16 +105,15 @@ class ReplayRoutes:
         where = DeadLetterFilter(_agents(request, query.agent), open_only=not query.all)
         return reply_list([group_view(group) for group in await self._replays.groups(where, query.limit)])
 
-    async def replay_dead_letters(self, request: Request, body: ReplayMany) -> Response:
-        """Replay many dead letters of one agent; each answer names the new run, or why there is none."""
-        require_agent(request, body.agent)
+    async def replay_dead_letters(self, request: Request, agent: AgentName, body: ReplayMany) -> Response:
+        """Replay many dead letters of an agent; each answer names the new run, or why there is none."""
         if body.runs is not None:
             chosen = [RunId(run_id) for run_id in body.runs]
             for run_id in chosen:
-                if await self._runs.agent_of(run_id) != body.agent:
-                    raise Forbidden(f"run {run_id} is not one of {body.agent}")
+                if await self._runs.agent_of(run_id) != agent:
+                    raise Forbidden(f"run {run_id} is not one of {agent}")
         else:
-            where = DeadLetterFilter([body.agent], body.fingerprint)
+            where = DeadLetterFilter([agent], body.fingerprint)
             chosen = [letter.run_id for letter in await self._replays.letters(where, body.limit)]
         done = await self._replays.replay_all(
             chosen, scratch=body.begin == "start", version=body.version, actor=actor(request)
