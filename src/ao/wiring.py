@@ -40,18 +40,18 @@ from ao.control.upkeep import promote_forever, sweep_forever, take_back_runs, ti
 from ao.control.webhooks import Webhooks
 from ao.dashboard.app import create_dashboard
 from ao.domain.access import Role
-from ao.domain.errors import SandboxError, Unavailable
+from ao.domain.errors import SandboxError
 from ao.home import Home, write_private
-from ao.sandbox import Executor, Level, Template
-from ao.sandbox.process import COLD_LEVEL, ProcessExecutor, WarmOptions
+from ao.sandbox import Executor, Level
+from ao.sandbox.process import ProcessExecutor, WarmOptions
 from ao.server.app import Site, create_app
 from ao.server.listen import Listener, bind, check_exposure
-from ao.server.services import About, Check, Services
+from ao.server.parts import redis_checks, supervisor_check, warm_check, worker_check
+from ao.server.services import About, Services
 from ao.settings import Settings, host_environment
 from ao.store import Store
 from ao.store.records import ApiKey
 from ao.store.sql import open_postgres, open_sqlite
-from ao.wire.schemas import CheckView
 from ao.worker.attempt import Bench
 from ao.worker.loop import Worker, WorkerOptions
 from ao.worker.resolve import Resolver
@@ -263,10 +263,10 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         max_upload=settings.max_upload,
         local_only=settings.loopback,
         checks=(
-            *_redis_checks(redis),
-            _supervisor_check(executor),
-            _worker_check(worker),
-            _warm_check(settings, executor),
+            *redis_checks(redis),
+            supervisor_check(executor),
+            worker_check(worker),
+            warm_check(settings.warm, executor),
         ),
         template=warming.template if warming is not None else lambda _agent, _version: None,
     )
@@ -323,66 +323,6 @@ async def _ensure_key(keys: Keys, home: Home) -> ApiKey:
         key, token = await keys.issue("local", Role.ADMIN)
         write_private(home.api_key, token)
     return key
-
-
-def _redis_checks(redis: "RedisBus | None") -> Sequence[Check]:
-    """Never a failure: without Redis everything goes on, by polling."""
-    if redis is None:
-        return ()
-
-    async def check() -> CheckView:
-        try:
-            await redis.check()
-        except Unavailable as error:
-            message = f"{error.message}; other processes find out by polling, some seconds later"
-            return CheckView(name="redis", status="warning", message=message, hint=error.hint)
-        return CheckView(name="redis", status="ok", message=f"hints travel through {redis.place}")
-
-    return (check,)
-
-
-def _supervisor_check(executor: Executor) -> Check:
-    async def check() -> CheckView:
-        if executor.lost.is_set():
-            return CheckView(name="supervisor", status="failed", message="is being restarted")
-        return CheckView(name="supervisor", status="ok", message=f"sandboxes: {executor.info.level}")
-
-    return check
-
-
-def _warm_check(settings: Settings, executor: Executor) -> Check:
-    async def check() -> CheckView:
-        if settings.warm == "off":
-            message = "off: every run starts from nothing (AO_WARM)"
-        elif executor.info.level is not Level.NAMESPACES:
-            message = f"runs start cold: {COLD_LEVEL}, this is {executor.info.level}"
-        else:
-            message = _templates_in_words(executor.templates())
-        return CheckView(name="warm", status="ok", message=message)
-
-    return check
-
-
-def _templates_in_words(templates: Sequence[Template]) -> str:
-    ready = [template for template in templates if template.state == "ready"]
-    size = sum(template.memory_bytes for template in ready) >> 20
-    words = [f"{len(ready)} kinds of runs start warm, their templates take {size} MiB"]
-    for template in templates:
-        if template.state == "cold" and template.why_cold:
-            env = template.env
-            words.append(f"{env.get('AO_AGENT')} v{env.get('AO_VERSION')} starts cold: {template.why_cold}")
-    return "; ".join(words)
-
-
-def _worker_check(worker: Worker) -> Check:
-    async def check() -> CheckView:
-        if worker.draining:
-            return CheckView(
-                name="worker", status="failed", message="draining: runs in flight come to their end"
-            )
-        return CheckView(name="worker", status="ok", message="takes runs")
-
-    return check
 
 
 def application(services: Services) -> FastAPI:

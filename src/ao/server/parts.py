@@ -1,0 +1,74 @@
+"""How the parts of this process are, for readiness and `ao doctor`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ao.domain.errors import Unavailable
+from ao.sandbox import Executor, Level, Template
+from ao.sandbox.process import COLD_LEVEL
+from ao.server.services import Check
+from ao.wire.schemas import CheckView
+from ao.worker.loop import Worker
+
+if TYPE_CHECKING:
+    from ao.bus.redis import RedisBus
+
+
+def redis_checks(redis: "RedisBus | None") -> Sequence[Check]:
+    """Never a failure: without Redis everything goes on, by polling."""
+    if redis is None:
+        return ()
+
+    async def check() -> CheckView:
+        try:
+            await redis.check()
+        except Unavailable as error:
+            message = f"{error.message}; other processes find out by polling, some seconds later"
+            return CheckView(name="redis", status="warning", message=message, hint=error.hint)
+        return CheckView(name="redis", status="ok", message=f"hints travel through {redis.place}")
+
+    return (check,)
+
+
+def supervisor_check(executor: Executor) -> Check:
+    async def check() -> CheckView:
+        if executor.lost.is_set():
+            return CheckView(name="supervisor", status="failed", message="is being restarted")
+        return CheckView(name="supervisor", status="ok", message=f"sandboxes: {executor.info.level}")
+
+    return check
+
+
+def warm_check(mode: str, executor: Executor) -> Check:
+    async def check() -> CheckView:
+        if mode == "off":
+            message = "off: every run starts from nothing (AO_WARM)"
+        elif executor.info.level is not Level.NAMESPACES:
+            message = f"runs start cold: {COLD_LEVEL}, this is {executor.info.level}"
+        else:
+            message = _templates_in_words(executor.templates())
+        return CheckView(name="warm", status="ok", message=message)
+
+    return check
+
+
+def _templates_in_words(templates: Sequence[Template]) -> str:
+    ready = [template for template in templates if template.state == "ready"]
+    size = sum(template.memory_bytes for template in ready) >> 20
+    words = [f"{len(ready)} kinds of runs start warm, their templates take {size} MiB"]
+    for template in templates:
+        if template.state == "cold" and template.why_cold:
+            env = template.env
+            words.append(f"{env.get('AO_AGENT')} v{env.get('AO_VERSION')} starts cold: {template.why_cold}")
+    return "; ".join(words)
+
+
+def worker_check(worker: Worker) -> Check:
+    async def check() -> CheckView:
+        if worker.draining:
+            return CheckView(
+                name="worker", status="failed", message="draining: runs in flight come to their end"
+            )
+        return CheckView(name="worker", status="ok", message="takes runs")
+
+    return check
