@@ -41,6 +41,12 @@ def uuid7() -> str:
     return str(uuid.UUID(int=value))
 
 
+def first_id_at(instant_us: int) -> str:
+    """What every id that was made at this instant or later sorts after, and every earlier one before."""
+    digits = f"{max(0, instant_us) // 1000:012x}"
+    return f"{digits[:8]}-{digits[8:]}-"
+
+
 def new_run_id() -> RunId:
     return RunId(uuid7())
 

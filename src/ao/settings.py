@@ -58,6 +58,12 @@ class Settings:
     redis_url: str | None = field(repr=False)
     """May hold a password; None: one process needs no Redis."""
     max_upload: int
+    keep_history_days: int
+    """0 is for ever."""
+    keep_audit_days: int
+    max_queued: int
+    """Runs that may wait; 0 is no limit."""
+    max_queued_per_agent: int
     webhook_hosts: tuple[str, ...]
     """`host`, `host:port` or `*.domain` that webhooks may reach at addresses that are not public."""
     secrets_key: bytes | None = field(repr=False)
@@ -69,6 +75,18 @@ class Settings:
     """On shutdown, runs have this long to end before they are handed back."""
     origins: Mapping[str, Origin]
     """Where each value came from, by variable name."""
+
+    @property
+    def kept_us(self) -> tuple[int | None, int | None]:
+        """Microseconds for which history and audit entries are kept; None is for ever."""
+        day_us = 86_400 * 1_000_000
+        history, audit = self.keep_history_days * day_us, self.keep_audit_days * day_us
+        return history or None, audit or None
+
+    @property
+    def queue_limits(self) -> tuple[int, int]:
+        """Of all runs and of each agent's."""
+        return self.max_queued, self.max_queued_per_agent
 
     @property
     def loopback(self) -> bool:
@@ -327,6 +345,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
     Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),
     Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),
+    Setting("AO_MAX_QUEUED", _integer(0, 10**12), lambda _: 1_000_000),
+    Setting("AO_MAX_QUEUED_PER_AGENT", _integer(0, 10**12), lambda _: 250_000),
+    Setting("AO_KEEP_HISTORY_DAYS", _integer(0, 36_500), lambda _: 30),
+    Setting("AO_KEEP_AUDIT_DAYS", _integer(0, 36_500), lambda _: 365),
     Setting("AO_SECRETS_KEY", _secrets_key, lambda _: None, secret=True),
     Setting("AO_WEBHOOK_HOSTS", _hosts, lambda _: ()),
     Setting("AO_LEASE_SECONDS", _seconds, lambda _: 12.0),

@@ -23,6 +23,7 @@ from ao.bus import Bus
 from ao.bus.local import LocalBus
 from ao.clock import SystemClock
 from ao.control.audit import AuditLog
+from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
@@ -190,7 +191,7 @@ class Platform:
             **templates,
             "schedules": self.schedules.run_forever(),
             "promotion": promote_forever(self.store, self.bus),
-            "tidying": tidy_forever(self.store),
+            "tidying": tidy_forever(self.store, *self.settings.kept_us),
             "webhooks": self.services.webhooks.run_forever(),
             "sweep": sweep_forever(self.store, self.bus, self.settings.sweep_seconds),
         }
@@ -244,7 +245,7 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
         degraded=executor.info.degraded,
     )
     services = Services(
-        runs=Runs(store, blobs, bus, catalog, webhooks),
+        runs=Runs(store, blobs, bus, catalog, webhooks, Backpressure(store, *settings.queue_limits)),
         webhooks=webhooks,
         steps=Steps(store, payloads),
         replays=Replays(store, catalog, bus),

@@ -95,6 +95,14 @@ class TestDelivering(store_contract.Delivering):
     pass
 
 
+class TestQueueing(store_contract.Queueing):
+    pass
+
+
+class TestRetaining(store_contract.Retaining):
+    pass
+
+
 class TestLifetime(store_contract.Lifetime):
     pass
 

@@ -34,6 +34,7 @@ STATUS: Mapping[type[errors.AoError], int] = {
     errors.ServerUnreachable: 7,
     errors.Unavailable: 7,
     errors.StorageFull: 7,
+    errors.QueueFull: 7,
     errors.WaitTimeout: TIMEOUT,
 }
 

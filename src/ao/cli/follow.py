@@ -34,6 +34,9 @@ def event_lines(event: "EventView") -> list[str]:
             return [_attempt_end(data)]
         case "log":
             return list(_log_lines(data))
+        case "truncated":
+            gone = f"history truncated: events {data['from']} to {event.seq} are removed"
+            return [output.style(f"  {gone}", "yellow")]
         case "output":
             return [f"» {json.dumps(data['value'], ensure_ascii=False)}"]
         case "step_started" | "step_completed" | "step_failed" | "step_retried" as kind:

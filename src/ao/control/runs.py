@@ -12,11 +12,12 @@ from ao.blobs import BlobStore
 from ao.bus import CANCEL, READY, Bus, run_topic
 from ao.clock import to_datetime
 from ao.control import audit
+from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.payloads import Payloads, dump
 from ao.control.webhooks import Webhooks
 from ao.domain.errors import InvalidInput, Problem
-from ao.domain.event import Event
+from ao.domain.event import Event, EventKind
 from ao.domain.run import RunState
 from ao.ids import RunId, new_run_id
 from ao.store import Store
@@ -29,12 +30,21 @@ POLL_SECONDS = 5.0
 
 
 class Runs:
-    def __init__(self, store: Store, blobs: BlobStore, bus: Bus, catalog: Catalog, webhooks: Webhooks) -> None:
+    def __init__(
+        self,
+        store: Store,
+        blobs: BlobStore,
+        bus: Bus,
+        catalog: Catalog,
+        webhooks: Webhooks,
+        backpressure: Backpressure,
+    ) -> None:
         self._store = store
         self._payloads = Payloads(blobs)
         self._bus = bus
         self._catalog = catalog
         self._webhooks = webhooks
+        self._backpressure = backpressure
 
     async def create(self, request: RunCreate, actor: str, lineage: RunId | None = None) -> tuple[Run, bool]:
         """Accept a run and look at it: (the run, whether it is new). Raises as `accept` does."""
@@ -46,11 +56,12 @@ class Runs:
         on.
 
         Raises NotFound (agent, version), Conflict (nothing live), InvalidInput (the agent's
-        `input_schema`), IdempotencyConflict.
+        `input_schema`), IdempotencyConflict, QueueFull.
         """
         deployment = await self._catalog.resolve(request.agent, request.environment, request.version)
         _check_input(request.input, self._catalog.input_validator(deployment))
         text = dump(request.input)
+        await self._backpressure.admit(request.agent)
         webhook = None
         if request.webhook is not None:
             await self._webhooks.check(request.agent, request.webhook.url, request.webhook.secret)
@@ -87,7 +98,12 @@ class Runs:
         return await self._store.runs.attempts(run_id)
 
     async def events(self, run_id: RunId, after: int, limit: int) -> Sequence[Event]:
-        return await self._store.runs.events(run_id, after, limit)
+        """Events with a seq above `after`; where some were removed, the first one says so."""
+        events = await self._store.runs.events(run_id, after, limit)
+        if not events or events[0].seq == after + 1:
+            return events
+        first = events[0]
+        return [Event(first.seq - 1, EventKind.TRUNCATED, first.at_us, {"from": after + 1}), *events]
 
     async def wait(self, run_id: RunId, seconds: float, *, accepted_now: bool = False) -> Run:
         """The run as soon as it is terminal, or as it is after `seconds`. One that was accepted a moment ago

@@ -4,10 +4,12 @@ import asyncio
 import random
 
 from ao.bus import DELAYED, READY, Bus, run_topic
+from ao.control.retention import remove_old
 from ao.domain.errors import Unavailable
 from ao.logs import get_logger
 from ao.store import Store
 from ao.store.records import LostRuns
+from ao.store.retention import Kept
 
 log = get_logger(__name__)
 
@@ -43,13 +45,14 @@ async def sweep_forever(store: Store, bus: Bus, every_seconds: float) -> None:
         await asyncio.sleep(every_seconds * random.uniform(0.8, 1.0))  # noqa: S311 - spreads replicas
 
 
-async def tidy_forever(store: Store) -> None:
-    """Remove counts and logins that nobody will ask for any more."""
+async def tidy_forever(store: Store, history_us: int | None, audit_us: int | None) -> None:
+    """Remove what is old: history, audit entries, counts and logins. None keeps for ever."""
     while True:
         try:
             await store.insights.tidy(await store.schedules.now_us() - TALLY_KEPT_US)
+            await remove_old(store, Kept(history_us, audit_us))
         except Unavailable as error:
-            log.warning("old counts not removed", error=str(error))
+            log.warning("what is old not removed", error=str(error))
         await asyncio.sleep(TIDY_SECONDS)
 
 

@@ -18,6 +18,7 @@ AoError
 ├── ServerUnreachable     server_unreachable  no AO server answers at the URL
 ├── WaitTimeout           wait_timeout        the caller's patience ended; the run goes on
 ├── Unavailable           unavailable         not ready, overloaded or shutting down: try again
+│   ├── QueueFull         queue_full          too many runs wait; comes with when to try again
 │   └── StorageFull       storage_full        the disk is full; nothing accepted is lost
 ├── DatabaseDamaged       database_damaged    the database file is corrupt; it was left untouched
 ├── SchemaTooNew          schema_too_new      the database was written by a newer AO
@@ -165,6 +166,12 @@ class Unavailable(AoError):
     """The server cannot take this now; try again."""
 
     code = "unavailable"
+
+
+class QueueFull(Unavailable):
+    """Too many runs are waiting; try again later."""
+
+    code = "queue_full"
 
 
 class StorageFull(Unavailable):

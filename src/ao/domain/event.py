@@ -38,6 +38,9 @@ class EventKind(StrEnum):
     QUESTION_TIMED_OUT = "question_timed_out"
     """data: {question, path}. The run goes on without an answer."""
 
+    TRUNCATED = "truncated"
+    """In place of events that were removed by age, up to this seq; never stored. data: {from (first seq)}."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:

@@ -22,6 +22,8 @@ def problem_response(
     extra = dict(headers or {})
     if code == 401:
         extra["www-authenticate"] = "Bearer"
+    elif code == 429:
+        extra["retry-after"] = str(error.details.get("retry_after_seconds", _RETRY_AFTER_SECONDS))
     elif code == 503:
         extra["retry-after"] = _RETRY_AFTER_SECONDS
     return Response(encode(to_problem(error, code)), code, extra, MEDIA_TYPE)

@@ -22,6 +22,7 @@ _WITH_PATH = {"404": "There is no such thing."}
 _WITH_BODY = {
     "409": "The present state forbids this, or the idempotency key was used for another request.",
     "413": "The body is too large.",
+    "429": "Too many runs are waiting: try again after `Retry-After`.",
     "415": "The body is not of the right media type.",
     "507": "The disk is full; nothing that was accepted is lost.",
 }

@@ -48,6 +48,7 @@ from ao.store.records import (
     Secret,
     Worker,
 )
+from ao.store.retention import RetentionStore
 from ao.store.webhooks import WebhookStore
 
 
@@ -92,6 +93,10 @@ class RunStore(Protocol):
     async def promote_due(self, limit: int) -> tuple[int, int | None]:
         """Make delayed runs that are due claimable, and paused ones whose question is out of time:
         (how many, when the next is due or None)."""
+        ...
+
+    async def queued(self, agent: str | None, limit: int) -> int:
+        """How many runs (of an agent) could be claimed now; `limit` when there are that many or more."""
         ...
 
     async def get(self, run_id: RunId) -> Run:
@@ -370,6 +375,8 @@ class Store(Protocol):
     def audit(self) -> AuditStore: ...
     @property
     def webhooks(self) -> WebhookStore: ...
+    @property
+    def retention(self) -> RetentionStore: ...
     @property
     def insights(self) -> InsightStore: ...
 

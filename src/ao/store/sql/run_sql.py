@@ -145,6 +145,12 @@ WITH due AS MATERIALIZED (
 DELETE FROM run_delayed WHERE (due_us, run_id) IN (SELECT due_us, run_id FROM due)
 RETURNING run_id, rank"""
 
+QUEUED = "SELECT COUNT(*) FROM (SELECT 1 FROM run_ready LIMIT :limit) q"
+
+QUEUED_OF_AGENT = """
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM run_ready q JOIN run r ON r.run_id = q.run_id WHERE r.agent = :agent LIMIT :limit) q"""
+
 NEXT_DUE = "SELECT MIN(due_us) FROM run_delayed"
 
 TAKE_UNBLOCKED = f"""

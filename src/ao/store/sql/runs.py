@@ -97,6 +97,11 @@ class SqlRunStore:
             raise _unknown(run_id)
         return sql.run_from(row)
 
+    async def queued(self, agent: str | None, limit: int) -> int:
+        statement = sql.QUEUED if agent is None else sql.QUEUED_OF_AGENT
+        row = await self._engine.read(lambda tx: tx.one(statement, {"agent": agent, "limit": limit}))
+        return 0 if row is None else int(row[0])
+
     async def list(self, where: RunFilter, limit: int) -> Sequence[Run]:
         return await self._engine.read(lambda tx: _list(tx, where, limit))
 

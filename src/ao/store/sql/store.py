@@ -10,6 +10,7 @@ from ao.store.sql.keys import SqlKeyStore
 from ao.store.sql.logins import SqlLoginStore
 from ao.store.sql.logs import SqlLogStore
 from ao.store.sql.questions import SqlQuestionStore
+from ao.store.sql.retention import SqlRetentionStore
 from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
 from ao.store.sql.secrets import SqlSecretStore
@@ -39,6 +40,7 @@ class SqlStore:
         self.logins = SqlLoginStore(engine)
         self.audit = SqlAuditStore(engine)
         self.webhooks = SqlWebhookStore(engine)
+        self.retention = SqlRetentionStore(engine)
         self.insights = SqlInsightStore(engine)
 
     async def check(self) -> None:

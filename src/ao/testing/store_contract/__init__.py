@@ -8,7 +8,7 @@ Give pytest a fixture `harness` that yields a `Harness` over a fresh database, a
 from ao.testing.store_contract.attempts import Attempts, Cancelling, Fences, HandingBack
 from ao.testing.store_contract.auditing import Auditing
 from ao.testing.store_contract.claiming import Claiming, Delays
-from ao.testing.store_contract.creating import Creating, Listing, Reading
+from ao.testing.store_contract.creating import Creating, Listing, Queueing, Reading
 from ao.testing.store_contract.delivering import Delivering
 from ao.testing.store_contract.deploying import Deploying, Pointers
 from ao.testing.store_contract.harness import Harness
@@ -17,6 +17,7 @@ from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Logins, Schedules, Secrets
 from ao.testing.store_contract.pausing import Pausing
 from ao.testing.store_contract.replaying import DeadLetters, Forking
+from ao.testing.store_contract.retaining import Retaining
 from ao.testing.store_contract.steps import Steps
 from ao.testing.store_contract.workers import Leases
 
@@ -44,7 +45,9 @@ __all__ = [
     "Overviews",
     "Pausing",
     "Pointers",
+    "Queueing",
     "Reading",
+    "Retaining",
     "RunLists",
     "Schedules",
     "Secrets",

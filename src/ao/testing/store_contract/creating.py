@@ -137,3 +137,15 @@ class Listing:
         assert run.error is not None
         assert (run.error.kind, run.error.message) == (OutcomeKind.ERROR, "ValueError: first")
         assert run.error.traceback == "Traceback …"
+
+
+class Queueing:
+    async def test_what_can_be_claimed_is_counted_up_to_a_limit(self, harness: Harness) -> None:
+        await harness.deploy()
+        await harness.deploy("billing")
+        for agent in ("support", "support", "billing"):
+            await harness.store.runs.create(harness.new_run(agent))
+        queued = harness.replica.runs.queued
+        assert (await queued(None, 100), await queued(None, 2), await queued("support", 100)) == (3, 2, 2)
+        await harness.store.runs.claim(await harness.register(), 3)
+        assert await queued(None, 100) == 0

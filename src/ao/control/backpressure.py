@@ -1,0 +1,72 @@
+"""How long the queue may get: beyond, new runs are refused with when to come back."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from ao.domain.errors import QueueFull
+from ao.store import Store
+
+FRESH_SECONDS = 1.0
+"""A count is taken again after so long at the earliest; in between, what is accepted here is added to it."""
+SHARE = 0.05
+"""Counting may take this part of the time of one reader: a count of long queues is kept for longer."""
+RETRY_AFTER_SECONDS = 5
+REMEMBERED = 1024
+
+
+@dataclass(slots=True)
+class _Depth:
+    count: int = 0
+    until: float = 0.0
+
+
+class Backpressure:
+    """Depths are counted in the database and remembered, so that accepting a run costs a look at a number.
+
+    Replicas see each other's runs a second late: together they may go over a limit by what they accept in it.
+    """
+
+    def __init__(self, store: Store, limit: int, limit_per_agent: int) -> None:
+        """0 is no limit."""
+        self._store = store
+        self._limit = limit
+        self._limit_per_agent = limit_per_agent
+        self._total = _Depth()
+        self._agents: OrderedDict[str, _Depth] = OrderedDict()
+        self._lock = asyncio.Lock()
+
+    async def admit(self, agent: str) -> None:
+        """Count one more run of this agent. Raises QueueFull."""
+        if self._limit:
+            await self._room(self._total, None, self._limit)
+        if self._limit_per_agent:
+            await self._room(self._of(agent), agent, self._limit_per_agent)
+            self._of(agent).count += 1
+        self._total.count += 1
+
+    def _of(self, agent: str) -> _Depth:
+        if agent not in self._agents and len(self._agents) >= REMEMBERED:
+            self._agents.popitem(last=False)
+        return self._agents.setdefault(agent, _Depth())
+
+    async def _room(self, depth: _Depth, agent: str | None, limit: int) -> None:
+        if depth.until <= time.monotonic():
+            async with self._lock:
+                if depth.until <= time.monotonic():
+                    await self._count(depth, agent, limit)
+        if depth.count >= limit:
+            whose = f"runs of {agent}" if agent else "runs"
+            raise QueueFull(
+                f"{limit:,} {whose} wait already",
+                hint=f"try again in {RETRY_AFTER_SECONDS} s, or add workers; AO_MAX_QUEUED and"
+                " AO_MAX_QUEUED_PER_AGENT are the limits",
+                details={"limit": limit, "agent": agent, "retry_after_seconds": RETRY_AFTER_SECONDS},
+            )
+
+    async def _count(self, depth: _Depth, agent: str | None, limit: int) -> None:
+        started = time.monotonic()
+        depth.count = await self._store.runs.queued(agent, limit)
+        took = time.monotonic() - started
+        depth.until = time.monotonic() + max(FRESH_SECONDS, took / SHARE)

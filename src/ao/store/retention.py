@@ -1,0 +1,45 @@
+"""What is removed by age: in small writes, so that nobody waits for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ao.ids import RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long what is kept, in microseconds; None is for ever."""
+
+    history_us: int | None
+    """Events with logs and partial outputs, steps of runs that did not fail, deliveries of webhooks."""
+    audit_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """One page of a look at ended runs."""
+
+    runs: Sequence[tuple[RunId, int]]
+    """With history to remove, and the last seq of it: the event of the run's end stays."""
+    last: RunId | None
+    """Where the next page starts; None when there is none."""
+
+
+class RetentionStore(Protocol):
+    """Runs themselves stay, with input, output, error, attempts and the event of their end."""
+
+    async def ended_before(self, before_us: int, after: RunId | None, limit: int) -> Scanned:
+        """Of the `limit` runs that follow `after`, those that ended before and still have history."""
+        ...
+
+    async def drop_history(self, run_id: RunId, up_to: int, limit: int) -> int:
+        """Remove at most `limit` events, oldest first; with the last of them go the steps of a run that did
+        not fail: a failed one may go on from its steps. Returns how many events."""
+        ...
+
+    async def drop_deliveries(self, before_us: int, limit: int) -> int:
+        """Remove finished deliveries of webhooks that were made before, with their tries."""
+        ...
+
+    async def drop_audit(self, before_us: int, limit: int) -> int: ...
