@@ -13,6 +13,7 @@ from ao.server.roles import RULES
 from ao.store.records import Webhook
 from ao.store.sql.engine import ClockOffset
 from ao.testing.store_contract import Harness
+from ao.testing.store_contract.harness import AGENT, failed
 
 Change = Callable[[Served, Path], Awaitable[object]]
 
@@ -68,6 +69,28 @@ async def _replay_webhook(api: Served, _: Path) -> object:
     return await api.json("POST", f"/v1/webhooks/{delivery['id']}/replay")
 
 
+async def _failed(api: Served) -> str:
+    """A run that failed for good."""
+    harness = Harness(api.services.store, api.services.store, ClockOffset())
+    _, claim = await harness.running()
+    await harness.finish(claim, failed(permanent=True))
+    return claim.run_id
+
+
+async def _replay_run(api: Served, _: Path) -> object:
+    return await api.json("POST", f"/v1/runs/{await _failed(api)}/replay", {"begin": "start"}, status=201)
+
+
+async def _replay_dead_letters(api: Served, _: Path) -> object:
+    body = {"runs": [await _failed(api)], "begin": "start"}
+    return await api.json("POST", f"/v1/agents/{AGENT}/dead-letters/replay", body)
+
+
+async def _purge(api: Served, _: Path) -> object:
+    await _failed(api)
+    return await api.json("DELETE", "/v1/dead-letters?older_than=0")
+
+
 async def _gc(api: Served, _: Path) -> object:
     return await api.json("POST", "/v1/gc")
 
@@ -81,12 +104,15 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
     "rollback_agent": (_rollback, "agent.rollback"),
     "cancel_run": (_cancel, "run.cancel"),
     "replay_webhook": (_replay_webhook, "webhook.replay"),
+    "replay_run": (_replay_run, "run.replay"),
+    "replay_dead_letters": (_replay_dead_letters, "run.replay"),
+    "purge_dead_letters": (_purge, "dead_letters.purge"),
     "collect_garbage": (_gc, "server.gc"),
 }
 """Operation → what does it, and the entry that it leaves."""
 
-ELSEWHERE = {"answer_question"}
-"""Shown in a test of its own, because it takes a worker."""
+ELSEWHERE = {"answer_question", "fork_run"}
+"""An answer has a test of its own, because it takes a worker; a fork is noted by what notes a replay."""
 NOT_NOTED = {"create_run", "create_run_wait", "create_run_stream", "create_login_link"}
 """A run's own log says who started it; a link gives nothing that its key has not."""
 
