@@ -9,6 +9,7 @@ NOOP = "noop"
 WITNESS = "witness"
 CHILD = "child"
 PACKAGED = "packaged"
+STEPS = "steps"
 
 _NOOP = "def work(number):\n    return 2 * number + 1\n"
 
@@ -36,6 +37,20 @@ def work(number):
     return int(done.stdout)
 """
 
+_STEPS = """
+import time
+
+from ao_runner import step
+
+def work(count):
+    total, seconds = 0, []
+    for number in range(count):
+        before = time.perf_counter()
+        total += step.run("one", int, number)
+        seconds.append(time.perf_counter() - before)
+    return {"sum": total, "seconds": seconds}
+"""
+
 _PACKAGED = "import ao_benchmark_package\n\ndef work(number):\n    return ao_benchmark_package.odd(number)\n"
 
 WHEEL = "ao_benchmark_package-1.0-py3-none-any.whl"
@@ -45,7 +60,7 @@ _MODULES = 200
 
 def write(directory: Path, name: str) -> Path:
     """One of the projects above; returns its directory."""
-    code = {NOOP: _NOOP, WITNESS: _WITNESS, CHILD: _CHILD, PACKAGED: _PACKAGED}[name]
+    code = {NOOP: _NOOP, WITNESS: _WITNESS, CHILD: _CHILD, PACKAGED: _PACKAGED, STEPS: _STEPS}[name]
     project = directory / name
     project.mkdir()
     toml = f'name = "{name}"\nentrypoint = "agent:work"\n'

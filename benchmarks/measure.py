@@ -15,6 +15,7 @@ from benchmarks.closed_loop import Load, WrongResult, drive, expected
 from benchmarks.cold_start import ColdStart, cold_start
 from benchmarks.plan import SETTINGS, Plan
 from benchmarks.stats import Figure, durations, rates
+from benchmarks.steps import Steps
 from benchmarks.submit import Agent, Http
 from benchmarks.witness import Witness
 
@@ -36,6 +37,7 @@ class Measurement:
         self._numbers = count(1)
         self._noop = Agent(http, agents.NOOP)
         self._witness = Witness(http)
+        self._steps = Steps(http, plan.steps, plan.concurrency)
         self._packaged = agents.write(directory, agents.PACKAGED)
         self._limits: dict[str, list[list[float]]] = {}
         self._http_rounds: list[list[float]] = []
@@ -55,7 +57,7 @@ class Measurement:
         return {"sandbox": server.sandbox, "degraded": server.degraded, "no_bubblewrap": self.no_bubblewrap}
 
     async def prepare(self) -> None:
-        for name in (agents.NOOP, agents.WITNESS):
+        for name in (agents.NOOP, agents.WITNESS, agents.STEPS):
             project = self._directory / "projects"
             project.mkdir(exist_ok=True)
             await asyncio.to_thread(self._deploy, agents.write(project, name))
@@ -74,6 +76,7 @@ class Measurement:
         self._client_rounds.append(await asyncio.to_thread(self._through_client, numbers))
         await self._witness.time_stages(self._take(plan.alone))
         await self._burst()
+        await self._steps.round()
         await self._witness.crowd(self._take(plan.crowd), plan.concurrency)
         self._deploy_rounds.append(await asyncio.to_thread(self._redeploy))
 
@@ -102,6 +105,7 @@ class Measurement:
                 "server, supervisor, sandboxes during the burst; not the load",
             ),
             durations("deploy", "AO over HTTP", self._deploy_rounds, "changed code, cached dependencies"),
+            *self._steps.figures(),
             *self._witness.stages(),
         ]
 

@@ -23,10 +23,14 @@ class Plan:
     """Runs of the isolation check that live together."""
     sandboxes: int
     deploys: int
+    steps: int
+    """Of each run in steps."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-FULL = Plan(rounds=5, limits=40, alone=40, burst=240, concurrency=16, crowd=32, sandboxes=30, deploys=3)
-QUICK = Plan(rounds=2, limits=3, alone=2, burst=8, concurrency=4, crowd=4, sandboxes=2, deploys=1)
+FULL = Plan(
+    rounds=5, limits=40, alone=40, burst=240, concurrency=16, crowd=32, sandboxes=30, deploys=3, steps=200
+)
+QUICK = Plan(rounds=2, limits=3, alone=2, burst=8, concurrency=4, crowd=4, sandboxes=2, deploys=1, steps=5)

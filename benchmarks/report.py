@@ -19,6 +19,7 @@ COMPARED = (
     ("submit → result", "sandbox whole"),
     ("accept", "SQLite commit"),
     ("accept", "GET /livez"),
+    ("checkpoint", "SQLite commit"),
 )
 
 

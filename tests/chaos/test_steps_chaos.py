@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -91,11 +92,21 @@ class Witness:
         return b"go"
 
 
+TOTAL = int(os.environ.get("CHAOS_STEP_RUNS", "120"))
+
+
 def test_no_recorded_step_is_executed_again_under_kills(tmp_path: Path) -> None:
-    total = int(os.environ.get("CHAOS_STEP_RUNS", "120"))
+    torment(tmp_path, SETTINGS, TOTAL)
+
+
+def test_no_recorded_step_is_executed_again_on_postgres(tmp_path: Path, postgres_url: str) -> None:
+    torment(tmp_path, {**SETTINGS, "AO_DATABASE_URL": postgres_url}, TOTAL // 4)
+
+
+def torment(tmp_path: Path, settings: Mapping[str, str], total: int) -> None:
     seed = int(os.environ.get("CHAOS_SEED", random.SystemRandom().randrange(2**32)))
     print(f"steps chaos: seed {seed}, {total} runs", flush=True)
-    up, witness = Up(tmp_path / "home", SETTINGS), Witness(random.Random(seed), total // 2)
+    up, witness = Up(tmp_path / "home", settings), Witness(random.Random(seed), total // 2)
     try:
         up.start()
         tally = _survive(up, random.Random(seed), total, witness)
@@ -129,17 +140,22 @@ def _survive(up: Up, rng: random.Random, total: int, witness: Witness) -> Counte
     deadline = time.monotonic() + SECONDS
     while people.is_alive():
         assert time.monotonic() < deadline, f"runs did not end: {chaos.counts}"
-        chaos.strike()
+        if _struck(chaos.counts) < total:
+            chaos.strike()
         time.sleep(rng.uniform(0.3, 1.5))
     people.join()
     with connect(up) as client:
         for task in tasks:
             _check(client, accepted[task["number"]], task, witness, chaos.counts)
-    struck = sum(chaos.counts[blow] for blow in ("server", "supervisor", "sandbox", "stall"))
+    struck = _struck(chaos.counts)
     between = witness.counts["killed between effect and commit"]
     chaos.counts["kills"] = struck + between
     assert between * 4 >= struck + between, f"{between} of {struck + between} kills between effect and commit"
     return chaos.counts + witness.counts
+
+
+def _struck(counts: Counter[str]) -> int:
+    return sum(counts[blow] for blow in ("server", "supervisor", "sandbox", "stall"))
 
 
 def _people(

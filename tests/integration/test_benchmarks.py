@@ -34,6 +34,7 @@ def test_a_quick_benchmark_writes_figures_ratios_and_checks(tmp_path: Path) -> N
     assert document["versions"]["ao-platform"]
     figures = {figure["name"]: figure for figure in document["figures"]}
     wanted = {"fork + wait", "SQLite commit", "sandbox up", "submit → result", "throughput", "deploy", "accept"}
+    wanted |= {"checkpoint", "steps"}
     assert wanted <= set(figures)
     for name, figure in figures.items():
         # A stage lies between stamps of two processes: where it takes no time it may come out below zero.
