@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -28,6 +29,8 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""A test run that is killed cannot clean up."""
 START_SECONDS = 90.0
 PATIENCE_MS = 60_000
 """How long a page may take to show what is expected of it; far above what any needs."""
@@ -45,7 +48,7 @@ class running_chromium:  # noqa: N801 - used as a context manager's function
     def __enter__(self) -> str:
         log = (self._profile / "chromium.log").open("wb")
         self._process = subprocess.Popen(
-            [CHROMIUM, *FLAGS, f"--user-data-dir={self._profile / 'profile'}", "about:blank"],
+            [*DIES_WITH_US, CHROMIUM, *FLAGS, f"--user-data-dir={self._profile / 'profile'}", "about:blank"],
             stdout=log,
             stderr=log,
             env={**os.environ, "HOME": str(self._profile)},
