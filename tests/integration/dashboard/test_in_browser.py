@@ -46,7 +46,7 @@ async def busy(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path) as running:
         store = running.services.store
         assert isinstance(store, SqlStore)
-        await fill(store, 3_000)
+        await fill(store, 16_000)
         yield running
 
 
@@ -198,8 +198,9 @@ class TestStories:
             await page.get_by_label("Error or id").fill("out of memory")
             await page.get_by_label("Error or id").press("Enter")
             await page.wait_for_url("**q=out+of+memory**")
+            await expect(page.get_by_label("Error or id")).to_have_value("out of memory")
             rows = page.locator("table.runs tbody tr")
-            assert await rows.count() > 0
+            await expect(rows.first).to_contain_text("out of memory")
             for row in await rows.all():
                 await expect(row).to_contain_text("out of memory")
             await page.get_by_role("link", name="Clear").click()
