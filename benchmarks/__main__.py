@@ -49,10 +49,11 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
             for number in range(plan.rounds):
                 print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
                 await measurement.round(cold)
+            await measurement.starts.sustain()
             seconds = time.perf_counter() - started
             busy = host.busy_cores(ticks, host.cpu_ticks(), seconds)
             figures, checks = measurement.figures(cold), measurement.checks()
-            sandbox = measurement.sandbox
+            sandbox, starts = measurement.sandbox, measurement.starts
         found = report.ratios(figures)
         load = {"before": load_before, "after": host.load(), "busy_cores": busy}
         document = {
@@ -70,6 +71,8 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
             "ratios": [each.as_json() for each in found],
             "first_deploy_seconds": round(measurement.first_deploy_seconds, 3),
             "checks": checks,
+            "sustained": starts.sustained,
+            "starts": starts.facts,
         }
         print(report.figures_table(figures), report.ratios_table(found), _said(document), sep="\n\n")
         return document
@@ -78,8 +81,10 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
 def _said(document: dict[str, Any]) -> str:
     facts, checks, load = document["host"], document["checks"], document["load"]
     spaces = checks["namespaces"]
+    sustained = (f"{name}: {rates[0]:.0f}/s" for name, rates in document["sustained"].items())
     return "\n".join(
         [
+            *sustained,
             f"{facts['cores']} cores ({facts['cpu']}), Linux {facts['kernel']}, Python {facts['python']}, "
             f"SQLite {facts['sqlite']} on {facts['file_system']}; load {load['before'][0]} before, "
             f"{load['busy_cores']} cores busy during {document['seconds']} s",

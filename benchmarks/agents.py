@@ -53,13 +53,18 @@ def work(count):
 
 _PACKAGED = "import ao_benchmark_package\n\ndef work(number):\n    return ao_benchmark_package.odd(number)\n"
 
+STDLIB = "stdlib"
+OPENAI = "openai"
+_STARTS = {STDLIB: "import asyncio, dataclasses, json, urllib.request\n", OPENAI: "import openai\n"}
+_COLD = "\n[sandbox]\nwarm = false\n"
+
 WHEEL = "ao_benchmark_package-1.0-py3-none-any.whl"
 _MODULES = 200
 """Files in the wheel, about as many as a middling dependency has."""
 
 
-def write(directory: Path, name: str) -> Path:
-    """One of the projects above; returns its directory."""
+def write(directory: Path, name: str, *, warm: bool = False) -> Path:
+    """One of the projects above, started cold or as shipped; returns its directory."""
     code = {NOOP: _NOOP, WITNESS: _WITNESS, CHILD: _CHILD, PACKAGED: _PACKAGED, STEPS: _STEPS}[name]
     project = directory / name
     project.mkdir()
@@ -67,8 +72,21 @@ def write(directory: Path, name: str) -> Path:
     if name == PACKAGED:
         toml += 'requirements = "requirements.txt"\n'
         (project / "requirements.txt").write_text("ao-benchmark-package==1.0\n")
-    (project / "ao.toml").write_text(toml)
+    (project / "ao.toml").write_text(toml + ("" if warm else _COLD))
     (project / "agent.py").write_text(code)
+    return project
+
+
+def write_start(directory: Path, name: str, imports: str, *, warm: bool) -> Path:
+    """A no-op that imports something, started cold or as shipped."""
+    project = directory / name
+    project.mkdir()
+    toml = f'name = "{name}"\nentrypoint = "agent:work"\n'
+    if imports == OPENAI:
+        toml += 'requirements = "requirements.txt"\n'
+        (project / "requirements.txt").write_text(f"{OPENAI}\n")
+    (project / "ao.toml").write_text(toml + ("" if warm else _COLD))
+    (project / "agent.py").write_text(_STARTS[imports] + _NOOP)
     return project
 
 

@@ -67,22 +67,39 @@ def _announced(process: "subprocess.Popen[bytes]", home: Path, log: Path) -> Ser
     return Server(home, facts["url"], facts["pid"], facts["sandbox"], facts["degraded"])
 
 
-def children_of(pid: int) -> list[int]:
-    tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+def tree_of(pid: int) -> list[int]:
+    """The server, its supervisor, keepers, templates and what else is below."""
+    found, queue = [], [pid]
+    while queue:
+        each = queue.pop()
+        found.append(each)
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            queue += [int(child) for child in _read(children).split()]
+    return found
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of the server, its supervisor, and every process that these have waited for."""
-    return sum(_ticks(each) for each in (pid, *children_of(pid))) / os.sysconf("SC_CLK_TCK")
+    """User and system time of the whole tree, and of every process that it has waited for."""
+    return sum(_ticks(each) for each in tree_of(pid)) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_bytes(pid: int) -> int:
-    """Resident memory of the server and its supervisor; shared pages count in each."""
-    pages = sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in (pid, *children_of(pid)))
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    """Memory of the whole tree; what several share is divided among them."""
+    total = 0
+    for each in tree_of(pid):
+        lines = _read(Path(f"/proc/{each}/smaps_rollup")).splitlines()
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total
 
 
 def _ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15])
+
+
+def _read(path: Path) -> str:
+    """Empty when the process is gone."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

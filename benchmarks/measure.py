@@ -14,6 +14,7 @@ from benchmarks import agents, ao_up, limits
 from benchmarks.closed_loop import Load, WrongResult, drive, expected
 from benchmarks.cold_start import ColdStart, cold_start
 from benchmarks.plan import SETTINGS, Plan
+from benchmarks.starts import Starts
 from benchmarks.stats import Figure, durations, rates
 from benchmarks.steps import Steps
 from benchmarks.submit import Agent, Http
@@ -47,6 +48,7 @@ class Measurement:
         self._deploy_rounds: list[list[float]] = []
         self._bursts: list[Load] = []
         self._burst_cpu: list[float] = []
+        self.starts = Starts(plan, server, http, self._take)
         self.first_deploy_seconds = 0.0
         self.idle_memory_bytes = ao_up.memory_bytes(server.pid)
 
@@ -61,6 +63,7 @@ class Measurement:
             project = self._directory / "projects"
             project.mkdir(exist_ok=True)
             await asyncio.to_thread(self._deploy, agents.write(project, name))
+        await self.starts.prepare(self._directory, self._deploy, self._directory / "wheels")
         self.first_deploy_seconds = await asyncio.to_thread(self._deploy, self._packaged)
         await drive(self._noop.result, self._take(WARM_UP_RUNS), 1)
         await Agent(self._http, agents.PACKAGED).result(next(self._numbers))
@@ -77,6 +80,7 @@ class Measurement:
         await self._witness.time_stages(self._take(plan.alone))
         await self._burst()
         await self._steps.round()
+        await self.starts.round()
         await self._witness.crowd(self._take(plan.crowd), plan.concurrency)
         self._deploy_rounds.append(await asyncio.to_thread(self._redeploy))
 
@@ -106,6 +110,7 @@ class Measurement:
             ),
             durations("deploy", "AO over HTTP", self._deploy_rounds, "changed code, cached dependencies"),
             *self._steps.figures(),
+            *self.starts.figures(),
             *self._witness.stages(),
         ]
 

@@ -25,12 +25,42 @@ class Plan:
     deploys: int
     steps: int
     """Of each run in steps."""
+    sustained: int
+    """Warm runs on end, once."""
+    pending: int
+    """Runs that wait meanwhile, once."""
+    openai: bool
+    """Also an agent that imports openai, which is downloaded for it."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
 FULL = Plan(
-    rounds=5, limits=40, alone=40, burst=240, concurrency=16, crowd=32, sandboxes=30, deploys=3, steps=200
+    rounds=5,
+    limits=40,
+    alone=40,
+    burst=240,
+    concurrency=16,
+    crowd=32,
+    sandboxes=30,
+    deploys=3,
+    sustained=5000,
+    pending=100_000,
+    openai=True,
+    steps=200,
 )
-QUICK = Plan(rounds=2, limits=3, alone=2, burst=8, concurrency=4, crowd=4, sandboxes=2, deploys=1, steps=5)
+QUICK = Plan(
+    rounds=2,
+    limits=3,
+    alone=2,
+    burst=8,
+    concurrency=4,
+    crowd=4,
+    sandboxes=2,
+    deploys=1,
+    sustained=20,
+    pending=20,
+    openai=False,
+    steps=5,
+)

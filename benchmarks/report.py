@@ -20,6 +20,11 @@ COMPARED = (
     ("accept", "SQLite commit"),
     ("accept", "GET /livez"),
     ("checkpoint", "SQLite commit"),
+    *(
+        (f"{what}, {agent}, cold", f"{what}, {agent}, warm")
+        for agent in ("stdlib", "openai")
+        for what in ("alone", "throughput", "CPU")
+    ),
 )
 
 

@@ -72,10 +72,11 @@ class Http:
 class Agent:
     """Submits runs of one agent and remembers what became of them. `write` makes the input of a number."""
 
-    def __init__(self, http: Http, name: str, write: Callable[[int], Any] = int) -> None:
+    def __init__(self, http: Http, name: str, write: Callable[[int], Any] = int, *, priority: int = 0) -> None:
         self._http = http
         self._name = name
         self._write = write
+        self._priority = priority
         self.views: list[dict[str, Any]] = []
         """Every run that has ended, as the server showed it."""
 
@@ -96,6 +97,6 @@ class Agent:
         return view["output"]
 
     async def _submit(self, number: int, query: str) -> dict[str, Any]:
-        document = {"agent": self._name, "input": self._write(number)}
+        document = {"agent": self._name, "input": self._write(number), "priority": self._priority}
         view: dict[str, Any] = await self._http.post(f"/v1/runs{query}", document)
         return view

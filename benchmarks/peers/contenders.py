@@ -53,6 +53,9 @@ _SQLITE_FSYNC = "SQLite with its defaults: rollback journal, fsync at every comm
 _PREFECT_DURABLE = "SQLite WAL, synchronous=NORMAL: a power cut loses the last commits"
 _POSTGRES_FSYNC = "Postgres, fsync on"
 
+_SANDBOX = "a sandbox for each run: own namespaces, read-only root, no network, limits"
+_AO_DURABLE = "SQLite WAL, synchronous=FULL: fdatasync when accepted, claimed, ended"
+
 CONTENDERS = (
     Contender(
         AO,
@@ -60,9 +63,19 @@ CONTENDERS = (
         "run_ao",
         "shipped",
         "as shipped, but its log at `warning`",
+        "a sandboxed process, forked from one that has imported the agent",
+        _SANDBOX,
+        _AO_DURABLE,
+    ),
+    Contender(
+        "AO, cold",
+        "",
+        "run_ao",
+        "cold",
+        "AO_WARM=off, and its log at `warning`",
         "a fresh sandboxed process",
-        "a sandbox for each run: own namespaces, read-only root, no network, limits",
-        "SQLite WAL, synchronous=FULL: fdatasync when accepted, claimed, ended",
+        _SANDBOX,
+        _AO_DURABLE,
     ),
     Contender(
         "DBOS queue, as shipped",

@@ -340,7 +340,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_LOG_LEVEL", _choice("debug", "info", "warning", "error"), lambda _: "info"),
     Setting("AO_LOG_FORMAT", _choice("json", "text"), lambda _: "json"),
     Setting("AO_SANDBOX", _choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
-    Setting("AO_WARM", _choice("on", "off"), lambda _: "off"),
+    Setting("AO_WARM", _choice("on", "off"), lambda _: "on"),
     Setting("AO_WARM_MEMORY", _size, lambda _: _memory_bytes() // 4),
     Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
     Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),

@@ -1,4 +1,4 @@
-"""AO as shipped, under the same order as the others."""
+"""AO as shipped, or with cold starts only, under the same order as the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,9 +16,10 @@ from benchmarks.submit import Agent, Http
 
 @asynccontextmanager
 async def contend(order: Order) -> AsyncIterator[dict[str, Run]]:
-    with ao_up(order.directory, SETTINGS) as server, Client(server.url, server.key) as client:
+    settings = SETTINGS if order.variant == "shipped" else {**SETTINGS, "AO_WARM": "off"}
+    with ao_up(order.directory, settings) as server, Client(server.url, server.key) as client:
         for name in (agents.NOOP, agents.CHILD):
-            project = agents.write(order.directory, name)
+            project = agents.write(order.directory, name, warm=True)
             await asyncio.to_thread(_deploy, client, project)
         http = Http(server.port, server.key)
         yield {NOOP: Agent(http, agents.NOOP).result, SUBPROCESS: Agent(http, agents.CHILD).result}
