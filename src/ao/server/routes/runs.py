@@ -134,7 +134,7 @@ class RunRoutes:
             run = await self._ended(created.run_id, query.wait, accepted_now=created.is_new)
         else:
             run = await self._runs.get(created.run_id)
-            if created.is_new:
+            if created.is_new and run.head.state is RunState.PENDING:
                 # The answer to most submits: nothing needs to be looked up to say why it is pending.
                 return reply(run_view(run, body.input, None, JUST_ACCEPTED), 201, location)
         return reply(await self.view(run), 201 if created.is_new else 200, location)
