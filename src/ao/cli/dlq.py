@@ -10,8 +10,8 @@ from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.cli.values import agent_name, run_id, version_number
 from ao.client import calls, replay_calls
-from ao.domain.agent_config import parse_duration
 from ao.domain.errors import RunFailed, UsageError
+from ao.domain.quantities import parse_duration
 
 _On = Annotated[str | None, typer.Option("--on", metavar="V", help="On this version instead of the old run's.")]
 _Agent = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Of this agent.")]

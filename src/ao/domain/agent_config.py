@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ao.domain.quantities import parse_duration, parse_size
 from ao.domain.retry import RetryPolicy
 
 Json = dict[str, object]
@@ -17,37 +18,6 @@ MAX_ARGUMENT_BYTES = 100_000
 
 _NAME = r"^[a-z][a-z0-9-]{0,62}$"
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(B|K|KB|KiB|M|MB|MiB|G|GB|GiB|T|TB|TiB)?$", re.IGNORECASE)
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_FACTORS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-
-
-def parse_size(value: object) -> int:
-    """Bytes of `1048576`, `"512M"`, `"2 GiB"`; factors are powers of 1024."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    match = _SIZE.match(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('a size is bytes or text such as "512M" or "2G"')
-    unit = (match[2] or "B").lower()[0]
-    size = int(float(match[1]) * 1024 ** _FACTORS[unit])
-    if size <= 0:
-        raise ValueError("a size is above 0")
-    return size
-
-
-def parse_duration(value: object) -> float:
-    """Seconds of `30`, `"30s"`, `"5m"`, `"1.5h"`."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
-    match = _DURATION.match(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('a duration is seconds or text such as "30s", "5m", "2h"')
-    seconds = float(match[1]) * _SECONDS[match[2] or "s"]
-    if seconds <= 0:
-        raise ValueError("a duration is above 0")
-    return seconds
 
 
 def _env_name(name: str) -> str:
