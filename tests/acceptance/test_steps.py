@@ -32,6 +32,7 @@ def write(directory: Path, name: str, source: str, toml: str = "") -> str:
 @pytest.fixture(scope="module", autouse=True)
 def deployed(ao: Ao) -> None:
     ao.ok("deploy", write(ao.cwd / "thinker", "thinker", AGENT))
+    ao.ok("deploy", write(ao.cwd / "asker", "asker", ASKS))
 
 
 def test_steps_are_told_as_they_happen_and_drawn_as_a_tree_afterwards(ao: Ao) -> None:
@@ -61,7 +62,6 @@ def paused(ao: Ao, agent: str, input: str) -> str:
 
 
 def test_a_question_is_listed_and_answered_with_the_command(ao: Ao) -> None:
-    ao.ok("deploy", write(ao.cwd / "asker", "asker", ASKS))
     run = paused(ao, "asker", "true")
     listed = ao.ok("questions")
     assert "Which city?" in listed.out
@@ -121,6 +121,7 @@ def test_dead_letters_are_grouped_replayed_and_purged(ao: Ao) -> None:
 
 
 def test_a_run_is_forked_from_a_step(ao: Ao) -> None:
+    ao.ok("run", "thinker", "--wait")
     run = ao.ok("runs", "--agent", "thinker", "--json").json["items"][0]["id"]
     forked = ao.ok("fork", run, "--from", "tell").out.strip()
     assert ao.ok("logs", forked, "-f").status == 0
