@@ -15,6 +15,7 @@ SCRIPT = """
 set -e
 while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done
 shift
+cd "$PLACE"
 exec setpriv --reuid=$UID_TO_BE --regid=$UID_TO_BE --clear-groups --inh-caps=-all --bounding-set=-all -- "$@"
 """
 """Shows checkout, Python and packages in places that every user may enter, in a mount namespace of its own."""
@@ -51,14 +52,13 @@ def test_the_suite_passes_as_an_unprivileged_user(tmp_path: Path) -> None:
             "--",
             str(python),
         ]
-        environ = {"PATH": "/usr/bin:/bin", "UID_TO_BE": NOBODY}
+        environ = {"PATH": "/usr/bin:/bin", "UID_TO_BE": NOBODY, "PLACE": str(shown[checkout])}
         bare = subprocess.run([*moved, "-c", ""], env=environ, capture_output=True, text=True, check=False)
         if "libpython" in bare.stderr:
             pytest.skip("this Python finds its library in one place only, which that user may not enter")
         options = ["--noconftest", "-p", "no:cacheprovider", "-q", "--tb=short"]
         done = subprocess.run(  # noqa: PLW1510 - the assertion below shows more
             [*moved, "-m", "pytest", *options, SUITE],
-            cwd=checkout,
             env={
                 **environ,
                 "HOME": str(root / "tmp"),
