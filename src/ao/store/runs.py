@@ -1,0 +1,131 @@
+"""Runs, what they wrote and who executes them. See `ao.store` for what every method promises."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ao.domain.event import Event, NewEvent
+from ao.domain.outcome import AttemptOutcome
+from ao.ids import RunId, WorkerId
+from ao.store.audit import NewAudit
+from ao.store.records import (
+    Attempt,
+    CancelResult,
+    Claim,
+    Created,
+    FinishAttempt,
+    Finished,
+    LostRuns,
+    NewRun,
+    Owned,
+    Run,
+    RunFilter,
+    Worker,
+)
+
+
+class RunStore(Protocol):
+    async def create(self, run: NewRun) -> Created:
+        """Accept a run: request, first transition and ready row in one write.
+
+        With an idempotency key that was used (per agent): the same request answers with the first run
+        (`is_new` False), another request raises `IdempotencyConflict`.
+        """
+        ...
+
+    async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Claim]:
+        """Take up to `limit` ready runs, highest priority first, oldest first within one.
+
+        A run without a deployment is resolved to `stable` of its environment here and keeps it. Each
+        claim raises the fence, opens the attempt's row and writes its transition. A worker whose lease
+        has ended, or that is unknown, gets nothing.
+        """
+        ...
+
+    async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
+        """Append events of a running attempt, with the steps that they carry; returns the last seq. Refused
+        when stale. A step that is completed already stays as it is."""
+        ...
+
+    async def finish(
+        self, report: FinishAttempt, outcome: AttemptOutcome, events: Sequence[NewEvent]
+    ) -> Finished:
+        """End an attempt: apply `domain.run.after_attempt` to the head as it is now, and write outcome,
+        remaining events, `attempt_finished` and the transition's event together. Refused when stale."""
+        ...
+
+    async def hand_back(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> None:
+        """Return a run that was not finished to `pending`, at once claimable. Refused when stale."""
+        ...
+
+    async def cancel(self, run_id: RunId, actor: str, audit: NewAudit | None = None) -> CancelResult:
+        """Cancel a pending run at once; mark a running one for its worker. A terminal one is left alone."""
+        ...
+
+    async def promote_due(self, limit: int) -> tuple[int, int | None]:
+        """Make delayed runs that are due claimable, and paused ones whose question is out of time:
+        (how many, when the next is due or None)."""
+        ...
+
+    async def queued(self, agent: str | None, limit: int) -> int:
+        """How many runs (of an agent) could be claimed now; `limit` when there are that many or more."""
+        ...
+
+    async def get(self, run_id: RunId) -> Run:
+        """The run, or `NotFound`."""
+        ...
+
+    async def list(self, where: RunFilter, limit: int) -> Sequence[Run]:
+        """Newest first."""
+        ...
+
+    async def attempts(self, run_id: RunId) -> Sequence[Attempt]: ...
+
+    async def with_attempts(self, run_id: RunId) -> tuple[Run, Sequence[Attempt]]:
+        """Both, as they were at one instant; `NotFound`."""
+        ...
+
+    async def events(self, run_id: RunId, after_seq: int, limit: int) -> Sequence[Event]:
+        """Events with a seq above `after_seq`, in order."""
+        ...
+
+
+class LogStore(Protocol):
+    """The `log` events of a run, in pieces. A call reads at most `limit` events."""
+
+    async def forward(self, run_id: RunId, after_seq: int, since_us: int, limit: int) -> Sequence[Event]:
+        """In order, those with a seq above `after_seq` whose last line is not older than `since_us`."""
+        ...
+
+    async def backward(
+        self, run_id: RunId, before_seq: int, limit: int, max_characters: int
+    ) -> tuple[Sequence[Event], bool]:
+        """The latest below `before_seq`, latest first: one at least, then as long as their JSON is not larger
+        than `max_characters` in all; and whether there may be earlier ones."""
+        ...
+
+
+class WorkerStore(Protocol):
+    async def register(
+        self, worker_id: WorkerId, name: str, slots: int, sandbox: str, lease_us: int
+    ) -> None: ...
+
+    async def heartbeat(self, worker_id: WorkerId, lease_us: int) -> Sequence[Owned]:
+        """Extend the lease to now + `lease_us`; returns what this worker executes, as the store knows it.
+
+        Raises `StaleWrite` when the lease had ended and was swept: the worker must stop everything.
+        """
+        ...
+
+    async def retire(self, worker_id: WorkerId) -> LostRuns:
+        """End a worker's lease now; runs it still owned are treated as lost."""
+        ...
+
+    async def sweep(self, limit: int) -> LostRuns:
+        """Treat the runs of workers whose lease has ended as lost, up to `limit` runs."""
+        ...
+
+    async def list(self) -> Sequence[Worker]: ...
+
+    async def counts(self) -> dict[str, int]:
+        """Runs that are `ready`, `delayed` and `running`."""
+        ...
