@@ -1,0 +1,110 @@
+"""What both a server and a worker stand on: the store, blobs, hints, and the place where code runs."""
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ao.blobs import BlobStore
+from ao.blobs.local import LocalBlobs
+from ao.build.local import LocalBuilder
+from ao.bus import Bus
+from ao.bus.local import LocalBus
+from ao.control.payloads import Payloads
+from ao.control.secrets import Cipher, Secrets
+from ao.domain.errors import SandboxError
+from ao.home import Home
+from ao.logs import get_logger
+from ao.sandbox import Level
+from ao.sandbox.process import ProcessExecutor, WarmOptions
+from ao.settings import Settings, host_environment
+from ao.store import Store
+from ao.store.sql import open_postgres, open_sqlite
+
+if TYPE_CHECKING:
+    from ao.bus.redis import RedisBus
+
+log = get_logger(__name__)
+
+SPARE_SLOTS = 2
+"""Warm slots beyond those of the worker: they are made ready for the next runs while all others run."""
+CLOSE_SECONDS = 10.0
+"""At the end of the process the sandbox supervisor has this long to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    settings: Settings
+    home: Home
+    store: Store
+    bus: Bus
+    redis: "RedisBus | None"
+    """The bus, when it needs to be run."""
+    blobs: BlobStore
+    payloads: Payloads
+    executor: ProcessExecutor
+    builder: LocalBuilder
+    secrets: Secrets
+
+    @property
+    def on_postgres(self) -> bool:
+        """Others may work on the same store."""
+        return self.settings.database_url.startswith("postgres")
+
+
+async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> Ground:
+    """Open it; `stack` closes it, last first. The caller holds the home's lock."""
+    redis = _open_redis(settings)
+    level = None if settings.sandbox == "auto" else Level(settings.sandbox)
+    warm = WarmOptions(settings.warm == "on", settings.slots + SPARE_SLOTS, settings.warm_memory)
+    executor = await ProcessExecutor.open(home.root / "sandboxes", level=level, warm=warm)
+    stack.push_async_callback(_close, executor)
+    store = await _open_store(settings.database_url)
+    stack.push_async_callback(store.close)
+    blobs = LocalBlobs(home.blobs)
+    return Ground(
+        settings,
+        home,
+        store,
+        redis or LocalBus(),
+        redis,
+        blobs,
+        Payloads(blobs),
+        executor,
+        LocalBuilder(home.root, blobs, environ=host_environment(), executor=executor),
+        Secrets(store, Cipher(settings.secrets_key or home.secrets_key_bytes())),
+    )
+
+
+def kill_supervisor(executor: ProcessExecutor) -> None:
+    try:
+        os.kill(executor.supervisor_pid, signal.SIGKILL)
+    except (ProcessLookupError, SandboxError):
+        log.info("the sandbox supervisor is gone already")
+
+
+async def _close(executor: ProcessExecutor) -> None:
+    """End the supervisor; one that does not end by itself is killed."""
+    closing = asyncio.ensure_future(executor.close())
+    _, late = await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+    if late:
+        log.error("the sandbox supervisor does not end; killing it")
+        kill_supervisor(executor)
+    await closing
+
+
+async def _open_store(database_url: str) -> Store:
+    if database_url.startswith("postgres"):
+        return await open_postgres(database_url)
+    return await open_sqlite(Path(database_url.removeprefix("sqlite:///")))
+
+
+def _open_redis(settings: Settings) -> "RedisBus | None":
+    if settings.redis_url is None:
+        return None
+    from ao.bus.redis import RedisBus  # noqa: PLC0415 - one process alone does not pay for it
+
+    return RedisBus(settings.redis_url)

@@ -1,0 +1,113 @@
+"""The life of a serving process: its lock, its duties, and its end."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvloop
+
+from ao import logs
+from ao.build.disk import full_disk_told
+from ao.build.releases import remove_tree
+from ao.home import Home
+from ao.server.listen import Listener, bind
+from ao.settings import Settings
+from ao.wiring.platform import Platform, Ready, open_platform
+from ao.wiring.serving import application
+
+log = logs.get_logger(__name__)
+
+FORCED_EXIT = 130
+
+
+def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+    """Run server and worker until SIGINT or SIGTERM; a second signal does not wait for runs.
+
+    Raises HomeInUse, InvalidConfig, Conflict (port), DatabaseDamaged, SchemaTooNew, SandboxError.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, on_ready))
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from group
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first; the rest follows from it."""
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
+async def _serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+    stop = _stop_on_signals()
+    home = Home(settings.home)
+    home.prepare()
+    with home.locked():
+        await asyncio.to_thread(_sweep, home)
+        async with AsyncExitStack() as stack:
+            with full_disk_told():
+                platform = await open_platform(settings, home, stack)
+            listening = bind(settings.host, settings.port)
+            stack.callback(listening.close)
+            async with asyncio.TaskGroup() as group:
+                duties = [group.create_task(_vital(name, duty)) for name, duty in platform.duties().items()]
+                worker = group.create_task(_vital("worker", platform.worker.run()))
+                async with _listening(platform, listening) as url:
+                    login_path = await platform.services.logins.offer(platform.local_key.id)
+                    on_ready(platform.ready(url, url + login_path))
+                    await stop.wait()
+                    log.info("stopping")
+                    platform.worker.drain()
+                    await worker
+                for duty in duties:
+                    duty.cancel()
+    log.info("stopped")
+
+
+def _sweep(home: Home) -> None:
+    """Remove what builds of a killed server left. The caller holds the home's lock."""
+    for path in home.work.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink()
+
+
+async def _vital(name: str, duty: Coroutine[None, None, None]) -> None:
+    """A duty whose crash ends the process, with a non-zero status: its manager starts it again."""
+    try:
+        await duty
+    except Exception:
+        log.exception("a part of the server crashed; the process ends", part=name)
+        raise
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set at the first signal; the second ends the process at once, and its sandboxes with it."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(FORCED_EXIT)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return stop
+
+
+@asynccontextmanager
+async def _listening(platform: Platform, listening: socket.socket) -> AsyncIterator[str]:
+    app, home = application(platform.services), platform.ground.home
+    async with Listener(app, listening, platform.services.closing) as listener:
+        home.write_server_file(listener.url)
+        try:
+            yield listener.url
+        finally:
+            home.server_file.unlink(missing_ok=True)
