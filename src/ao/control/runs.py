@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 from ao.blobs import BlobStore
 from ao.bus import CANCEL, READY, Bus, run_topic
-from ao.clock import to_datetime
 from ao.control import audit
 from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.payloads import Payloads, dump
+from ao.control.waiting import why_pending
 from ao.control.webhooks import Webhooks
 from ao.domain.errors import InvalidInput, Problem
 from ao.domain.event import Event, EventKind
@@ -136,21 +136,8 @@ class Runs:
         """A sentence that says what a pending run is waiting for; None when it is not pending."""
         if run.head.state is not RunState.PENDING:
             return None
-        now_us = await self._store.schedules.now_us()
-        if run.due_us is not None and run.due_us > now_us:
-            due = to_datetime(run.due_us).strftime("%H:%M:%S")
-            if run.error is None:
-                day = to_datetime(run.due_us).strftime("%Y-%m-%d")
-                return f"it sleeps until {day} {due} UTC"
-            return f"attempt {run.head.attempt} failed; attempt {run.head.attempt + 1} starts at {due} UTC"
-        workers = [w for w in await self._store.workers.list() if w.lease_until_us > now_us]
-        if not workers:
-            return "no worker is connected; it starts as soon as one is"
-        slots = sum(worker.slots for worker in workers)
-        if sum(worker.running for worker in workers) >= slots:
-            ahead = (await self._store.workers.counts())["ready"]
-            return f"all {slots} slots are busy; in the queue: {ahead}"
-        return "it is about to be claimed"
+        waiting = await self._store.runs.waiting(run.id)
+        return None if waiting is None else why_pending(run, waiting)
 
 
 def _check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) -> None:

@@ -17,8 +17,9 @@ STYLES = ("tokens", "base", "frame", "status", "parts", "tables", "charts", "log
 SCRIPTS = ("live", "copy", "times")
 """Files of `static/js` that every page loads, joined to `ao.js`."""
 RUN_SCRIPTS = (
-    "run/hub",
-    "run/stream",
+    "stream/hub",
+    "stream/follow",
+    "stream/parts",
     "log/ansi",
     "log/lines",
     "log/view",
@@ -28,7 +29,9 @@ RUN_SCRIPTS = (
     "run/page",
 )
 """Files of the page of a run, joined to the module `run.js`."""
-WORKER_SCRIPTS = ("run/hub", "run/worker")
+BUILD_SCRIPTS = ("stream/hub", "stream/follow", "stream/parts", "build/page")
+"""Files of the page of a deployment, joined to the module `build.js`."""
+WORKER_SCRIPTS = ("stream/hub", "stream/worker")
 """Files of the worker that all pages share, joined to `stream.js`."""
 SEPARATE = ("vendor/htmx.min.js", "icon.svg")
 """Files that are served by themselves; pages load what they need."""
@@ -55,6 +58,7 @@ class Assets:
             "ao.css": _joined("css", STYLES, ".css"),
             "ao.js": _joined("js", SCRIPTS, ".js"),
             "run.js": _joined("js", RUN_SCRIPTS, ".js"),
+            "build.js": _joined("js", BUILD_SCRIPTS, ".js"),
             "stream.js": _joined("js", WORKER_SCRIPTS, ".js"),
             **{path.rpartition("/")[2]: _file(path).read_bytes() for path in SEPARATE},
         }

@@ -18,7 +18,8 @@ class Span:
     """A stretch of one row."""
 
     kind: str
-    """`delay`, `queue`, or how it went: `ok`, `bad`, `run` (goes on), `idle` (neither, such as handed back)."""
+    """Waiting: `delay` before a retry, `queue`, `pause` for an answer or in a sleep. Else how it went: `ok`,
+    `bad`, `run` (goes on), `idle` (neither, such as handed back), `kept` (recorded before, not done again)."""
     start_us: int
     end_us: int | None
     """None: it goes on."""
@@ -34,6 +35,10 @@ class Row:
     depth: int = 0
     detail: str = ""
     error: str = ""
+    note: str = ""
+    """In place of how long it took."""
+    path: str = ""
+    """Of a step: a new run can begin there."""
 
     def took_us(self, now_us: int) -> int:
         """The time of its last span, which is the work itself."""
@@ -76,7 +81,8 @@ class Picture:
     """Of the bars that are there."""
 
 
-KINDS = ("delay", "queue", "bad", "ok", "run", "idle")
+WAITING = ("delay", "queue", "pause")
+KINDS = (*WAITING, "bad", "ok", "run", "idle", "kept")
 
 
 @dataclass(slots=True)
@@ -157,7 +163,7 @@ def _idle(spans: Sequence[Span], start_us: int, end_us: int) -> list[tuple[int, 
     busy = sorted(
         (span.start_us, end_us if span.end_us is None else span.end_us)
         for span in spans
-        if span.kind not in ("delay", "queue")
+        if span.kind not in WAITING
     )
     idle = []
     reached = start_us

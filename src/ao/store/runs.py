@@ -21,6 +21,7 @@ from ao.store.records import (
     RunFilter,
     Worker,
 )
+from ao.store.run_detail import RunDetail, Waiting
 
 
 class RunStore(Protocol):
@@ -80,8 +81,13 @@ class RunStore(Protocol):
 
     async def attempts(self, run_id: RunId) -> Sequence[Attempt]: ...
 
-    async def with_attempts(self, run_id: RunId) -> tuple[Run, Sequence[Attempt]]:
-        """Both, as they were at one instant; `NotFound`."""
+    async def detail(self, run_id: RunId) -> RunDetail:
+        """The run, its attempts and what it waits for, as they were at one instant, or `NotFound`. One
+        statement."""
+        ...
+
+    async def waiting(self, run_id: RunId) -> Waiting | None:
+        """What a pending run waits for; None for any other. One statement."""
         ...
 
     async def events(self, run_id: RunId, after_seq: int, limit: int) -> Sequence[Event]:

@@ -6,8 +6,13 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from tests.served import served
+import httpx
+import pytest
+from playwright.async_api import Browser
+from tests.chromium import desk
+from tests.served import ECHO, FUNCTION, served
 from tests.visitor import visitor
+from tests.wire import wire_to
 
 STATIC = resources.files("ao.dashboard") / "static"
 FIRST_LOAD_BYTES = 100 * 1024
@@ -55,3 +60,25 @@ async def test_pages_forbid_what_they_do_not_use(tmp_path: Path) -> None:
             assert "frame-ancestors 'none'" in policy
             assert answer.headers["cache-control"] == "no-store"
             assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", answer.text)
+
+
+@pytest.mark.parametrize("path", ["/ui/", "/ui/runs/{run}"])
+async def test_the_first_load_of_a_page_is_small_on_the_wire(
+    tmp_path: Path, browser: Browser, path: str
+) -> None:
+    """Counted between a fresh Chromium and the server: headers, the worker of the stream and the icon, too."""
+    async with served(tmp_path, worker=True) as server:
+        await server.local.deploy("echo", ECHO, toml=FUNCTION)
+        run = await server.local.run("echo", {"text": "x" * 2_000})
+        async with wire_to(server.url) as wire, desk(browser) as visitor:
+            link = await server.json("POST", "/v1/login-links", status=201)
+            async with httpx.AsyncClient(base_url=wire.url, trust_env=False) as http:
+                cookies = (await http.get(link["path"])).cookies
+            await visitor.context.add_cookies(
+                [{"name": name, "value": value, "url": f"{wire.url}/ui"} for name, value in cookies.items()]
+            )
+            before = wire.received
+            page = await visitor.tab(wire.url + path.format(run=run.id))
+            await page.wait_for_load_state("networkidle")
+            loaded = wire.received - before
+        assert 10_000 < loaded <= FIRST_LOAD_BYTES, f"{loaded:,} bytes"

@@ -9,7 +9,9 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, Page, expect
 from tests.chromium import desk
 from tests.served import FUNCTION, Served, served
+from tests.wire import wire_to
 
+from ao.bus import build_topic
 from ao.ids import new_deployment_id
 from ao.store.records import NewDeployment
 from ao.store.sql.store import SqlStore
@@ -143,21 +145,51 @@ class TestLive:
             async with page.expect_request("**/ui/runs"):
                 await page.clock.run_for(20_000)
 
-    async def test_a_build_s_log_grows_while_somebody_looks(self, server: Served, browser: Browser) -> None:
+    async def test_a_build_s_log_comes_line_by_line_and_ends_with_the_build(
+        self, server: Served, browser: Browser
+    ) -> None:
         await server.local.deploy("support", GOOD, toml=ONCE)
-        store = server.services.store.deployments
+        store, bus = server.services.store.deployments, server.services.bus
         first = await store.get("support", 1)
         building = await store.create(
             NewDeployment(new_deployment_id(), "support", "key:test", first.source_digest)
         )
-        async with desk(browser) as visitor:
-            await visitor.log_in(server.url, server.key)
-            page = await visitor.tab(f"{server.url}/ui/agents/support/deployments/2")
+
+        async def write(*texts: str) -> None:
+            await store.append_log(building.id, [(1, text) for text in texts])
+            bus.publish(build_topic(building.id))
+
+        async with (
+            wire_to(server.url) as wire,
+            desk(browser) as visitor,
+            desk(browser, scripts=False) as plain,
+        ):
+            visitor.allowed.append("ERR_")  # connections are cut below
+            await visitor.log_in(wire.url, server.key)
+            await plain.log_in(server.url, server.key)
+            path = "/ui/agents/support/deployments/2"
+            page, without = await visitor.tab(wire.url + path), await plain.tab(server.url + path)
+            await page.evaluate("window.same = true")
             await expect(page.get_by_text("It becomes live when the build succeeds.")).to_be_visible()
-            await store.append_log(building.id, [(1, "resolving requirements")])
-            await expect(page.get_by_text("resolving requirements")).to_be_visible()
+            await expect(page.locator("ao-build")).to_have_attribute("data-live", "on")
+            lines = page.locator("ol.lines li span")
+            for count in (1, 2, 3):
+                await write(f"resolving {count}")
+                await expect(lines).to_have_text([f"resolving {number + 1}" for number in range(count)])
+            wire.cut()
+            await write("resolving 4", "resolving 5")
+            await expect(lines).to_have_text([f"resolving {number}" for number in range(1, 6)])
+            await without.get_by_role("button", name="Load newer lines").click()
+            await expect(without.locator("ol.lines li")).to_have_count(5)
+            await write("failed: no such package: nothing")
             await store.fail(building.id, "no such package: nothing")
+            bus.publish(build_topic(building.id))
             await expect(page.get_by_text("The build failed; v1 stays live")).to_be_visible()
+            await expect(page.locator("h1 .status")).to_have_text("failed")
+            await expect(page.locator("ol.lines li.is-bad span")).to_have_text(
+                "failed: no such package: nothing"
+            )
+            assert await page.evaluate("window.same")
 
 
 class TestStories:

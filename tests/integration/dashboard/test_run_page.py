@@ -118,16 +118,45 @@ async def test_no_state_costs_more_than_three_statements(
     ended = [(await server.local.run("support", input)).id for input in inputs]
     going = await server.local.submit("support", {"wait": 60})
     await server.local.until_state(going, RunState.RUNNING)
+    asking = await server.local.submit("support", {"ask": "ship it?"})
+    await server.local.until_state(asking, RunState.PAUSED)
     await browser.page("/")  # the session is remembered from here on
     store = server.services.store
     assert isinstance(store, SqlStore)
     statements = count_statements(store.engine, monkeypatch)
-    for run_id in (*ended, going):
+    for run_id in (*ended, going, asking):
         statements.clear()
         await browser.page(f"/runs/{run_id}")
         own = [sql for sql in statements if "FROM login" not in sql]
         assert 0 < len(own) <= MOST_STATEMENTS, own
-    await server.json("POST", f"/v1/runs/{going}/cancel")
+    for run_id in (going, asking):
+        await server.json("POST", f"/v1/runs/{run_id}/cancel")
+
+
+async def test_a_retry_that_waits_costs_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(tmp_path, {"AO_SLOTS": "1"}, worker=True) as server, visitor(server) as browser:
+        await browser.log_in()
+        slow = TOML.replace("initial_delay = 0.05", "initial_delay = 3600")
+        await server.local.deploy("support", {"agent.py": AGENT}, toml=slow)
+        later = await server.local.submit("support", {"fail": "q", "steps": True})
+        await server.local.until_state(later, RunState.PENDING, attempt=1)
+        await server.local.deploy("support", {"agent.py": AGENT}, toml=TOML)
+        retry = await server.local.submit("support", {"fail": "q", "wait": 1}, priority=-5)
+        await server.local.until_state(retry, RunState.RUNNING)
+        going = await server.local.submit("support", {"wait": 60})  # takes the slot before the retry does
+        await server.local.until_state(going, RunState.RUNNING)
+        await browser.page("/")
+        store = server.services.store
+        assert isinstance(store, SqlStore)
+        statements = count_statements(store.engine, monkeypatch)
+        said = {later: "attempt 1 failed; attempt 2 starts at", retry: "all 1 slots are busy; in the queue: 1"}
+        for run_id, text in said.items():
+            statements.clear()
+            assert text in verdict(await browser.page(f"/runs/{run_id}"))
+            own = [sql for sql in statements if "FROM login" not in sql]
+            assert 0 < len(own) <= MOST_STATEMENTS, own
+        for run_id in (later, retry, going):
+            await server.json("POST", f"/v1/runs/{run_id}/cancel")
 
 
 async def test_a_run_is_cancelled_with_its_command_beside_the_button(server: Served, browser: Visitor) -> None:
@@ -196,7 +225,7 @@ async def test_a_stream_tells_nothing_of_the_runs_of_other_agents(server: Served
         await browser.log_in(key)
         async with browser.http.stream("GET", f"/ui/stream?run={run.id}.0") as answer:
             told = [line async for line in _until_over(answer.aiter_lines())]
-    assert told[-1] == f"data: {run.id}"
+    assert told[-1] == f"data: run={run.id}"
     assert "event: gone" in told
     assert "event: run" not in told
 
@@ -208,8 +237,8 @@ async def test_a_stream_has_what_follows_and_then_says_that_the_run_is_over(
     async with browser.http.stream("GET", f"/ui/stream?run={run.id}.2") as answer:
         told = [line async for line in _until_over(answer.aiter_lines())]
     ids = [line.removeprefix("id: ") for line in told if line.startswith("id: ")]
-    assert ids == [f"{run.id}.{seq}" for seq in range(3, run.last_seq + 1)]
-    assert told[-1] == f"data: {run.id}"
+    assert ids == [f"run={run.id}.{seq}" for seq in range(3, run.last_seq + 1)]
+    assert told[-1] == f"data: run={run.id}"
 
 
 async def _until_over(lines: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -1,7 +1,9 @@
 """What a request about a run asks for."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
+from ao.clock import from_datetime
 from ao.control.logs import LogSearch
 from ao.dashboard.frame import Visit
 from ao.domain.errors import NotFound, UsageError
@@ -25,11 +27,34 @@ def number(visit: Visit, name: str, otherwise: int) -> int:
 
 
 def search_of(query: Mapping[str, str]) -> LogSearch:
-    """What the form above a log asks for."""
+    """What the form above a log asks for. Raises UsageError."""
     stream = query.get("stream") or None
     if stream not in (None, "stdout", "stderr"):
         raise UsageError("stream is stdout or stderr")
-    return LogSearch(query.get("q", "")[:1000], query.get("regex", "") == "true", stream=stream)
+    return LogSearch(
+        query.get("q", "")[:1000],
+        query.get("regex", "") == "true",
+        stream=stream,
+        since_us=_instant(query, "since") or 0,
+        until_us=_instant(query, "until"),
+    )
+
+
+def searches(query: Mapping[str, str]) -> bool:
+    """Whether that form asks for anything."""
+    return any(query.get(name) for name in ("q", "stream", "since", "until"))
+
+
+def _instant(query: Mapping[str, str], name: str) -> int | None:
+    """A time as browsers send it; without a zone it is UTC, as the page without scripts shows times."""
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{name} is not a time", hint="such as 2026-11-26T09:30:00") from error
 
 
 def short(run_id: str) -> str:

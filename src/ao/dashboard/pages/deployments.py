@@ -9,6 +9,7 @@ from starlette.routing import Route
 from ao.dashboard.frame import Frame, Visit
 from ao.dashboard.navigation import Crumb
 from ao.dashboard.pages.agents import AGENTS
+from ao.dashboard.pages.asked import number
 from ao.dashboard.parameters import run_id_in, version_in, version_in_path
 from ao.domain.deployment import DeploymentStatus
 from ao.domain.errors import NotFound
@@ -59,7 +60,8 @@ class DeploymentPages:
         name, version = visit.path["agent"], version_in_path(visit.path)
         found = await self._deployments.get(name, version)
         rows = await self._insights.deployments([name], None, COMPARABLE)
-        log = await self._deployments.log(found.id, 0, LOG_LINES)
+        after = number(visit, "after", 0)
+        log = await self._deployments.log(found.id, after, LOG_LINES)
         row = next((row for row in rows if row.version == version), None)
         others = [
             other.version
@@ -80,6 +82,7 @@ class DeploymentPages:
             parts=sorted(parts.items()),
             config=json.loads(found.release.config) if found.release else None,
             log=log,
+            after=after,
             is_cut=len(log) == LOG_LINES,
             others=others,
             compared=_compared(rows, version),

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ao.control.waiting import why_pending
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.loglines import causes_of, shown_lines
 from ao.dashboard.navigation import Crumb
-from ao.dashboard.pages.asked import number, run_id_of, search_of, short
+from ao.dashboard.pages.asked import number, run_id_of, search_of, searches, short
 from ao.dashboard.sentences import sentence
-from ao.dashboard.spans import rows_of, step_rows
+from ao.dashboard.spans import rows_of
 from ao.dashboard.waterfall import MAX_ROWS, draw
 from ao.domain.errors import InvalidInput, NotFound
-from ao.domain.run import RunState
 from ao.store.records import Payload, Run
 from ao.wire.schemas import LogLine, LogMatches
 
@@ -59,15 +59,17 @@ class RunPages:
         ]
 
     async def run(self, visit: Visit) -> Response:
-        """Three reads: the run with its attempts, its steps, the end of its log. Live parts need no log."""
+        """Three reads: the run with its attempts and what it waits for, its steps, the end of its log. Live
+        parts need no log."""
         store = self._services.store
-        run, attempts = await store.runs.with_attempts(run_id_of(visit))
+        detail = await store.runs.detail(run_id_of(visit))
+        run, attempts = detail.run, detail.attempts
         only_parts = "ao-part" in visit.request.headers
         is_new = run.head.attempt == 0
         limit = number(visit, "rows", MAX_ROWS)
         steps = [] if is_new else await store.steps.list(run.id, limit + MAX_ROWS)
         log = Log() if is_new or only_parts else await self._log(visit, run)
-        why = await self._services.runs.why_pending(run) if run.head.state is RunState.PENDING else None
+        why = why_pending(run, detail.waiting) if detail.waiting else None
         return self._frame.render(
             visit,
             "run.html",
@@ -77,7 +79,7 @@ class RunPages:
             run=run,
             attempts=attempts,
             sentence=sentence(run, attempts, why),
-            picture=draw(rows_of(run, attempts, step_rows(run, steps)), visit.now_us, limit),
+            picture=draw(rows_of(run, attempts, steps), visit.now_us, limit),
             values=await self._values(run),
             log=log,
             lines=shown_lines(log.lines, attempts),
@@ -91,7 +93,7 @@ class RunPages:
 
     async def _log(self, visit: Visit, run: Run) -> Log:
         last = await self._services.logs.last(run.id, LAST_LINES)
-        if not any(visit.query.get(name) for name in ("q", "stream")):
+        if not searches(visit.query):
             return Log(last)
         try:
             matches = await self._services.logs.search(run.id, search_of(visit.query), 0, LAST_LINES)

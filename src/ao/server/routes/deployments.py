@@ -6,22 +6,19 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from ao.bus import build_topic
-from ao.control.deployments import Deployments
-from ao.domain.deployment import DeploymentStatus
 from ao.domain.errors import UsageError
+from ao.server.build_events import BuildEvents, BuildLine
 from ao.server.failures import problem_response
 from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
 from ao.server.route import Route
 from ao.server.routes.parameters import After, AgentName, Limit, PageQuery, Version, actor
 from ao.server.services import Services
-from ao.server.stream import DOCUMENTED, Batch, EventStream, frame, resume_after, wants_stream
+from ao.server.stream import DOCUMENTED, EventStream, frame, resume_after, wants_stream
 from ao.server.uploads import MEDIA_TYPES, Uploads
 from ao.server.views import build_log_line, deployment_view
 from ao.store.records import Deployment
 from ao.wire.schemas import MAX_VERSION, BuildLogLine, DeploymentView, Page, Text
 from ao.wire.schemas import Request as Strict
-
-LINES_PER_BATCH = 500
 
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
@@ -122,30 +119,15 @@ class DeploymentRoutes:
         deployment = await self._deployments.get(agent, version)
         after = resume_after(request, query.after)
         if wants_stream(request):
-            source = _LogSource(self._deployments, deployment)
+            source = BuildEvents(self._deployments, deployment, _line_frame, self._status_frame)
             return EventStream(source.read, after, self._bus, build_topic(deployment.id), self._closing)
         lines = await self._deployments.log(deployment.id, after, query.limit)
         return reply_list([build_log_line(line) for line in lines])
 
+    async def _status_frame(self, deployment: Deployment) -> bytes:
+        stable = (await self._deployments.agent(deployment.agent)).stable
+        return frame("status", None, encode(deployment_view(deployment, stable)))
 
-class _LogSource:
-    """The build log of one deployment, for a stream."""
 
-    def __init__(self, deployments: Deployments, deployment: Deployment) -> None:
-        self._deployments = deployments
-        self._deployment = deployment
-
-    async def read(self, after: int) -> Batch:
-        over_before = self._deployment.status is not DeploymentStatus.BUILDING  # then all lines are there
-        lines = await self._deployments.log(self._deployment.id, after, LINES_PER_BATCH)
-        if lines:
-            frames = [frame("line", line[0], encode(build_log_line(line))) for line in lines]
-            return Batch(frames, lines[-1][0], ended=False, full=True)
-        if over_before:
-            return Batch([await self._status()], after, ended=True)
-        self._deployment = await self._deployments.get_by_id(self._deployment.id)
-        return Batch((), after, ended=False, full=self._deployment.status is not DeploymentStatus.BUILDING)
-
-    async def _status(self) -> bytes:
-        stable = (await self._deployments.agent(self._deployment.agent)).stable
-        return frame("status", None, encode(deployment_view(self._deployment, stable)))
+def _line_frame(line: BuildLine) -> bytes:
+    return frame("line", line[0], encode(build_log_line(line)))

@@ -1,8 +1,11 @@
 """SQL of runs, and rows as records."""
 
+from collections.abc import Sequence
+
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunHead, RunState
 from ao.store.records import Attempt, Claim, Payload, Run
+from ao.store.run_detail import RunDetail, Waiting
 from ao.store.sql.codec import error_from, payload_from
 from ao.store.sql.engine import Row
 
@@ -186,11 +189,27 @@ _ATTEMPT_COLUMNS = """a.run_id, a.number, a.fence, a.worker_id, a.sandbox, a.sta
 
 ATTEMPTS = f"SELECT {_ATTEMPT_COLUMNS} FROM run_attempt a WHERE a.run_id = :run_id ORDER BY a.number"
 
-GET_WITH_ATTEMPTS = f"""
-SELECT {_ATTEMPT_COLUMNS}, {_RUN_COLUMNS} {_RUN_TABLES}
+_WAITING = """
+SELECT r.run_id AS waits,
+  CASE WHEN EXISTS (SELECT 1 FROM run_blocked b WHERE b.run_id = r.run_id) THEN 1 ELSE 0 END AS blocked,
+  (SELECT COUNT(*) FROM worker w WHERE w.lease_until_us > :now) AS workers,
+  (SELECT CAST(COALESCE(SUM(w.slots), 0) AS BIGINT) FROM worker w WHERE w.lease_until_us > :now) AS slots,
+  (SELECT COUNT(*) FROM run_head x WHERE x.state = 'running' AND x.state <> 'completed') AS running,
+  (SELECT COUNT(*) FROM run_ready) AS ready
+FROM run r JOIN run_head h ON h.run_id = r.run_id
+WHERE r.run_id = :run_id AND h.state = 'pending'"""
+_WAITING_COLUMNS = "v.blocked, v.workers, v.slots, v.running, v.ready"
+
+WAITING = f"WITH waiting AS MATERIALIZED ({_WAITING}) SELECT {_WAITING_COLUMNS} FROM waiting v"
+
+DETAIL = f"""
+WITH waiting AS MATERIALIZED ({_WAITING})
+SELECT {_ATTEMPT_COLUMNS}, {_WAITING_COLUMNS}, {_RUN_COLUMNS} {_RUN_TABLES}
   LEFT JOIN run_attempt a ON a.run_id = r.run_id
+  LEFT JOIN waiting v ON v.waits = r.run_id
 WHERE r.run_id = :run_id ORDER BY a.number"""
 ATTEMPT_WIDTH = 13
+WAITING_WIDTH = 5
 
 EVENTS = """
 SELECT seq, kind, at_us, data FROM run_event
@@ -291,3 +310,17 @@ def attempt_from(row: Row) -> Attempt:
         cpu_seconds=row[11],
         due_us=row[12],
     )
+
+
+def waiting_from(row: Row, now_us: int) -> Waiting | None:
+    """From the columns of what a run waits for; None when it does not."""
+    blocked, workers, slots, running, ready = row
+    return None if ready is None else Waiting(now_us, bool(blocked), workers, slots, running, ready)
+
+
+def detail_from(rows: Sequence[Row], now_us: int) -> RunDetail:
+    """From the rows of `DETAIL`, one for each attempt."""
+    first = rows[0]
+    end = ATTEMPT_WIDTH + WAITING_WIDTH
+    attempts = [attempt_from(row) for row in rows if row[0] is not None]
+    return RunDetail(run_from(first[end:]), attempts, waiting_from(first[ATTEMPT_WIDTH:end], now_us))

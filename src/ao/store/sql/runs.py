@@ -23,6 +23,7 @@ from ao.store.records import (
     Run,
     RunFilter,
 )
+from ao.store.run_detail import RunDetail, Waiting
 from ao.store.sql import attempts, webhooks
 from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
@@ -109,12 +110,21 @@ class SqlRunStore:
         rows = await self._engine.read(lambda tx: tx.all(sql.ATTEMPTS, {"run_id": run_id}))
         return [sql.attempt_from(row) for row in rows]
 
-    async def with_attempts(self, run_id: RunId) -> tuple[Run, Sequence[Attempt]]:
-        rows = await self._engine.read(lambda tx: tx.all(sql.GET_WITH_ATTEMPTS, {"run_id": run_id}))
-        if not rows:
-            raise _unknown(run_id)
-        run = sql.run_from(rows[0][sql.ATTEMPT_WIDTH :])
-        return run, [sql.attempt_from(row) for row in rows if row[0] is not None]
+    async def detail(self, run_id: RunId) -> RunDetail:
+        def read(tx: Tx) -> RunDetail:
+            rows = tx.all(sql.DETAIL, {"run_id": run_id})
+            if not rows:
+                raise _unknown(run_id)
+            return sql.detail_from(rows, tx.now_us)
+
+        return await self._engine.read(read)
+
+    async def waiting(self, run_id: RunId) -> Waiting | None:
+        def read(tx: Tx) -> Waiting | None:
+            row = tx.one(sql.WAITING, {"run_id": run_id})
+            return None if row is None else sql.waiting_from(row, tx.now_us)
+
+        return await self._engine.read(read)
 
     async def events(self, run_id: RunId, after_seq: int, limit: int) -> Sequence[Event]:
         params = {"run_id": run_id, "after_seq": after_seq, "limit": limit}

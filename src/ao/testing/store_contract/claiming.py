@@ -1,11 +1,16 @@
 """Who gets which run: order, limits, leases, and never two owners."""
 
 import asyncio
+from dataclasses import replace
+from unittest.mock import ANY
+
+import pytest
 
 from ao.domain.run import RunState
 from ao.ids import RunId, new_worker_id
 from ao.store.records import Payload
-from ao.testing.store_contract.harness import AGENT, COMPLETED, Harness, digest, failed
+from ao.store.run_detail import RunDetail
+from ao.testing.store_contract.harness import AGENT, COMPLETED, SECOND, Harness, digest, failed
 
 
 class Claiming:
@@ -149,7 +154,24 @@ class Delays:
         attempts = await harness.store.runs.attempts(claim.run_id)
         assert [attempt.due_us for attempt in attempts] == [None, finished.due_us]
         again_run = await harness.store.runs.get(claim.run_id)
-        assert await harness.store.runs.with_attempts(claim.run_id) == (again_run, attempts)
+        assert await harness.store.runs.detail(claim.run_id) == RunDetail(again_run, attempts, None)
+
+    async def test_a_pending_run_tells_what_it_waits_for(self, harness: Harness) -> None:
+        _, claim = await harness.running()
+        waits = await harness.submit()
+        blocked = (await harness.store.runs.create(harness.new_run("nobody"))).run_id
+        now_us = await harness.store.schedules.now_us()
+        detail = await harness.replica.runs.detail(waits)
+        found = detail.waiting
+        assert found is not None
+        assert found.now_us == pytest.approx(now_us, abs=5 * SECOND)
+        assert await harness.store.runs.waiting(waits) == replace(found, now_us=ANY)
+        assert (found.blocked, found.workers, found.slots, found.running, found.ready) == (False, 1, 8, 1, 2)
+        assert await harness.store.runs.waiting(claim.run_id) is None
+        await harness.store.runs.claim(await harness.register(), 8)
+        at_last = await harness.store.runs.waiting(blocked)
+        assert at_last is not None
+        assert (at_last.blocked, at_last.workers, at_last.ready) == (True, 2, 0)
 
     async def test_promotion_is_bounded_and_in_order(self, harness: Harness) -> None:
         await harness.deploy()

@@ -88,11 +88,12 @@ class Reading:
     async def test_a_run_that_has_not_started_has_no_attempts(self, harness: Harness) -> None:
         run_id = await harness.submit()
         run = await harness.store.runs.get(run_id)
-        assert await harness.store.runs.with_attempts(run_id) == (run, [])
+        detail = await harness.store.runs.detail(run_id)
+        assert (detail.run, detail.attempts) == (run, [])
 
     async def test_a_run_that_does_not_exist_is_not_found(self, harness: Harness) -> None:
         with pytest.raises(NotFound):
-            await harness.store.runs.with_attempts(new_run_id())
+            await harness.store.runs.detail(new_run_id())
 
 
 class Listing:

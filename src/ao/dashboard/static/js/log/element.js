@@ -159,11 +159,15 @@ class AoLog extends HTMLElement {
   #tools() {
     const form = this.querySelector("form");
     const find = () => {
-      const { q, stream } = Object.fromEntries(new FormData(form));
+      const { q, stream, since, until } = Object.fromEntries(new FormData(form));
       const regex = form.elements.regex.checked;
-      if (!q && !stream) return this.#leaveSearch();
-      this.#enterSearch({ q, ...(stream && { stream }), ...(regex && { regex: "true" }) });
+      if (!q && !stream && !since && !until) return this.#leaveSearch();
+      const range = { ...(since && { since: toUtc(since) }), ...(until && { until: toUtc(until) }) };
+      this.#enterSearch({ q, ...(stream && { stream }), ...(regex && { regex: "true" }), ...range });
     };
+    for (const field of form.querySelectorAll("input[type=datetime-local]")) {
+      if (field.value && field.value === field.defaultValue) field.value = toLocal(field.value);
+    }
     let typing;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -190,7 +194,7 @@ class AoLog extends HTMLElement {
       this.#box.focus({ preventScroll: true });
     });
     this.#relayout();
-    if (form.elements.q.value || form.elements.stream.value) find();
+    if (["q", "stream", "since", "until"].some((name) => form.elements[name].value)) find();
   }
 
   get #views() {
@@ -277,7 +281,7 @@ class AoLog extends HTMLElement {
 
   #clear() {
     this.querySelector("form").reset();
-    for (const field of this.querySelectorAll("form input[type=search], form select")) field.value = "";
+    for (const field of this.querySelectorAll("form input:not([type=checkbox]), form select")) field.value = "";
     this.querySelector("form").elements.regex.checked = false;
     this.#leaveSearch();
   }
@@ -316,6 +320,16 @@ function clock(at) {
   const date = new Date(at);
   const part = (number, size = 2) => String(number).padStart(size, "0");
   return `${part(date.getHours())}:${part(date.getMinutes())}:${part(date.getSeconds())}.${part(date.getMilliseconds(), 3)}`;
+}
+
+// Fields of the form hold local times, as the lines do; without scripts both are UTC.
+function toUtc(local) {
+  return new Date(local).toISOString();
+}
+
+function toLocal(utc) {
+  const moment = new Date(`${utc}Z`);
+  return new Date(moment - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
 function since(ms) {

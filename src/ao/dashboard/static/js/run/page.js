@@ -1,16 +1,13 @@
 // `<ao-run>`: a run's page while the run goes on. Log lines go to its `<ao-log>`; anything else that happens
 // makes the parts of the page that show it load again.
-const REFRESH_MS = 400;
-
 class AoRun extends HTMLElement {
-  #refreshing = null;
-  #again = false;
+  #parts = new Parts(this.dataset.parts, () => this.#tick());
 
   connectedCallback() {
     this.#tick();
     if (!this.dataset.stream) return;
-    new RunStream({
-      run: this.dataset.run,
+    new Following({
+      name: `run=${this.dataset.run}`,
       after: Number(this.dataset.after),
       url: this.dataset.stream,
       worker: this.dataset.worker,
@@ -28,39 +25,7 @@ class AoRun extends HTMLElement {
       delete this.dataset.live;
       log?.end();
     }
-    if (message.ended || (event && event.kind !== "log")) this.#refresh();
-  }
-
-  // One request at a time; what happens meanwhile makes one more.
-  #refresh() {
-    this.#again = true;
-    this.#refreshing ??= setTimeout(() => this.#load(), REFRESH_MS);
-  }
-
-  async #load() {
-    this.#again = false;
-    try {
-      const answer = await fetch(this.dataset.parts, { headers: { "ao-part": "1" } });
-      if (answer.ok) this.#swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    } catch {
-      this.#again = true; // the server is away: try until it is back
-    }
-    this.#refreshing = this.#again ? setTimeout(() => this.#load(), this.#again ? 2 * REFRESH_MS : 0) : null;
-  }
-
-  #swap(page) {
-    for (const fresh of page.querySelectorAll("[data-part]")) {
-      const old = document.querySelector(`[data-part="${fresh.dataset.part}"]`);
-      if (!old || old.outerHTML === fresh.outerHTML || inUse(old)) continue;
-      for (const open of old.querySelectorAll("details[id][open]")) {
-        fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
-      }
-      const focused = document.activeElement?.id;
-      old.replaceWith(document.adoptNode(fresh));
-      if (focused) document.getElementById(focused)?.focus();
-    }
-    if (page.title) document.title = page.title;
-    this.#tick();
+    if (message.ended || (event && event.kind !== "log")) this.#parts.refresh();
   }
 
   // What goes on grows: durations, and bars up to now.
@@ -71,11 +36,6 @@ class AoRun extends HTMLElement {
     }
     for (const chart of this.querySelectorAll(".waterfall[data-end]")) stretch(chart, now);
   }
-}
-
-function inUse(element) {
-  const selection = document.getSelection();
-  return Boolean(selection && !selection.isCollapsed && element.contains(selection.anchorNode));
 }
 
 // The picture was drawn up to `data-end` and is `data-width` ms wide; later, all that has ended is narrower.

@@ -1,17 +1,17 @@
-// One run's events on a page: from the shared worker where there is one, while somebody looks.
+// The events of one run or build on a page: from the shared worker where there is one, while somebody looks.
 const ALIVE_MS = 20_000;
 
-class RunStream {
-  #run;
+class Following {
+  #name;
   #send;
   #receive;
   #alive = null;
   #over = false;
   last;
 
-  // `receive` gets what the hub sends; events come in order, each once, whatever happens to connections.
-  constructor({ run, after, url, worker, receive }) {
-    this.#run = run;
+  // `name` is `run=ID` or `build=ID`; `receive` gets what the hub sends; events come in order, each once, whatever happens to connections.
+  constructor({ name, after, url, worker, receive }) {
+    this.#name = name;
     this.#receive = receive;
     this.last = after;
     this.#send = this.#shared(worker, url) ?? this.#alone(url);
@@ -41,7 +41,7 @@ class RunStream {
   #look() {
     if (document.visibilityState === "hidden") return this.#stop();
     if (this.#over || this.#alive !== null) return;
-    const follow = () => this.#send({ follow: this.#run, after: this.last });
+    const follow = () => this.#send({ follow: this.#name, after: this.last });
     this.#alive = setInterval(follow, ALIVE_MS);
     follow();
   }
@@ -51,7 +51,7 @@ class RunStream {
     if (this.#alive === null) return;
     clearInterval(this.#alive);
     this.#alive = null;
-    this.#send({ leave: this.#run });
+    this.#send({ leave: this.#name });
   }
 
   #take(message) {

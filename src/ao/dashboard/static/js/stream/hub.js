@@ -1,13 +1,13 @@
-// The events of many runs over one connection. A browser opens six at most to a host, so one hub, in a worker
+// The events of many runs and builds over one connection. A browser opens six at most to a host, so one hub, in a worker
 // that all pages of the browser share, serves them all; where there are no such workers each page has its own.
 const RETRY_MS = [250, 500, 1000, 2000, 5000];
 const SILENCE_MS = 40_000; // the server beats every ten seconds
 
 class Hub {
   #url;
-  #ports = new Map(); // port → run → seq of the last event that the port has
+  #ports = new Map(); // port → name (`run=ID`, `build=ID`) → seq of the last event that the port has
   #source = null;
-  #position = new Map(); // run → seq that the open connection has come to
+  #position = new Map(); // name → seq that the open connection has come to
   #reopening = null;
   #failures = 0;
   #silence = null;
@@ -17,26 +17,26 @@ class Hub {
     this.#url = url;
   }
 
-  // `port(message)` gets {run, event}, {run, ended}, {run, gone} and {live}.
-  follow(port, run, after) {
-    let runs = this.#ports.get(port);
-    if (!runs) this.#ports.set(port, (runs = new Map()));
-    if (runs.has(run)) return;
-    runs.set(run, after);
+  // `port(message)` gets {name, event}, {name, ended}, {name, gone} and {live}.
+  follow(port, name, after) {
+    let wanted = this.#ports.get(port);
+    if (!wanted) this.#ports.set(port, (wanted = new Map()));
+    if (wanted.has(name)) return;
+    wanted.set(name, after);
     port({ live: this.#live });
-    const position = this.#position.get(run);
+    const position = this.#position.get(name);
     if (position === undefined || position > after) this.#reopenIn(10);
   }
 
-  leave(port, run) {
-    const runs = this.#ports.get(port);
-    if (!runs?.delete(run)) return;
-    if (runs.size === 0) this.#ports.delete(port);
+  leave(port, name) {
+    const wanted = this.#ports.get(port);
+    if (!wanted?.delete(name)) return;
+    if (wanted.size === 0) this.#ports.delete(port);
     this.#reopenIn(this.#ports.size === 0 ? 0 : 500);
   }
 
   drop(port) {
-    for (const run of [...(this.#ports.get(port)?.keys() ?? [])]) this.leave(port, run);
+    for (const name of [...(this.#ports.get(port)?.keys() ?? [])]) this.leave(port, name);
   }
 
   #reopenIn(ms) {
@@ -53,13 +53,13 @@ class Hub {
 
   #open() {
     this.#close();
-    for (const runs of this.#ports.values()) {
-      for (const [run, after] of runs) {
-        this.#position.set(run, Math.min(after, this.#position.get(run) ?? after));
+    for (const wanted of this.#ports.values()) {
+      for (const [name, after] of wanted) {
+        this.#position.set(name, Math.min(after, this.#position.get(name) ?? after));
       }
     }
     if (this.#position.size === 0) return this.#tell(false);
-    const query = [...this.#position].map(([run, after]) => `run=${run}.${after}`).join("&");
+    const query = [...this.#position].map(([name, after]) => `${name}.${after}`).join("&");
     const source = (this.#source = new EventSource(`${this.#url}?${query}`));
     source.onopen = () => {
       this.#failures = 0;
@@ -68,7 +68,7 @@ class Hub {
     };
     source.onerror = () => this.#lost();
     source.addEventListener("beat", () => this.#heard());
-    source.addEventListener("run", (message) => this.#event(message));
+    for (const kind of ["run", "line"]) source.addEventListener(kind, (message) => this.#event(message));
     source.addEventListener("end", (message) => this.#over(message.data, "ended"));
     source.addEventListener("gone", (message) => this.#over(message.data, "gone"));
     this.#heard();
@@ -77,23 +77,23 @@ class Hub {
   #event(message) {
     this.#heard();
     const dot = message.lastEventId.indexOf(".");
-    const run = message.lastEventId.slice(0, dot);
+    const name = message.lastEventId.slice(0, dot);
     const seq = Number(message.lastEventId.slice(dot + 1));
-    this.#position.set(run, seq);
+    this.#position.set(name, seq);
     let event = null;
-    for (const [port, runs] of this.#ports) {
-      if (!(runs.get(run) < seq)) continue; // another page was behind: this one has it
-      runs.set(run, seq);
-      port({ run, event: (event ??= JSON.parse(message.data)) });
+    for (const [port, wanted] of this.#ports) {
+      if (!(wanted.get(name) < seq)) continue; // another page was behind: this one has it
+      wanted.set(name, seq);
+      port({ name, event: (event ??= JSON.parse(message.data)) });
     }
   }
 
-  #over(run, how) {
-    this.#position.delete(run);
-    for (const [port, runs] of [...this.#ports]) {
-      if (!runs.delete(run)) continue;
-      if (runs.size === 0) this.#ports.delete(port);
-      port({ run, [how]: true });
+  #over(name, how) {
+    this.#position.delete(name);
+    for (const [port, wanted] of [...this.#ports]) {
+      if (!wanted.delete(name)) continue;
+      if (wanted.size === 0) this.#ports.delete(port);
+      port({ name, [how]: true });
     }
     if (this.#ports.size === 0) this.#close();
   }

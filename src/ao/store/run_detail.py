@@ -1,0 +1,30 @@
+"""One run with all that its page says first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ao.store.records import Attempt, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What stands between a pending run and its start, at one instant."""
+
+    now_us: int
+    blocked: bool
+    """Its agent has no live version."""
+    workers: int
+    """That are alive."""
+    slots: int
+    """Of all of them."""
+    running: int
+    ready: int
+    """Runs that could be claimed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    run: Run
+    attempts: Sequence[Attempt]
+    waiting: Waiting | None
+    """While it is pending."""
