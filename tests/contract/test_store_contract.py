@@ -95,6 +95,14 @@ class TestDelivering(store_contract.Delivering):
     pass
 
 
+class TestGating(store_contract.Gating):
+    pass
+
+
+class TestSeveralGates(store_contract.SeveralGates):
+    pass
+
+
 class TestQueueing(store_contract.Queueing):
     pass
 

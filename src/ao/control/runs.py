@@ -127,6 +127,8 @@ class Runs:
             self._bus.publish(CANCEL)
         else:
             self._bus.publish(run_topic(run_id))
+        if result.others_claimable:
+            self._bus.publish(READY)
         return await self._store.runs.get(run_id)
 
     async def payload(self, payload: Payload | None) -> JsonValue:

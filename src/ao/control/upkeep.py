@@ -64,7 +64,7 @@ async def take_back_runs(store: Store, bus: Bus) -> None:
 
 def announce_lost(lost: LostRuns, bus: Bus) -> None:
     """Tell the world about runs whose worker went away."""
-    if lost.requeued:
+    if lost.requeued or lost.failed or lost.cancelled:  # who ends leaves its gates to others
         bus.publish(READY)
     for run_id in (*lost.requeued, *lost.failed, *lost.cancelled):
         log.warning("run lost its worker", run=run_id)

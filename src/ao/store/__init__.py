@@ -18,6 +18,7 @@ from ao.store.access import KeyStore, LoginStore, SecretStore
 from ao.store.audit import AuditStore
 from ao.store.dead_letters import DeadLetterStore
 from ao.store.deployments import AgentStore, DeploymentStore
+from ao.store.gates import GateStore
 from ao.store.insights import InsightStore
 from ao.store.retention import RetentionStore
 from ao.store.runs import LogStore, RunStore, WorkerStore
@@ -30,6 +31,7 @@ __all__ = [
     "AuditStore",
     "DeadLetterStore",
     "DeploymentStore",
+    "GateStore",
     "InsightStore",
     "KeyStore",
     "LogStore",
@@ -57,6 +59,8 @@ class Store(Protocol):
     def dead_letters(self) -> DeadLetterStore: ...
     @property
     def questions(self) -> QuestionStore: ...
+    @property
+    def gates(self) -> GateStore: ...
     @property
     def steps(self) -> StepStore: ...
     @property

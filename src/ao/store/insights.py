@@ -84,6 +84,8 @@ class Queue:
 
     ready: int
     delayed: int
+    waiting: int
+    """At a gate."""
     running: int
     blocked: Sequence[tuple[str, int]]
     """Agents whose runs wait for a deployment, and how many do."""

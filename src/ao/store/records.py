@@ -8,6 +8,7 @@ from ao.domain.outcome import ErrorInfo, OutcomeKind
 from ao.domain.retry import RetryPolicy
 from ao.domain.run import RunHead, RunState
 from ao.ids import ApiKeyId, DeploymentId, Digest, RunId, ScheduleId, WorkerId
+from ao.store.gates import Gate
 
 INLINE_BYTES = 64 * 1024
 """Payloads above this size are kept as blobs and referred to by digest."""
@@ -61,6 +62,9 @@ class NewRun:
     lineage: RunId | None = None
     """The first run of this line of replays; None means itself."""
     fork: Fork | None = None
+    concurrency_key: str | None = None
+    """Runs of an agent with the same key take turns with those of others as one."""
+    gates: Sequence[Gate] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class Run:
     """The run that it was made of."""
     fork_step: str | None
     """The first step that it does not have from there."""
+    concurrency_key: str | None
     head: RunHead
     due_us: int | None
     """For `pending`: when it can be claimed, if that is in the future."""
@@ -173,6 +178,8 @@ class Finished:
     state: RunState
     due_us: int | None
     last_seq: int
+    others_claimable: bool = False
+    """Runs that waited for this one can be claimed now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +189,8 @@ class CancelResult:
     worker_id: WorkerId | None
     changed: bool = True
     """False when it had ended already."""
+    others_claimable: bool = False
+    """Runs that waited for this one can be claimed now."""
 
 
 # --- deployments -----------------------------------------------------------------------------------

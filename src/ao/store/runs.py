@@ -26,7 +26,7 @@ from ao.store.run_detail import RunDetail, Waiting
 
 class RunStore(Protocol):
     async def create(self, run: NewRun) -> Created:
-        """Accept a run: request, first transition and ready row in one write.
+        """Accept a run: request, first transition and ready row (or its place at a gate) in one write.
 
         With an idempotency key that was used (per agent): the same request answers with the first run
         (`is_new` False), another request raises `IdempotencyConflict`.
@@ -68,7 +68,8 @@ class RunStore(Protocol):
         ...
 
     async def queued(self, agent: str | None, limit: int) -> int:
-        """How many runs (of an agent) could be claimed now; `limit` when there are that many or more."""
+        """How many runs (of an agent) could be claimed now or wait at a gate; `limit` when there are so many
+        or more."""
         ...
 
     async def get(self, run_id: RunId) -> Run:
@@ -133,5 +134,5 @@ class WorkerStore(Protocol):
     async def list(self) -> Sequence[Worker]: ...
 
     async def counts(self) -> dict[str, int]:
-        """Runs that are `ready`, `delayed` and `running`."""
+        """Runs that are `ready`, `delayed`, `waiting` at a gate and `running`."""
         ...

@@ -56,9 +56,9 @@ class Reporter:
             finished = await self._until_taken(lambda: self._finish(lost, []))
         if finished is not None:
             self._bus.publish(run_topic(self._claim.run_id))
-            if finished.state is RunState.PENDING and finished.due_us is None:
+            if (finished.state is RunState.PENDING and finished.due_us is None) or finished.others_claimable:
                 self._bus.publish(READY)
-            elif finished.due_us is not None:
+            if finished.due_us is not None:
                 self._bus.publish(DELAYED)
 
     async def _finish(self, outcome: AttemptOutcome, events: Sequence[NewEvent]) -> Finished:

@@ -15,8 +15,8 @@ from ao.domain.run import (
 from ao.ids import RunId, WorkerId
 from ao.store.insights import bucket_of, hour_of
 from ao.store.records import CancelResult, FinishAttempt, Finished, Payload
+from ao.store.sql import gates, webhooks
 from ao.store.sql import run_sql as sql
-from ao.store.sql import webhooks
 from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
 from ao.store.sql.dead_letters import put_dead_letter
 from ao.store.sql.engine import Tx
@@ -86,20 +86,25 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
     _put_outcome(tx, held, transition, None)
     if state is RunState.PAUSED:
         _drop_timer(tx, held)
-        return CancelResult(RunState.CANCELLED, None)
+        return CancelResult(RunState.CANCELLED, None, others_claimable=_pass_on(tx, held, transition))
     if held.due_us is not None:
         tx.run(sql.DROP_DELAYED, {"run_id": run_id, "due_us": held.due_us})
     tx.run(sql.DROP_BLOCKED, {"run_id": run_id})
+    others_claimable = _pass_on(tx, held, transition)
     _count(tx, held, transition)
     tx.run(sql.DROP_READY, {"run_id": run_id})  # last: a promotion that was waited for has put it there
-    return CancelResult(RunState.CANCELLED, None)
+    return CancelResult(RunState.CANCELLED, None, others_claimable=others_claimable)
 
 
 def go_on(tx: Tx, held: Held, reason: Reason, actor: str, events: list[EncodedEvent]) -> None:
-    """A paused run becomes claimable."""
+    """A paused run is pending again; the caller queues it."""
     _leave(tx, held, resume(RunState.PAUSED, reason, tx.now_us, actor), events, tx.now_us)
     _drop_timer(tx, held)
-    tx.run(sql.REQUEUE, {"run_id": held.run_id})
+
+
+def _pass_on(tx: Tx, held: Held, transition: Transition) -> bool:
+    """Leave gates, late in the write because runs share them; whether that made other runs claimable."""
+    return held.gated is not None and gates.after(tx, held.run_id, transition) > 0
 
 
 def _drop_timer(tx: Tx, held: Held) -> None:
@@ -132,9 +137,10 @@ def _end(
         tx.run(sql.SET_TIMER, {"run_id": held.run_id, "due_us": transition.due_us})
     if transition.to is RunState.FAILED:
         put_dead_letter(tx, held.run_id, transition)
+    others_claimable = _pass_on(tx, held, transition)
     if transition.to.terminal:
         _count(tx, held, transition)
-    return Finished(transition.to, transition.due_us, last_seq)
+    return Finished(transition.to, transition.due_us, last_seq, others_claimable)
 
 
 def _leave(tx: Tx, held: Held, transition: Transition, events: list[EncodedEvent], ended_us: int) -> int:

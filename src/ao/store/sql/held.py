@@ -24,6 +24,8 @@ class Held:
     deployment_id: str | None
     webhook: int | None
     """1 when somebody is to be told of the end."""
+    gated: int | None
+    """1 when it has gates."""
 
     @property
     def actor(self) -> str:

@@ -33,6 +33,7 @@ FROM t GROUP BY agent, version, state, bucket, CASE WHEN hour_us >= :recent_us T
 UNION ALL SELECT 'hour', '', 0, state, hour_us, 0, CAST(SUM(runs) AS BIGINT) FROM t GROUP BY hour_us, state
 UNION ALL SELECT 'ready', '', 0, '', 0, 0, COUNT(*) FROM run_ready
 UNION ALL SELECT 'delayed', '', 0, '', 0, 0, COUNT(*) FROM run_delayed
+UNION ALL SELECT 'waiting', '', 0, '', 0, 0, COUNT(*) FROM run_gate WHERE state = 'waiting'
 UNION ALL SELECT 'running', '', 0, '', 0, 0, COUNT(*) FROM run_head
   WHERE state = 'running' AND state <> 'completed'
 UNION ALL SELECT 'blocked', r.agent, 0, '', 0, 0, COUNT(*)

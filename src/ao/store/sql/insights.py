@@ -95,6 +95,7 @@ def _queue(numbers: dict[str, list[Row]]) -> Queue:
     return Queue(
         ready=only("ready"),
         delayed=only("delayed"),
+        waiting=only("waiting"),
         running=only("running"),
         blocked=sorted((row[0], row[5]) for row in numbers["blocked"]),
         next_since_us=int(numbers["next"][0][5]) if numbers["next"] else None,

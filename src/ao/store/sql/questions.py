@@ -6,10 +6,10 @@ from ao.domain.errors import AlreadyAnswered, NotFound
 from ao.domain.event import EventKind
 from ao.domain.question import QuestionKind, QuestionState
 from ao.domain.run import Reason, RunState
-from ao.ids import QuestionId
+from ao.ids import QuestionId, RunId
 from ao.store.audit import NewAudit
 from ao.store.question_records import NewAnswer, Question, QuestionFilter
-from ao.store.sql import attempts
+from ao.store.sql import attempts, gates
 from ao.store.sql.audit import note
 from ao.store.sql.codec import EncodedEvent, payload_from, to_json
 from ao.store.sql.engine import Engine, Params, Row, Tx
@@ -101,6 +101,7 @@ def _answer(tx: Tx, answer: NewAnswer, audit: NewAudit | None) -> Question:
     event = (EventKind.QUESTION_ANSWERED.value, tx.now_us, to_json(data))
     if held.head.state is RunState.PAUSED:
         attempts.go_on(tx, held, Reason.ANSWERED, answer.actor, [event])
+        gates.queue(tx, [(held.run_id, held.gated is not None)])
     else:
         add_events(tx, held, [event])
     if audit is not None:
@@ -110,9 +111,9 @@ def _answer(tx: Tx, answer: NewAnswer, audit: NewAudit | None) -> Question:
     return _question_from(done)
 
 
-def wake_due(tx: Tx, limit: int) -> tuple[int, int | None]:
-    """Let paused runs go on whose time has come: (how many, when the next will)."""
-    woken = 0
+def wake_due(tx: Tx, limit: int) -> tuple[list[tuple[RunId, bool]], int | None]:
+    """Let paused runs go on whose time has come: (which, and whether each has gates; when the next will)."""
+    woken = []
     for (run_id,) in tx.all(_TAKE_TIMERS, {"limit": limit}):
         held = hold(tx, run_id)
         if held.head.state is not RunState.PAUSED:
@@ -123,7 +124,7 @@ def wake_due(tx: Tx, limit: int) -> tuple[int, int | None]:
             events.append((EventKind.QUESTION_TIMED_OUT.value, tx.now_us, data))
             answer_step(tx, run_id, path, fingerprint, {"value": TIMED_OUT, "value_blob": None})
         attempts.go_on(tx, held, Reason.TIMED_OUT if events else Reason.WOKE, "system", events)
-        woken += 1
+        woken.append((held.run_id, held.gated is not None))
     row = tx.one(_NEXT_TIMER, {})
     return woken, None if row is None else row[0]
 

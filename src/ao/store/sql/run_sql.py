@@ -20,14 +20,14 @@ FIND_KEY = "SELECT run_id, request_hash FROM idempotency WHERE agent = :agent AN
 
 INSERT_RUN = """
 INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
-  pinned_deployment_id, schedule_id, tick_us, lineage, fork_of, fork_step)
+  pinned_deployment_id, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key)
 VALUES (:run_id, :agent, :environment, :input, :input_blob, :actor, :now, :priority,
-  :deployment_id, :schedule_id, :tick_us, :lineage, :fork_of, :fork_step)"""
+  :deployment_id, :schedule_id, :tick_us, :lineage, :fork_of, :fork_step, :concurrency_key)"""
 
 INSERT_HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested,
-  active_us, deployment_id, webhook)
-VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook)"""
+  active_us, deployment_id, webhook, gated)
+VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook, :gated)"""
 
 INSERT_READY = "INSERT INTO run_ready (rank, run_id) VALUES (:rank, :run_id)"
 
@@ -84,7 +84,8 @@ h.state, h.fence, h.attempt, h.failures, h.losses, h.cancel_requested, h.active_
   h.attempt_started_us"""
 
 HELD = f"""
-SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us, h.started_us, h.deployment_id, h.webhook
+SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us, h.started_us, h.deployment_id, h.webhook,
+  h.gated
 FROM run_head h WHERE h.run_id = :run_id FOR UPDATE"""
 
 LEAVE_HEAD = """
@@ -146,13 +147,18 @@ WITH due AS MATERIALIZED (
   SELECT due_us, run_id FROM run_delayed WHERE due_us <= :now ORDER BY due_us, run_id LIMIT :limit
   FOR UPDATE SKIP LOCKED)
 DELETE FROM run_delayed WHERE (due_us, run_id) IN (SELECT due_us, run_id FROM due)
-RETURNING run_id, rank"""
+RETURNING run_id, (SELECT h.gated FROM run_head h WHERE h.run_id = run_delayed.run_id)"""
 
-QUEUED = "SELECT COUNT(*) FROM (SELECT 1 FROM run_ready LIMIT :limit) q"
+QUEUED = """
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM run_ready UNION ALL SELECT 1 FROM run_gate WHERE state = 'waiting' LIMIT :limit) q"""
 
 QUEUED_OF_AGENT = """
 SELECT COUNT(*) FROM (
-  SELECT 1 FROM run_ready q JOIN run r ON r.run_id = q.run_id WHERE r.agent = :agent LIMIT :limit) q"""
+  SELECT 1 FROM run_ready w JOIN run r ON r.run_id = w.run_id WHERE r.agent = :agent
+  UNION ALL
+  SELECT 1 FROM run_gate w JOIN run r ON r.run_id = w.run_id WHERE w.state = 'waiting' AND r.agent = :agent
+  LIMIT :limit) q"""
 
 NEXT_DUE = "SELECT MIN(due_us) FROM run_delayed"
 
@@ -169,7 +175,7 @@ RETURNING run_id, rank"""
 
 _RUN_COLUMNS = f"""{_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us,
   r.priority, r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage,
-  r.fork_of, r.fork_step,
+  r.fork_of, r.fork_step, r.concurrency_key,
   CASE WHEN h.state = 'paused' THEN h.due_us ELSE q.due_us END,
   h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq"""
 
@@ -242,8 +248,8 @@ def head_from(row: Row) -> RunHead:
 
 def run_from(row: Row) -> Run:
     (run_id, agent, environment, inline, blob, actor, created_us, priority, pinned, deployment_id, version,
-     digest, schedule_id, lineage, fork_of, fork_step, due_us, started_us, finished_us, worker_id, output,
-     output_blob, error, next_seq) = row[8:]  # fmt: skip
+     digest, schedule_id, lineage, fork_of, fork_step, concurrency_key, due_us, started_us, finished_us,
+     worker_id, output, output_blob, error, next_seq) = row[8:]  # fmt: skip
     return Run(
         id=run_id,
         agent=agent,
@@ -260,6 +266,7 @@ def run_from(row: Row) -> Run:
         lineage=lineage,
         fork_of=fork_of,
         fork_step=fork_step,
+        concurrency_key=concurrency_key,
         head=head_from(row),
         due_us=due_us,
         started_us=started_us,

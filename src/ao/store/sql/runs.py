@@ -24,7 +24,7 @@ from ao.store.records import (
     RunFilter,
 )
 from ao.store.run_detail import RunDetail, Waiting
-from ao.store.sql import attempts, webhooks
+from ao.store.sql import attempts, gates, webhooks
 from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
@@ -155,18 +155,23 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "webhook": None if run.webhook is None else 1,
         "fork_of": None if run.fork is None else run.fork.of,
         "fork_step": None if run.fork is None else run.fork.step,
+        "concurrency_key": run.concurrency_key,
+        "gated": 1 if run.gates else None,
     }
     if run.idempotency_key is not None and tx.run(sql.TAKE_KEY, params) == 0:
         return _repeated(tx, run, params)
     tx.run(sql.INSERT_RUN, params)
     tx.run(sql.INSERT_HEAD, params)
-    tx.run(sql.INSERT_READY, params)
+    if not run.gates:
+        tx.run(sql.INSERT_READY, params)
     if run.webhook is not None:
         webhooks.keep(tx, run.id, run.webhook)
     if run.fork is not None:
         take_over(tx, run.id, run.fork)
     data = state_event(create_transition(tx.now_us, run.actor))
     insert_events(tx, run.id, 1, [(EventKind.STATE.value, tx.now_us, data)])
+    if run.gates:
+        gates.arrive(tx, run)  # last: gates are shared
     return Created(run.id, True)
 
 
@@ -228,14 +233,13 @@ def _take(tx: Tx, worker_id: WorkerId, sandbox: str, rows: Sequence[Row]) -> lis
 
 
 def _promote_due(tx: Tx, limit: int) -> tuple[int, int | None]:
-    due = [{"run_id": run_id, "rank": rank} for run_id, rank in tx.all(sql.TAKE_DUE, {"limit": limit})]
-    if due:
-        tx.many(sql.INSERT_READY, due)
-    promoted = len(due) + unblock(tx, limit)
+    due = [(run_id, gated is not None) for run_id, gated in tx.all(sql.TAKE_DUE, {"limit": limit})]
+    unblocked = unblock(tx, limit)
     woken, next_timer_us = wake_due(tx, limit)
+    gates.queue(tx, [*due, *woken])
     row = tx.one(sql.NEXT_DUE, {})
     ends = [end for end in (row[0] if row is not None else None, next_timer_us) if end is not None]
-    return promoted + woken, min(ends, default=None)
+    return len(due) + unblocked + len(woken), min(ends, default=None)
 
 
 def unblock(tx: Tx, limit: int = 1000) -> int:

@@ -23,7 +23,16 @@ _REPAIRS = (
     "DELETE FROM run_head WHERE run_id NOT IN (SELECT run_id FROM run)",
     "DELETE FROM run_ready WHERE run_id NOT IN (SELECT run_id FROM run_head WHERE state = 'pending')",
     "DELETE FROM run_delayed WHERE run_id NOT IN (SELECT run_id FROM run_head WHERE state = 'pending')",
-    # Pending runs that lost their place in a queue get one.
+    # Those that wait at a gate, or have lost their place there, come to it again.
+    "DELETE FROM run_gate WHERE run_id NOT IN (SELECT run_id FROM run_head "
+    "WHERE state IN ('pending', 'running', 'paused'))",
+    "UPDATE run_gate SET state = 'idle' WHERE state = 'waiting'",
+    "UPDATE run_head SET due_us = 0 WHERE state = 'pending' AND run_id IN (SELECT run_id FROM run_gate) "
+    "AND run_id NOT IN (SELECT run_id FROM run_ready UNION SELECT run_id FROM run_delayed "
+    "UNION SELECT run_id FROM run_blocked)",
+    "INSERT OR IGNORE INTO run_delayed (due_us, run_id, rank) SELECT 0, r.run_id, -r.priority FROM run r "
+    "JOIN run_head h ON h.run_id = r.run_id WHERE h.state = 'pending' AND h.due_us = 0",
+    # Other pending runs that lost their place in a queue get one.
     "INSERT INTO run_ready (rank, run_id) SELECT -r.priority, r.run_id FROM run r JOIN run_head h "
     "ON h.run_id = r.run_id WHERE h.state = 'pending' AND r.run_id NOT IN (SELECT run_id FROM run_ready "
     "UNION SELECT run_id FROM run_delayed UNION SELECT run_id FROM run_blocked)",

@@ -6,7 +6,7 @@ keys: on the hot path they cost a lookup and a lock for what the store's own wri
 
 from sqlalchemy import Column, Double, Index, LargeBinary, Table, text
 
-from ao.store.sql import schema_steps  # noqa: F401 - its tables belong to the metadata
+from ao.store.sql import schema_gates, schema_steps  # noqa: F401 - their tables belong to the metadata
 from ao.store.sql.columns import int_column as _int
 from ao.store.sql.columns import metadata as metadata  # noqa: PLC0414 - for those that read the schema
 from ao.store.sql.columns import small_column as _small
@@ -33,6 +33,7 @@ run = Table(
     _text("lineage"),
     _text("fork_of", null=True),
     _text("fork_step", null=True),
+    _text("concurrency_key", null=True),
     Index("run_agent", "agent", "run_id"),
     comment="Immutable: what was asked for.",
 )
@@ -56,6 +57,7 @@ run_head = Table(
     _text("worker_id", null=True),
     _text("deployment_id", null=True),
     _small("webhook", null=True),
+    _small("gated", null=True),
     sqlite_with_rowid=False,
     comment="The mutable part of a run; every change is guarded by state and fence.",
 )

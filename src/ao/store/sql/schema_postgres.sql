@@ -91,6 +91,11 @@ CREATE TABLE deployment_log (
 	CONSTRAINT deployment_log_pkey PRIMARY KEY (deployment_id, seq)
 );
 
+CREATE TABLE gate (
+	name TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT gate_pkey PRIMARY KEY (name)
+);
+
 CREATE TABLE idempotency (
 	agent TEXT COLLATE "C" NOT NULL,
 	key TEXT COLLATE "C" NOT NULL,
@@ -150,6 +155,7 @@ CREATE TABLE run (
 	lineage TEXT COLLATE "C" NOT NULL,
 	fork_of TEXT COLLATE "C",
 	fork_step TEXT COLLATE "C",
+	concurrency_key TEXT COLLATE "C",
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
@@ -194,6 +200,20 @@ CREATE TABLE run_event (
 	CONSTRAINT run_event_pkey PRIMARY KEY (run_id, seq)
 );
 
+CREATE TABLE run_gate (
+	run_id TEXT COLLATE "C" NOT NULL,
+	name TEXT COLLATE "C" NOT NULL,
+	hold TEXT COLLATE "C" NOT NULL,
+	capacity BIGINT NOT NULL,
+	rank BIGINT NOT NULL,
+	state TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT run_gate_pkey PRIMARY KEY (run_id, name)
+);
+
+CREATE INDEX run_gate_held ON run_gate (name, run_id) WHERE state = 'held';
+
+CREATE INDEX run_gate_waiting ON run_gate (name, rank, run_id) WHERE state = 'waiting';
+
 CREATE TABLE run_head (
 	run_id TEXT COLLATE "C" NOT NULL,
 	state TEXT COLLATE "C" NOT NULL,
@@ -211,6 +231,7 @@ CREATE TABLE run_head (
 	worker_id TEXT COLLATE "C",
 	deployment_id TEXT COLLATE "C",
 	webhook INTEGER,
+	gated INTEGER,
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 );
 

@@ -93,6 +93,12 @@ CREATE TABLE deployment_log (
 )
  WITHOUT ROWID;
 
+CREATE TABLE gate (
+	name TEXT NOT NULL,
+	CONSTRAINT gate_pkey PRIMARY KEY (name)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE idempotency (
 	agent TEXT NOT NULL,
 	"key" TEXT NOT NULL,
@@ -156,6 +162,7 @@ CREATE TABLE run (
 	lineage TEXT NOT NULL,
 	fork_of TEXT,
 	fork_step TEXT,
+	concurrency_key TEXT,
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
@@ -203,6 +210,21 @@ CREATE TABLE run_event (
 	CONSTRAINT run_event_pkey PRIMARY KEY (run_id, seq)
 );
 
+CREATE TABLE run_gate (
+	run_id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	hold TEXT NOT NULL,
+	capacity BIGINT NOT NULL,
+	rank BIGINT NOT NULL,
+	state TEXT NOT NULL,
+	CONSTRAINT run_gate_pkey PRIMARY KEY (run_id, name)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX run_gate_held ON run_gate (name, run_id) WHERE state = 'held';
+
+CREATE INDEX run_gate_waiting ON run_gate (name, rank, run_id) WHERE state = 'waiting';
+
 CREATE TABLE run_head (
 	run_id TEXT NOT NULL,
 	state TEXT NOT NULL,
@@ -220,6 +242,7 @@ CREATE TABLE run_head (
 	worker_id TEXT,
 	deployment_id TEXT,
 	webhook INTEGER,
+	gated INTEGER,
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 )
  WITHOUT ROWID;

@@ -5,6 +5,7 @@ from ao.store.sql.audit import SqlAuditStore
 from ao.store.sql.dead_letters import SqlDeadLetterStore
 from ao.store.sql.deployments import SqlDeploymentStore
 from ao.store.sql.engine import Engine, Tx
+from ao.store.sql.gates import SqlGateStore
 from ao.store.sql.insights import SqlInsightStore
 from ao.store.sql.keys import SqlKeyStore
 from ao.store.sql.logins import SqlLoginStore
@@ -28,6 +29,7 @@ class SqlStore:
         self.engine = engine
         self.runs = SqlRunStore(engine)
         self.logs = SqlLogStore(engine)
+        self.gates = SqlGateStore(engine)
         self.steps = SqlStepStore(engine)
         self.dead_letters = SqlDeadLetterStore(engine)
         self.questions = SqlQuestionStore(engine)

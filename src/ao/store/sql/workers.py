@@ -41,6 +41,7 @@ ORDER BY w.worker_id"""
 
 _COUNTS = """
 SELECT (SELECT COUNT(*) FROM run_ready), (SELECT COUNT(*) FROM run_delayed),
+  (SELECT COUNT(*) FROM run_gate WHERE state = 'waiting'),
   (SELECT COUNT(*) FROM run_head WHERE state = 'running' AND state <> 'completed')"""
 
 _ALL_RUNS = 1 << 31
@@ -83,7 +84,7 @@ class SqlWorkerStore:
 
     async def counts(self) -> dict[str, int]:
         row = await self._engine.read(lambda tx: tx.one(_COUNTS, {}))
-        return dict(zip(("ready", "delayed", "running"), row or (0, 0, 0), strict=True))
+        return dict(zip(("ready", "delayed", "waiting", "running"), row or (0, 0, 0, 0), strict=True))
 
 
 class _Losses:

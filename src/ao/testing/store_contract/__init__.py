@@ -11,6 +11,7 @@ from ao.testing.store_contract.claiming import Claiming, Delays
 from ao.testing.store_contract.creating import Creating, Listing, Queueing, Reading
 from ao.testing.store_contract.delivering import Delivering
 from ao.testing.store_contract.deploying import Deploying, Pointers
+from ao.testing.store_contract.gating import Gating, SeveralGates
 from ao.testing.store_contract.harness import Harness
 from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists, Tallies
 from ao.testing.store_contract.logs import Logs
@@ -34,6 +35,7 @@ __all__ = [
     "Deploying",
     "Fences",
     "Forking",
+    "Gating",
     "HandingBack",
     "Harness",
     "Keys",
@@ -51,6 +53,7 @@ __all__ = [
     "RunLists",
     "Schedules",
     "Secrets",
+    "SeveralGates",
     "Steps",
     "Tallies",
 ]

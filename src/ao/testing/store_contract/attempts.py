@@ -227,7 +227,7 @@ class Cancelling:
         harness.advance(3600)
         await harness.store.runs.promote_due(10)
         await harness.store.runs.cancel(claim.run_id, "key:ops")
-        assert await harness.store.workers.counts() == {"ready": 0, "delayed": 0, "running": 0}
+        assert await harness.store.workers.counts() == {"ready": 0, "delayed": 0, "waiting": 0, "running": 0}
 
     async def test_a_running_run_is_marked_for_its_worker(self, harness: Harness) -> None:
         worker_id, claim = await harness.running()

@@ -133,7 +133,7 @@ class Claiming:
         await harness.submit()
         await harness.submit()
         await harness.claim_one(worker_id)
-        assert await harness.store.workers.counts() == {"ready": 1, "delayed": 1, "running": 1}
+        assert await harness.store.workers.counts() == {"ready": 1, "delayed": 1, "waiting": 0, "running": 1}
 
 
 class Delays:
@@ -201,4 +201,4 @@ class Delays:
         _, claim = await harness.running()
         await harness.finish(claim, COMPLETED)
         assert await harness.store.runs.promote_due(10) == (0, None)
-        assert await harness.store.workers.counts() == {"ready": 0, "delayed": 0, "running": 0}
+        assert await harness.store.workers.counts() == {"ready": 0, "delayed": 0, "waiting": 0, "running": 0}

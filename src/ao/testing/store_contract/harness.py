@@ -18,6 +18,7 @@ from ao.ids import (
     new_worker_id,
 )
 from ao.store import Store
+from ao.store.gates import Gate
 from ao.store.records import (
     BuiltRelease,
     Claim,
@@ -81,6 +82,7 @@ class Harness:
         schedule_id: ScheduleId | None = None,
         tick_us: int | None = None,
         payload: Payload | None = None,
+        gates: Sequence[Gate] = (),
     ) -> NewRun:
         return NewRun(
             new_run_id(),
@@ -94,6 +96,7 @@ class Harness:
             priority=priority,
             schedule_id=schedule_id,
             tick_us=tick_us,
+            gates=gates,
         )
 
     async def submit(self, priority: int = 0) -> RunId:
