@@ -79,8 +79,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
     app.state.methods = _methods(routers)
     if site is not None:
         _add_site(app, site)
-    app.state.agent_of_run = services.runs.agent_of
-    app.state.agent_of_delivery = services.webhooks.agent_of
+    app.state.agent_of = services.agent_of
     app.openapi = complete(app)  # type: ignore[method-assign]
     app.add_exception_handler(AoError, failures.on_ao_error)
     app.add_exception_handler(HTTPException, failures.on_http_exception)

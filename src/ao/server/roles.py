@@ -18,10 +18,10 @@ class Of(Enum):
     QUERY = auto()
     """`agent` in the query; without it, all agents."""
     BODY = auto()
-    """In the body: the handler calls `require_agent`."""
+    """In the body: the operation calls `Caller.require`."""
     LIST = auto()
-    """The answer lists what the key may see: the handler asks `sees` or `scope_of`. An `agent` in the query is
-    held against the scope."""
+    """The answer lists what the key may see: the operation asks `Caller.sees` or `Caller.scope`. An `agent` in
+    the query is held against the scope."""
     RUN = auto()
     """The agent of the run `{run_id}`."""
     DELIVERY = auto()
@@ -91,57 +91,68 @@ RULES: Mapping[str, Rule] = {
 Locate = Callable[[str], Awaitable[str]]
 """The agent of something with an id."""
 
-
-async def admit(request: Request, rule: Rule) -> None:
-    """Raises Forbidden unless the request's key has the role and, where the URL says enough, the scope."""
-    key = key_of(request)
-    require(key, rule.permission, await _concerned(request, rule) if key.agents else SOME_AGENT)
-    request.scope["ao.rule"] = rule
+_ID = {Of.RUN: "run_id", Of.DELIVERY: "delivery_id"}
+"""How a request names what has an agent."""
 
 
-async def _concerned(request: Request, rule: Rule) -> str:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for an operation, and the rule that let them in."""
+
+    key: ApiKey
+    rule: Rule
+
+    @property
+    def actor(self) -> str:
+        """As it is kept with what they change."""
+        return f"key:{self.key.name}"
+
+    @property
+    def scope(self) -> Sequence[str]:
+        """The agents that the key is for; empty means all."""
+        return self.key.agents
+
+    def require(self, agent: str, permission: Permission | None = None) -> None:
+        """Raises Forbidden unless the key may do on this agent what the operation does, or has `permission`."""
+        require(self.key, permission or self.rule.permission, agent)
+
+    def sees(self, agent: str) -> bool:
+        """Whether a list that the operation makes shows what belongs to this agent; empty: to all agents."""
+        return may(self.key, self.rule.permission, agent or ALL_AGENTS)
+
+
+async def admit(key: ApiKey, rule: Rule, named: Mapping[str, str], agent_of: Mapping[Of, Locate]) -> Caller:
+    """Raises Forbidden unless the key has the role and, where the request says enough, the scope.
+
+    `named` is what the request names: `agent`, `run_id`, `delivery_id`.
+    """
+    require(key, rule.permission, await _concerned(rule, named, agent_of) if key.agents else SOME_AGENT)
+    return Caller(key, rule)
+
+
+async def _concerned(rule: Rule, named: Mapping[str, str], agent_of: Mapping[Of, Locate]) -> str:
     match rule.of:
         case Of.PATH:
-            return str(request.path_params["agent"])
+            return named["agent"]
         case Of.QUERY:
-            return request.query_params.get("agent", ALL_AGENTS)
+            return named.get("agent", ALL_AGENTS)
         case Of.LIST:
-            return request.query_params.get("agent", SOME_AGENT)
-        case Of.RUN:
-            agent_of_run: Locate = request.app.state.agent_of_run
-            return await agent_of_run(request.path_params["run_id"])
-        case Of.DELIVERY:
-            agent_of_delivery: Locate = request.app.state.agent_of_delivery
-            return await agent_of_delivery(request.path_params["delivery_id"])
+            return named.get("agent", SOME_AGENT)
+        case Of.RUN | Of.DELIVERY:
+            return await agent_of[rule.of](named[_ID[rule.of]])
         case Of.SERVER:
             return ALL_AGENTS
         case Of.BODY | Of.NOTHING:
             return SOME_AGENT
 
 
-def key_of(request: Request) -> ApiKey:
-    key: ApiKey = request.scope["ao.key"]
-    return key
-
-
-def require_agent(request: Request, agent: str) -> None:
-    """Raises Forbidden unless the key may do on this agent what the operation does."""
-    rule: Rule = request.scope["ao.rule"]
-    require(key_of(request), rule.permission, agent)
+def caller_of(request: Request) -> Caller:
+    """Who asks, of a request that its route has let in."""
+    caller: Caller = request.scope["ao.caller"]
+    return caller
 
 
 def may_do(key: ApiKey, operation: str, agent: str = SOME_AGENT) -> bool:
     """Whether a key may do an operation of the table on this agent; without one, on any agent at all."""
     rule = RULES[operation]
     return may(key, rule.permission, ALL_AGENTS if rule.of is Of.SERVER else agent)
-
-
-def sees(request: Request, agent: str) -> bool:
-    """Whether a list that the operation makes shows what belongs to this agent; empty: to all agents."""
-    rule: Rule = request.scope["ao.rule"]
-    return may(key_of(request), rule.permission, agent or ALL_AGENTS)
-
-
-def scope_of(request: Request) -> Sequence[str]:
-    """The agents that the key is for; empty means all."""
-    return key_of(request).agents

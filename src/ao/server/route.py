@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from ao.domain.errors import InvalidInput, Problem, UsageError
 from ao.server.failures import problem_response
-from ao.server.roles import RULES, admit
+from ao.server.roles import RULES, Rule, admit
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -35,7 +35,7 @@ class Route(APIRoute):
         names = _known_names(self)
 
         async def handler(request: Request) -> Response:
-            await admit(request, rule)
+            await _admit(request, rule)
             if takes_json and not _is_json(request):
                 return problem_response(_NOT_JSON, 415)
             if not takes_query and request.scope["query_string"]:
@@ -46,6 +46,12 @@ class Route(APIRoute):
                 raise invalid([_problem(entry, names) for entry in error.errors()]) from error
 
         return handler
+
+
+async def _admit(request: Request, rule: Rule) -> None:
+    has_query = bool(request.scope["query_string"])
+    named = {**request.query_params, **request.path_params} if has_query else request.path_params
+    request.scope["ao.caller"] = await admit(request.scope["ao.key"], rule, named, request.app.state.agent_of)
 
 
 def invalid(problems: list[Problem]) -> InvalidInput:

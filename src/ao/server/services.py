@@ -1,6 +1,6 @@
 """What the routes need, as one value; `ao.wiring` fills it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ao.control.steps import Steps
 from ao.control.webhooks import Webhooks
 from ao.sandbox import Template
 from ao.server.closing import Closing
+from ao.server.roles import Locate, Of
 from ao.store import Store
 from ao.wire.schemas import CheckView
 
@@ -68,3 +69,8 @@ class Services:
     template: TemplateOf = lambda _agent, _version: None
     """How runs of a version start."""
     closing: Closing = field(default_factory=Closing)
+
+    @property
+    def agent_of(self) -> Mapping[Of, Locate]:
+        """How the agent is found that something belongs to, for the scopes of keys."""
+        return {Of.RUN: self.runs.agent_of, Of.DELIVERY: self.webhooks.agent_of}

@@ -9,15 +9,17 @@ from ao.bus import build_topic
 from ao.domain.errors import UsageError
 from ao.server.build_events import BuildEvents, BuildLine
 from ao.server.failures import problem_response
-from ao.server.replies import bad_cursor, cursor, encode, read_cursor, reply, reply_list
+from ao.server.operations.agents import AgentOperations, LogQuery
+from ao.server.replies import encode, reply, reply_list
+from ao.server.roles import caller_of
 from ao.server.route import Route
-from ao.server.routes.parameters import After, AgentName, Limit, PageQuery, Version, actor
+from ao.server.routes.parameters import AgentName, PageQuery, Version
 from ao.server.services import Services
 from ao.server.stream import DOCUMENTED, EventStream, frame, resume_after, wants_stream
 from ao.server.uploads import MEDIA_TYPES, Uploads
 from ao.server.views import build_log_line, deployment_view
 from ao.store.records import Deployment
-from ao.wire.schemas import MAX_VERSION, BuildLogLine, DeploymentView, Page, Text
+from ao.wire.schemas import BuildLogLine, DeploymentView, Page, Text
 from ao.wire.schemas import Request as Strict
 
 _UPLOAD: dict[str, Any] = {
@@ -43,15 +45,10 @@ class DeployQuery(Strict):
     upgrade: bool = Field(False, description="Resolve dependencies anew.")
 
 
-class LogQuery(Strict):
-    after: After = 0
-    limit: Limit = 1000
-
-
 class DeploymentRoutes:
     def __init__(self, services: Services, uploads: Uploads) -> None:
         self._deployments = services.deployments
-        self._template = services.template
+        self._operations = AgentOperations(services)
         self._uploads = uploads
         self._bus = services.bus
         self._closing = services.closing
@@ -86,7 +83,7 @@ class DeploymentRoutes:
                 agent,
                 upload.path,
                 upload.digest,
-                actor=actor(request),
+                actor=caller_of(request).actor,
                 message=query.message,
                 upgrade=query.upgrade,
             )
@@ -94,35 +91,22 @@ class DeploymentRoutes:
 
     async def list_deployments(self, agent: AgentName, query: Annotated[PageQuery, Query()]) -> Response:
         """Versions of an agent, newest first."""
-        before = read_cursor(query.cursor)
-        if before is not None and not (before.isdigit() and 0 < int(before[:12]) <= MAX_VERSION):
-            raise bad_cursor()
-        found = await self._deployments.list(agent, int(before) if before else None, query.limit + 1)
-        stable = (await self._deployments.agent(agent)).stable
-        more = cursor(found[query.limit - 1].version) if len(found) > query.limit else None
-        items = [
-            deployment_view(deployment, stable, self._template(agent, deployment.version))
-            for deployment in found[: query.limit]
-        ]
-        return reply(Page[DeploymentView].model_construct(items=items, next=more))
+        return reply(await self._operations.deployments(agent, query))
 
     async def get_deployment(self, agent: AgentName, version: Version) -> Response:
         """One version: its status, parts and configuration."""
-        deployment = await self._deployments.get(agent, version)
-        stable = (await self._deployments.agent(agent)).stable
-        return reply(deployment_view(deployment, stable, self._template(agent, version)))
+        return reply(await self._operations.deployment(agent, version))
 
     async def get_deployment_log(
         self, request: Request, agent: AgentName, version: Version, query: Annotated[LogQuery, Query()]
     ) -> Response:
         """The build log: as JSON, or with `Accept: text/event-stream` live (`event: line`, then `status`)."""
-        deployment = await self._deployments.get(agent, version)
         after = resume_after(request, query.after)
         if wants_stream(request):
+            deployment = await self._deployments.get(agent, version)
             source = BuildEvents(self._deployments, deployment, _line_frame, self._status_frame)
             return EventStream(source.read, after, self._bus, build_topic(deployment.id), self._closing)
-        lines = await self._deployments.log(deployment.id, after, query.limit)
-        return reply_list([build_log_line(line) for line in lines])
+        return reply_list(await self._operations.build_log(agent, version, after, query.limit))
 
     async def _status_frame(self, deployment: Deployment) -> bytes:
         stable = (await self._deployments.agent(deployment.agent)).stable

@@ -9,12 +9,11 @@ from ao.clock import to_datetime
 from ao.control.logins import LINK_SECONDS
 from ao.server.health import Readiness
 from ao.server.replies import reply, reply_list
-from ao.server.roles import sees
+from ao.server.roles import caller_of
 from ao.server.route import Route
 from ao.server.routes.parameters import AgentFilter, actor
 from ao.server.services import Services
 from ao.server.views import schedule_view, secret_view, worker_view
-from ao.store.records import ApiKey
 from ao.wire.schemas import GcView, LoginLinkView, ScheduleView, SecretSet, SecretView, StatusView
 from ao.wire.schemas import Request as Strict
 
@@ -57,12 +56,12 @@ class OperationRoutes:
     async def list_schedules(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
         """Agents that run by themselves, and when next."""
         found = await self._services.schedules.list(query.agent)
-        return reply_list([schedule_view(entry) for entry in found if sees(request, entry.agent)])
+        return reply_list([schedule_view(entry) for entry in found if caller_of(request).sees(entry.agent)])
 
     async def list_secrets(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
         """Names of secrets; values never leave."""
         found = await self._services.secrets.list(query.agent)
-        return reply_list([secret_view(secret) for secret in found if sees(request, secret.agent)])
+        return reply_list([secret_view(secret) for secret in found if caller_of(request).sees(secret.agent)])
 
     async def set_secret(
         self, request: Request, name: SecretName, body: SecretSet, query: Annotated[AgentQuery, Query()]
@@ -93,8 +92,7 @@ class OperationRoutes:
 
     async def create_login_link(self, request: Request) -> Response:
         """A link to the dashboard that logs in as the key that asks, once, within an hour."""
-        key: ApiKey = request.scope["ao.key"]
-        path = await self._services.logins.offer(key.id)
+        path = await self._services.logins.offer(caller_of(request).key.id)
         until_us = await self._services.store.schedules.now_us() + LINK_SECONDS * 1_000_000
         return reply(LoginLinkView(path=path, expires_at=to_datetime(until_us)), 201)
 

@@ -3,12 +3,12 @@
 import re
 from typing import Annotated
 
-from fastapi import Path, Request
+from fastapi import Path
+from fastapi import Request as HttpRequest
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from ao.server.roles import key_of
-from ao.wire.schemas import AGENT_NAME, MAX_VERSION
-from ao.wire.schemas import Request as Strict
+from ao.server.roles import caller_of
+from ao.wire.schemas import AGENT_NAME, MAX_VERSION, Request
 
 AgentName = Annotated[str, Path(pattern=AGENT_NAME, description="The agent's name.", examples=["support"])]
 AgentFilter = Annotated[str | None, Field(pattern=AGENT_NAME, description="Only this agent's.")]
@@ -42,11 +42,11 @@ def _iso(value: object) -> object:
 Instant = Annotated[AwareDatetime, BeforeValidator(_iso)]
 
 
-class PageQuery(Strict):
+class PageQuery(Request):
     limit: Limit = 50
     cursor: Cursor = None
 
 
-def actor(request: Request) -> str:
+def actor(request: HttpRequest) -> str:
     """Who asks, as it is kept with what they change."""
-    return f"key:{key_of(request).name}"
+    return caller_of(request).actor

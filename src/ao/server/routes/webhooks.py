@@ -10,7 +10,7 @@ from ao.clock import to_datetime
 from ao.domain.webhook import DeliveryState
 from ao.ids import DeliveryId, RunId
 from ao.server.replies import bad_cursor, cursor, read_cursor, reply
-from ao.server.roles import scope_of
+from ao.server.roles import caller_of
 from ao.server.route import Route
 from ao.server.routes.parameters import AgentFilter, Cursor, Limit, actor
 from ao.server.services import Services
@@ -49,7 +49,7 @@ class WebhookRoutes:
         before = read_cursor(query.cursor)
         if before is not None and len(before) != 36:
             raise bad_cursor()
-        agents = scope_of(request) if query.agent is None else (query.agent,)
+        agents = caller_of(request).scope if query.agent is None else (query.agent,)
         where = DeliveryFilter(RunId(query.run) if query.run else None, query.state, agents, before)
         found = await self._webhooks.list(where, query.limit + 1)
         more = cursor(found[query.limit - 1].id) if len(found) > query.limit else None
