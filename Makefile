@@ -8,7 +8,7 @@ RUN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: demo test check bench bench-peers screenshots docs generate env clean help
+.PHONY: demo test chaos check bench bench-peers screenshots docs generate env clean help
 
 help: ## What each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ demo: env ## Deploy, run, retry, diff and roll back a real agent, then leave not
 test: env ## Every test; under CI=true with every system package
 	@$(PYTHON) scripts/system_packages.py
 	@$(RUN)/python -m pytest $(ARGS)
+
+chaos: env ## 2,000 runs in steps under seeded kills; ARGS="--help" lists what can be chosen
+	@$(RUN)/python -m tests.chaos $(ARGS)
 
 check: env ## Lint, format, types, layers, documentation
 	$(RUN)/ruff check

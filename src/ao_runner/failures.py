@@ -8,6 +8,7 @@ import sys
 
 from ao_runner import Permanent, Retry
 from ao_runner.task import Failure
+from ao_runner.verdicts import permanent_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,12 +91,15 @@ def _failure(error: BaseException, task: Task) -> Failure:
 
     shown = error.with_traceback(_agent_frames(error.__traceback__))
     line = traceback.format_exception_only(type(error), error)[-1].strip()
+    rule = permanent_by(error, task.retries)
     fields: dict[str, Any] = {
         "traceback": "".join(traceback.format_exception(type(error), shown, shown.__traceback__)),
         "hint": _hint(error, task),
-        "permanent": isinstance(error, Permanent),
+        "permanent": bool(rule),
         "step": _step_of(error),
     }
+    if rule and not isinstance(error, Permanent):
+        fields["hint"] = fields["hint"] or "not tried again: `[retries] permanent` has %s" % rule
     if isinstance(error, Retry):
         fields["retry_after"] = error.after
     return Failure("error", type(error).__qualname__, line, **fields)

@@ -31,6 +31,7 @@ class Entry:
         self.record: Fields | None = None
         """What is recorded of it: {state, value, fingerprint}."""
         self.once = False
+        self.fingerprint = ""
         self.inside = Inside()
 
     def fields(self) -> Fields:
@@ -129,9 +130,10 @@ class Ledger:
                 "same in every execution of a run" % entry.path
             )
         if record["state"] != "completed":
+            how = "has raised" if record["state"] == "failed" else "was cut off after its start"
             raise StepInDoubt(
-                "step %r was cut off after its start in an earlier attempt; it may have had its effect. "
-                "Its idempotency key is %s" % (entry.path, self.idempotency_key(entry))
+                "step %r %s in an earlier execution; it may have had its effect. "
+                "Its idempotency key is %s" % (entry.path, how, self.idempotency_key(entry))
             )
 
     def begin(self, entry: Entry) -> bool:
@@ -167,6 +169,11 @@ class Ledger:
             with self._lock:
                 record = {"state": "completed", "fingerprint": fingerprint, "value": json.loads(text)}
                 self._recorded[entry.path] = record
+
+    def doubt(self, entry: Entry) -> None:
+        """It has raised, and must not be executed again, whatever is tried again around it."""
+        with self._lock:
+            self._recorded[entry.path] = {"state": "failed", "fingerprint": entry.fingerprint}
 
     def leave(self, entry: Entry) -> None:
         """It is not being executed any more."""

@@ -12,6 +12,7 @@ worker → runner
              template gets `env`, too: the variables of this run alone
              since 2: `steps` = {run_id, recorded: [{path, fingerprint, state, value}], more, timeout}
              `elsewhere` in place of `value`: look it up; `more`: so may paths that are not listed be
+             `retries` = {permanent: [class], transient: [class]}, when ao.toml names classes of exceptions
     reply    {id, error?, recorded?}            since 2, to each message with an `id` above 0
 runner → worker
     hello    {protocols: [int], python, pid, namespaces: {mnt: int, pid: int, …}}   first, unasked; not from a
@@ -21,7 +22,8 @@ runner → worker
     step     {id, path, parent, name, key, kind, fingerprint, once, timeout}   since 2: a step begins (kind
              "step") or a span; with an id only for `once`: it begins when that is durable
     step_retry {path, try, delay, error: {type, message}}   since 2
-    step_end {id, path, value | error: {type, message}}   since 2; the reply to a value means: it is durable
+    step_end {id, path, value | error: {type, message}, again}   since 2; the reply to a value means: it is
+             durable. `again`, with an error of a step with `once`: it had no effect
     question {id, path, parent, name, key, kind, text, schema, details, timeout, fingerprint}   since 2; the
              reply's `error` says what is wrong with it. kind: "question", "approval"
     sleep    {id, path, parent, name, key, until_us}   since 2: recorded when the reply comes

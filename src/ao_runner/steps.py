@@ -7,9 +7,10 @@ import functools
 import json
 import time
 
-from ao_runner import Permanent, Retry, StepTimeout, StepUnstorable, ledger, results
+from ao_runner import Retry, StepTimeout, StepUnstorable, ledger, results
 from ao_runner.channel import running_loop
 from ao_runner.task import Failure
+from ao_runner.verdicts import permanent_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
 
 def _start(entry: Entry, fingerprint: str, options: _Options, timeout: float | None) -> dict[str, Any]:
     """The worker keeps the time of what nobody in this process could interrupt."""
-    entry.once = options.once
+    entry.once, entry.fingerprint = options.once, fingerprint
     return {
         "type": "step",
         "id": 0,
@@ -257,7 +258,7 @@ def _try(book: Ledger, entry: Entry, options: _Options, call: Callable[[], Any])
             return _text(entry, call())
         except BaseException as error:
             failed += 1
-            delay = _delay(error, failed, options)
+            delay = _delay(book, error, failed, options)
             _tell_failure(book, entry, error, failed, delay)
             if delay is None:
                 raise
@@ -279,7 +280,7 @@ async def _try_async(
             return _text(entry, await _within(timeout, entry, call()))
         except BaseException as error:
             failed += 1
-            delay = _delay(error, failed, options)
+            delay = _delay(book, error, failed, options)
             _tell_failure(book, entry, error, failed, delay)
             if delay is None:
                 raise
@@ -313,9 +314,9 @@ async def _within(seconds: float | None, entry: Entry, work: Any) -> Any:
     raise StepTimeout("step %r took longer than its timeout of %g s" % (entry.path, seconds))
 
 
-def _delay(error: BaseException, failed: int, options: _Options) -> float | None:
+def _delay(book: Ledger, error: BaseException, failed: int, options: _Options) -> float | None:
     """Seconds until the step is tried again; None when it is not."""
-    if failed > options.retries or isinstance(error, Permanent) or not isinstance(error, Exception):
+    if failed > options.retries or not isinstance(error, Exception) or permanent_by(error, book.task.retries):
         return None
     if isinstance(error, Retry) and error.after is not None:
         return error.after
@@ -328,6 +329,11 @@ def _tell_failure(book: Ledger, entry: Entry, error: BaseException, failed: int,
         with contextlib.suppress(AttributeError):
             error.__ao_step__ = entry.path  # type: ignore[attr-defined]
     message: dict[str, Any] = {"type": "step_end", "id": 0, "path": entry.path, "error": _told(error)}
+    if entry.once:
+        # Whoever raises Retry says that there was no effect.
+        message["again"] = isinstance(error, Retry)
+        if not message["again"]:
+            book.doubt(entry)
     if delay is not None:
         message.update(type="step_retry", **{"try": failed, "delay": delay})
     book.channel.tell(message)

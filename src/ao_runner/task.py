@@ -37,6 +37,8 @@ class Task:
         self._sending = _thread.allocate_lock()
         self.steps: Fields | None = start.get("steps")
         """What is recorded of earlier attempts; None: the worker knows no steps."""
+        self.retries: Fields = start.get("retries", {})
+        """Classes of exceptions that are `permanent` or `transient`; empty: none."""
         self.kind: str = start["entrypoint"]["kind"]
         self.target: str = start["entrypoint"]["target"]
         self.command: list[str] = start["entrypoint"]["command"]

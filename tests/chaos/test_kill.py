@@ -5,7 +5,6 @@ CHAOS_SEED and CHAOS_RUNS repeat or lengthen one; both are printed.
 
 import os
 import random
-import signal
 import socket
 import threading
 import time
@@ -15,7 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
 
-from tests.platform import Up, descendants_of, processes_mentioning, until
+from tests.chaos.blows import SETTINGS, Chaos, connect
+from tests.platform import Up, processes_mentioning, until
 
 from ao import Client
 from ao.domain.deployment import DeploymentStatus
@@ -24,18 +24,8 @@ from ao.domain.event import EventKind
 from ao.domain.run import TERMINAL, RunState
 
 AGENT = Path(__file__).parent / "agent"
-SETTINGS = {
-    "AO_SLOTS": "8",
-    "AO_WARM": "on",
-    "AO_LEASE_SECONDS": "2",
-    "AO_HEARTBEAT_SECONDS": "0.4",
-    "AO_SWEEP_SECONDS": "0.2",
-    "AO_LOG_LEVEL": "warning",
-}
 KEPT = ("supervisor.lock", "shared")
 """What stays in the directory of the sandboxes between runs."""
-STALL_SECONDS = 4.0
-"""Twice the lease: a stopped worker must have lost its runs and its sandboxes when it wakes."""
 
 
 class Task(TypedDict):
@@ -80,46 +70,6 @@ class SignsOfLife:
             for (_, last), (first, _) in pairwise(spans):
                 assert last < first, f"two attempts of task {number} at once: {attempts}"
             tally["attempts seen alive"] += len(spans)
-
-
-class Chaos:
-    """Hurts one part of a running platform at a time."""
-
-    def __init__(self, up: Up, rng: random.Random) -> None:
-        self._up = up
-        self._rng = rng
-        self.counts: Counter[str] = Counter()
-
-    def strike(self) -> None:
-        blow = self._rng.choice([self.server, self.supervisor, self.sandbox, self.sandbox, self.stall])
-        self.counts[blow.__name__] += 1
-        blow()
-
-    def server(self) -> None:
-        self._up.kill()
-        self._up.start()
-
-    def supervisor(self) -> None:
-        self._kill_one(self._up.children())
-
-    def sandbox(self) -> None:
-        self._kill_one([pid for child in self._up.children() for pid in descendants_of(child)])
-
-    def stall(self) -> None:
-        os.kill(self._up.pid, signal.SIGSTOP)
-        time.sleep(STALL_SECONDS)
-        os.kill(self._up.pid, signal.SIGCONT)
-
-    def _kill_one(self, pids: list[int]) -> None:
-        if pids:
-            try:
-                os.kill(self._rng.choice(pids), signal.SIGKILL)
-            except ProcessLookupError:
-                self.counts["missed"] += 1
-
-
-def connect(up: Up) -> Client:
-    return Client(home=up.home)
 
 
 def submit(up: Up, tasks: list[Task], accepted: dict[int, str]) -> None:

@@ -105,6 +105,25 @@ async def test_many_are_replayed_and_one_that_cannot_be_stops_nobody(ao: Local) 
     assert len(await replays.letters(DeadLetterFilter(open_only=False), 10)) == 2
 
 
+IN_DOUBT = """
+from ao_runner import step
+def pay():
+    print("paying")
+    raise OSError("no answer")
+def work(task): return step.run("pay", pay, once=True)
+"""
+
+
+async def test_a_replay_is_as_much_in_doubt_as_its_run_and_a_fork_decides(ao: Local) -> None:
+    await ao.deploy("pays", {"agent.py": IN_DOUBT}, toml=FUNCTION)
+    failed = await ao.run("pays")
+    again = await replay(ao, failed.id)
+    assert again.error is not None
+    assert (again.error.type, await ao.lines(again.id)) == ("StepInDoubt", [])
+    decided = await fork(ao, failed.id, "pay")
+    assert await ao.lines(decided.id) == ["paying"]
+
+
 async def test_a_run_that_goes_on_is_not_replayed(ao: Local) -> None:
     await ao.deploy(
         "asks", {"agent.py": "from ao_runner import ask\ndef work(t): return ask('?')"}, toml=FUNCTION

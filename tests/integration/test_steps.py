@@ -194,6 +194,35 @@ async def test_a_step_that_is_cut_off_runs_again_or_is_in_doubt(ao: Local, once:
         assert await printed(ao, run_id, "in once") == 2
 
 
+RAISING = """
+import os
+from ao_runner import Retry, StepInDoubt, step
+def pay(how):
+    print("paying", flush=True)
+    if os.environ["AO_ATTEMPT"] == "1":
+        raise Retry("no connection: nothing was sent", after=0.01) if how == "again" else OSError("no answer")
+    return "paid"
+def order(how):
+    return step.run("pay", pay, how, once=True)
+def work(how):
+    return step.run("order", order, how, retries=1) if how == "inside" else order(how)
+"""
+
+
+@pytest.mark.parametrize("how", ["plain", "inside", "again"])
+async def test_a_step_that_is_done_at_most_once_is_in_doubt_when_it_has_raised(ao: Local, how: str) -> None:
+    """Also where what it is inside of is tried again; `Retry` says that there was no effect."""
+    await ao.deploy("raising", {"agent.py": RAISING}, toml=FUNCTION)
+    run = await ao.run("raising", how)
+    assert await printed(ao, run.id, "paying") == (2 if how == "again" else 1)
+    if how == "again":
+        assert await ao.output(run) == "paid"
+    else:
+        assert run.error is not None
+        assert run.error.type == "StepInDoubt"
+        assert "has raised in an earlier execution" in run.error.message
+
+
 RETRIES = """
 from ao_runner import step, Permanent, Retry
 tries = []

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ao.domain.quantities import parse_duration, parse_size
-from ao.domain.retry import RetryPolicy
+from ao.domain.retry import RetryPolicy, check_rule
 
 Json = dict[str, object]
 
@@ -40,6 +40,7 @@ Size = Annotated[int, Field(json_schema_extra={"type": ["integer", "string"]})]
 Seconds = Annotated[float, Field(gt=0, json_schema_extra={"type": ["number", "string"]})]
 EnvName = Annotated[str, AfterValidator(_env_name)]
 Argument = Annotated[str, AfterValidator(_argument)]
+RetryRule = Annotated[str, AfterValidator(check_rule)]
 
 
 class _Section(BaseModel):
@@ -54,11 +55,37 @@ class Retries(_Section):
     initial_delay: Seconds = Field(1.0, description="Wait before the first retry.")
     max_delay: Seconds = Field(300.0, description="No wait grows beyond this.")
     jitter: bool = Field(True, description="Add up to 1 s at random, so that runs do not retry in step.")
+    permanent: list[RetryRule] = Field(
+        default_factory=list,
+        max_length=100,
+        description="What is not tried again: classes of exceptions, which stand for their subclasses, such as "
+        '`"ValueError"` or `"mypkg.BadInput"`; `"exit:2"` or any `"exit"`; `"signal:SIGSEGV"` or any '
+        '`"signal"`; `"timeout"`, `"out_of_memory"`, `"limit"`.',
+    )
+    transient: list[RetryRule] = Field(
+        default_factory=list,
+        max_length=100,
+        description="What is tried again although something wider is permanent.",
+    )
 
     _durations = field_validator("initial_delay", "max_delay", mode="before")(parse_duration)
 
+    @model_validator(mode="after")
+    def _one_verdict(self) -> Self:
+        if both := sorted({*self.permanent} & {*self.transient}):
+            raise ValueError(f"{both[0]} is both in permanent and in transient")
+        return self
+
     def policy(self) -> RetryPolicy:
-        return RetryPolicy(self.max_retries, self.backoff, self.initial_delay, self.max_delay, self.jitter)
+        return RetryPolicy(
+            self.max_retries,
+            self.backoff,
+            self.initial_delay,
+            self.max_delay,
+            self.jitter,
+            frozenset(self.permanent),
+            frozenset(self.transient),
+        )
 
 
 class Resources(_Section):

@@ -4,7 +4,7 @@ State is changed in one way: a function below makes a `Transition`, and the stor
 write that is guarded by the old state and the fence. `TABLE` is also the diagram in the docs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ao.domain.outcome import PERMANENT, AttemptOutcome, ErrorInfo, OutcomeKind
@@ -178,6 +178,9 @@ def after_attempt(
         reason = Reason.RUN_TIMEOUT
     elif outcome.permanent or outcome.kind in PERMANENT:
         reason = Reason.PERMANENT_ERROR
+    elif rule := policy.forbids(outcome.kind, error.exit_code, error.signal):
+        reason = Reason.PERMANENT_ERROR
+        error = replace(error, hint=error.hint or f"not tried again: `[retries] permanent` has {rule}")
     elif failures > policy.max_retries:
         reason = Reason.RETRIES_EXHAUSTED
     else:

@@ -25,7 +25,7 @@ class StepState(StrEnum):
     """A question without an answer."""
     COMPLETED = "completed"
     FAILED = "failed"
-    """Executed again when the run is."""
+    """Executed again when the run is, unless it is done at most once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Step:
     fingerprint: str = ""
     """Of the input. An execution with another one has diverged."""
     once: bool = False
-    """Cut off after its start it is in doubt, and not executed again."""
+    """Cut off after its start, or raised, it is in doubt, and not executed again."""
     value: str | None = None
     """For `completed`: the result as JSON text, unless it is a blob."""
     value_blob: Digest | None = None
@@ -63,6 +63,4 @@ class Step:
     @property
     def binding(self) -> bool:
         """Whether a next execution must not just do it: it is done, or it is in doubt."""
-        return self.kind is not StepKind.SPAN and (
-            self.completed or (self.once and self.state is StepState.STARTED)
-        )
+        return self.kind is not StepKind.SPAN and (self.completed or self.once)

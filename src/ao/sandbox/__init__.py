@@ -107,6 +107,8 @@ class SandboxSpec:
     steps: Mapping[str, object] | None = field(default=None, repr=False)
     """What the runner needs to know of earlier attempts (`steps` of `ao_runner.protocol`); None where there
     are no steps, as in a build."""
+    retries: Mapping[str, Sequence[str]] | None = None
+    """Classes of exceptions that are `permanent` or `transient`; None: no other than the runner's own."""
     warm: bool = True
     """Whether it may be a fork of a process that has imported the agent already, where that is safe."""
     limits: Limits = field(default_factory=Limits)

@@ -11,6 +11,7 @@ from ao.control.payloads import Payloads
 from ao.control.secrets import Secrets
 from ao.domain.agent_config import AgentConfig
 from ao.domain.errors import NotFound
+from ao.domain.retry import is_class
 from ao.ids import DeploymentId, Digest
 from ao.sandbox import Entrypoint, Limits, Network, SandboxSpec
 from ao.store import StepStore
@@ -50,6 +51,7 @@ class Unpacked:
             env=env,
             run_env=run_env or {},
             steps=steps,
+            retries=classes_of(self.config),
             warm=self.config.sandbox.warm,
             limits=self.limits,
             network=self.network,
@@ -140,6 +142,14 @@ def limits_of(config: AgentConfig) -> Limits:
 def network_of(config: AgentConfig) -> Network:
     policy = config.sandbox.network
     return Network("hosts", tuple(policy)) if isinstance(policy, list) else Network(policy)
+
+
+def classes_of(config: AgentConfig) -> dict[str, list[str]] | None:
+    """The part of the retry policy that only the runner can apply: it has the exception itself."""
+    if not any(map(is_class, config.retries.permanent)):
+        return None
+    rules = {"permanent": config.retries.permanent, "transient": config.retries.transient}
+    return {verdict: [rule for rule in given if is_class(rule)] for verdict, given in rules.items()}
 
 
 def release_of(claim: Claim) -> dict[str, str]:

@@ -113,7 +113,8 @@ class StepDesk:
         now_us = self._now_us()
         if message.get("error") is not None:
             error = self._error(message, step.path)
-            step = dataclasses.replace(step, state=StepState.FAILED, finished_us=now_us, error=error)
+            once = step.once and not message.get("again")
+            step = dataclasses.replace(step, state=StepState.FAILED, finished_us=now_us, error=error, once=once)
             self._event(EventKind.STEP_FAILED, step, {**_end_of(step), "error": _shown(error)})
             return
         step = dataclasses.replace(step, state=StepState.COMPLETED, finished_us=now_us)

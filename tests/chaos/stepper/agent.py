@@ -1,24 +1,24 @@
 """A run in steps whose effects are counted outside of AO: a witness hears of each before the step has ended."""
 
 import os
+import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ao_runner import Retry, ask, sleep, span, step
+from ao_runner import Permanent, Retry, ask, sleep, span, step
 
-EFFECT, COMMITTED, AFTER = "effect", "committed", "after"
+EFFECT, COMMITTED = "effect", "committed"
 
 
-def tell(task: dict[str, Any], what: str, path: str) -> str:
+def tell(task: dict[str, Any], what: str, path: str) -> None:
     """Tell the witness and wait for its word: `die` ends the process here and now."""
     with socket.create_connection(("127.0.0.1", task["port"])) as connection:
-        connection.sendall(f"{task['number']} {os.environ['AO_ATTEMPT']} {what} {path}".encode())
-        connection.shutdown(socket.SHUT_WR)
-        answer = connection.recv(10).decode()
-    if answer == "die":
-        os._exit(9)
-    return answer
+        connection.sendall(f"{task['number']} {os.environ['AO_ATTEMPT']} {what} {path}\n".encode())
+        if connection.recv(10) == b"die\n":
+            os.kill(os.getpid(), signal.SIGKILL)
+        connection.sendall(b"alive\n")
 
 
 def act(task: dict[str, Any], path: str, value: int) -> int:
@@ -26,20 +26,30 @@ def act(task: dict[str, Any], path: str, value: int) -> int:
     return value
 
 
+def done(task: dict[str, Any], path: str, value: int, **how: Any) -> int:
+    """A step and its commit."""
+    name, _, key = path.rpartition("/")[2].rstrip("]").partition("[")
+    got: int = step.run(name, act, task, path, value, key=key or None, **how)
+    tell(task, COMMITTED, path)
+    return got
+
+
 def work(task: dict[str, Any]) -> dict[str, Any]:
-    total = 0
-    for number in range(task["steps"]):
-        path = "act" if number == 0 else f"act#{number + 1}"
-        total += step.run("act", act, task, path, number)
-        tell(task, COMMITTED, path)
+    total = sum(done(task, f"act[{number}]", number) for number in range(task["steps"]))
+    if task["parallel"]:
+        with ThreadPoolExecutor(task["parallel"]) as pool:
+            total += sum(pool.map(lambda n: done(task, f"both[{n}]", n), range(task["parallel"])))
     if task["sleeps"]:
         sleep(1.5)
     if task["asks"]:
         total += ask("How much?", schema={"type": "integer"})
+    if task["once"]:
+        total += done(task, "once", 100, once=True)
     if task["fails"] and step.run("failures", lambda: 0) == 0 and int(os.environ["AO_ATTEMPT"]) < 2:
         raise Retry("not yet", after=0.05)
     with span("end"):
-        total += step.run("last", act, task, "end/last", 1000)
-        tell(task, COMMITTED, "end/last")
+        total += done(task, "end/last", 1000)
     time.sleep(task["lingers"])
+    if task["hopeless"]:
+        raise Permanent("it is no use")
     return {"number": task["number"], "total": total}

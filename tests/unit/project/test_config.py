@@ -105,6 +105,15 @@ def test_a_suggestion_says_what_was_meant(line: str, hint: str) -> None:
         ),
         ("cron = '0 0 31 2 *'", "cron '0 0 31 2 *' is not valid: Bad day-of-month"),
         ("sandbox = { network = ['https://x.org'] }", "'https://x.org' is not a host"),
+        (
+            "retries = { permanent = ['exit:0'] }",
+            "retries.permanent[0]: 'exit:0': an exit status is a number from 1 to 255, as in \"exit:2\"",
+        ),
+        (
+            "retries = { permanent = ['x'], transient = ['x'] }",
+            "retries: x is both in permanent and in transient",
+        ),
+        ("retries = { permanent = 'ValueError' }", "retries.permanent must be a list in [ ], not text"),
         ("tools = { allow = ['mail'], ask = ['mail'] }", "tool mail is in both allow and ask"),
     ],
 )  # fmt: skip

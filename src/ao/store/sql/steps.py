@@ -29,7 +29,7 @@ SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id ORDER BY first_us, path L
 
 _RECORDED = f"""
 SELECT {_COLUMNS} FROM run_step
-WHERE run_id = :run_id AND kind <> 'span' AND (state = 'completed' OR (once = 1 AND state = 'started'))
+WHERE run_id = :run_id AND kind <> 'span' AND (state = 'completed' OR once = 1)
 ORDER BY first_us, path LIMIT :limit"""
 
 _GET = f"SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id AND path = :path"
@@ -76,7 +76,7 @@ INSERT INTO run_step (run_id, path, parent, name, step_key, kind, state, attempt
 SELECT :run_id, path, parent, name, step_key, kind, state, 0, first_us, started_us,
   finished_us, fingerprint, once, value, value_blob, error
 FROM run_step s
-WHERE s.run_id = :of AND s.state = 'completed' AND s.kind <> 'span'
+WHERE s.run_id = :of AND s.kind <> 'span' AND (s.state = 'completed' OR s.once = 1)
   AND NOT (s.kind = 'ask' AND s.value = :timed_out)"""
 
 _BEFORE = """
@@ -86,8 +86,8 @@ _BEFORE = """
 
 
 def take_over(tx: Tx, run_id: RunId, fork: Fork) -> None:
-    """What a new run has recorded from the start; `attempt` 0 says that none of its own did it. A question that
-    nobody answered is asked again."""
+    """What a new run has recorded from the start; `attempt` 0 says that none of its own did it. A step that is
+    in doubt stays so. A question that nobody answered is asked again."""
     if fork.with_steps:
         sql = _TAKE_OVER if fork.step is None else _TAKE_OVER + _BEFORE
         tx.run(sql, {"run_id": run_id, "of": fork.of, "step": fork.step, "timed_out": TIMED_OUT})

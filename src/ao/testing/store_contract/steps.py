@@ -106,12 +106,13 @@ class Steps:
         _, claim = await harness.running()
         cut = step("cut", StepState.STARTED, at_us=2)
         doubt = dataclasses.replace(cut, path="doubt", once=True)
-        refused = dataclasses.replace(doubt, path="refused", state=StepState.FAILED)
+        raised = dataclasses.replace(doubt, path="raised", state=StepState.FAILED)
+        refused = dataclasses.replace(raised, path="refused", once=False)
         span = dataclasses.replace(step("span"), kind=StepKind.SPAN)
-        every = [step("done", at_us=3), cut, doubt, refused, span]
+        every = [step("done", at_us=3), cut, doubt, raised, refused, span]
         await self.append(harness, claim, *every)
         recorded = await harness.store.steps.recorded(claim.run_id, 10)
-        assert [each.path for each in recorded] == ["doubt", "done"]
+        assert [each.path for each in recorded] == ["doubt", "raised", "done"]
         assert {each.path for each in every if each.binding} == {"doubt", "done"}
         assert [each.path for each in await harness.store.steps.recorded(claim.run_id, 1)] == ["doubt"]
 

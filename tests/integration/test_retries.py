@@ -1,0 +1,87 @@
+"""The retry policy of real agents: what is permanent ends the run at once, in steps, too."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.local import Local, local_platform
+
+from ao.domain.run import RunState
+from ao.store.records import Run
+
+RETRIES = """
+[retries]
+initial_delay = "10ms"
+jitter = false
+permanent = ["ValueError", "exit:2", "signal:SIGSEGV"]
+transient = ["json.JSONDecodeError"]
+"""
+FUNCTION = f'entrypoint = "agent:work"\n{RETRIES}'
+
+RAISES = """
+import json, os, signal, sys
+from ao_runner import Permanent, Retry, step
+
+class Refused(ValueError):
+    pass
+
+def tried():
+    print("tried")
+    raise Refused("it is no use")
+
+def work(task):
+    print("attempt")
+    if int(os.environ["AO_ATTEMPT"]) > 1:
+        return "again"
+    if task == "json":
+        json.loads("{")
+    if task == "step":
+        step.run("refused", tried, retries=5)
+    if task == "retry":
+        raise Retry("later", after=0.01)
+    if task == "permanent":
+        raise Permanent("never")
+    if task == "exit":
+        sys.exit(2)
+    if task == "segv":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    raise {"key": KeyError, "refused": Refused}[task]("x")
+"""
+
+
+@pytest.fixture
+async def ao(tmp_path: Path) -> AsyncIterator[Local]:
+    async with local_platform(tmp_path, {"AO_HEARTBEAT_SECONDS": "0.2"}) as local:
+        yield local
+
+
+async def test_permanent_errors_end_a_run_and_others_are_tried_again(ao: Local) -> None:
+    await ao.deploy("raises", {"agent.py": RAISES}, toml=FUNCTION)
+    for task in ("key", "json", "retry"):
+        run = await ao.run("raises", task)
+        assert (run.head.state, run.head.attempt) == (RunState.COMPLETED, 2), task
+    for task, hint in {
+        "refused": "not tried again: `[retries] permanent` has ValueError",
+        "step": "not tried again: `[retries] permanent` has ValueError",
+        "permanent": "",
+        "exit": "not tried again: `[retries] permanent` has exit:2",
+        "segv": "not tried again: `[retries] permanent` has signal:SIGSEGV",
+    }.items():
+        run = await ao.run("raises", task)
+        assert (run.head.state, run.head.attempt) == (RunState.FAILED, 1), task
+        assert run.error is not None
+        assert run.error.hint == hint, task
+        assert await reason(ao, run) == "permanent_error"
+    assert (await ao.lines((await ao.run("raises", "step")).id)).count("tried") == 1
+
+
+async def test_a_command_tells_by_its_exit_status_whether_to_try_again(ao: Local) -> None:
+    toml = f'command = ["sh", "-c", "exit $AGENT_INPUT"]\n{RETRIES}max_retries = 1\n'
+    await ao.deploy("shell", {}, toml=toml)
+    for status, attempts in ((2, 1), (3, 2)):
+        run = await ao.run("shell", status)
+        assert (run.head.state, run.head.attempt) == (RunState.FAILED, attempts)
+
+
+async def reason(ao: Local, run: Run) -> object:
+    return (await ao.events(run.id))[-1].data["reason"]
