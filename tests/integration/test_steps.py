@@ -1,7 +1,5 @@
 """Steps of real agents in real sandboxes: recorded once, answered from the record ever after."""
 
-import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -160,67 +158,6 @@ async def test_another_input_than_recorded_is_divergence_and_permanent(cold: Loc
     assert run.error is not None
     assert (run.head.attempt, run.error.type) == (2, "StepDiverged")
     assert "step 'fetch' was recorded with another input" in run.error.message
-
-
-CUT = """
-import os, time
-from ao_runner import step
-def once():
-    print("in once", flush=True)
-    if os.environ["AO_ATTEMPT"] == "1":
-        time.sleep(600)
-    return "done"
-def work(task):
-    return step.run("pay", once, once=task["once"])
-"""
-
-
-@pytest.mark.parametrize("once", [False, True])
-async def test_a_step_that_is_cut_off_runs_again_or_is_in_doubt(ao: Local, once: bool) -> None:
-    await ao.deploy("cut", {"agent.py": CUT}, toml=FUNCTION)
-    run_id = await ao.submit("cut", {"once": once})
-    await ao.until_line(run_id, "in once")
-    (supervisor,) = ao.supervisors()
-    os.kill(supervisor, signal.SIGKILL)
-    run = await ao.result(run_id)
-    assert run.head.losses == 1
-    if once:
-        assert run.error is not None
-        assert run.error.type == "StepInDoubt"
-        assert await printed(ao, run_id, "in once") == 1
-        assert (await steps_of(ao, run_id))["pay"].state is StepState.STARTED
-    else:
-        assert await ao.output(run) == "done"
-        assert await printed(ao, run_id, "in once") == 2
-
-
-RAISING = """
-import os
-from ao_runner import Retry, StepInDoubt, step
-def pay(how):
-    print("paying", flush=True)
-    if os.environ["AO_ATTEMPT"] == "1":
-        raise Retry("no connection: nothing was sent", after=0.01) if how == "again" else OSError("no answer")
-    return "paid"
-def order(how):
-    return step.run("pay", pay, how, once=True)
-def work(how):
-    return step.run("order", order, how, retries=1) if how == "inside" else order(how)
-"""
-
-
-@pytest.mark.parametrize("how", ["plain", "inside", "again"])
-async def test_a_step_that_is_done_at_most_once_is_in_doubt_when_it_has_raised(ao: Local, how: str) -> None:
-    """Also where what it is inside of is tried again; `Retry` says that there was no effect."""
-    await ao.deploy("raising", {"agent.py": RAISING}, toml=FUNCTION)
-    run = await ao.run("raising", how)
-    assert await printed(ao, run.id, "paying") == (2 if how == "again" else 1)
-    if how == "again":
-        assert await ao.output(run) == "paid"
-    else:
-        assert run.error is not None
-        assert run.error.type == "StepInDoubt"
-        assert "has raised in an earlier execution" in run.error.message
 
 
 RETRIES = """
