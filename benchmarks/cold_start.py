@@ -58,6 +58,7 @@ async def cold_start(directory: Path) -> AsyncIterator[ColdStart]:
         entrypoint=Entrypoint("function", "agent:work"),
         input_json="0",
         network=Network("none"),
+        warm=False,
     )
     executor = await ProcessExecutor.open(directory / "sandboxes")
     try:

@@ -6,7 +6,6 @@ what keyset pages and partitions rely on. Numbers that people type (deployment v
 
 import os
 import time
-import uuid
 from typing import NewType
 
 RunId = NewType("RunId", str)
@@ -38,7 +37,8 @@ def uuid7() -> str:
     value |= (stamp & 0xFFF) << 64
     value |= 0b10 << 62
     value |= int.from_bytes(os.urandom(8), "big") >> 2
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def first_id_at(instant_us: int) -> str:

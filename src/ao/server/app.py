@@ -15,6 +15,7 @@ from ao.domain.errors import AoError
 from ao.server import failures
 from ao.server.auth import Authenticator
 from ao.server.door import Door, Rules
+from ao.server.express import Express
 from ao.server.health import Readiness
 from ao.server.openapi import complete
 from ao.server.route import Route
@@ -60,9 +61,11 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
     readiness = Readiness(services)
     uploads = Uploads(services.uploads)
     uploads.clear()
+    runs = RunRoutes(services)
+    runs_router = runs.router()
     routers = [
         LiveRoutes(services).router(),
-        RunRoutes(services).router(),
+        runs_router,
         StepRoutes(services).router(),
         QuestionRoutes(services).router(),
         ReplayRoutes(services).router(),
@@ -85,6 +88,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, failures.on_http_exception)
     app.add_exception_handler(ClientDisconnect, failures.on_disconnect)
     rules = Rules(services.local_only, _body_limit(services.max_upload), site.path if site else "")
+    app.add_middleware(Express, runs=runs, router=runs_router)
     app.add_middleware(Door, authenticator=Authenticator(services.keys), rules=rules)
     return app
 

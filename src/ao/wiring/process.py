@@ -1,6 +1,7 @@
 """The life of a serving process: its lock, its duties, and its end."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ from ao.wiring.serving import application
 log = logs.get_logger(__name__)
 
 FORCED_EXIT = 130
+_COLLECT_AFTER = (10_000, 10, 10)
+"""Objects more than at the last collection; of young and of older ones every tenth goes further."""
 
 
 def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
@@ -59,6 +62,7 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
                 duties = [group.create_task(_vital(name, duty)) for name, duty in platform.duties().items()]
                 worker = group.create_task(_vital("worker", platform.worker.run()))
                 async with _listening(platform, listening) as url:
+                    _calm_collector()
                     login_path = await platform.services.logins.offer(platform.local_key.id)
                     on_ready(platform.ready(url, url + login_path))
                     await stop.wait()
@@ -68,6 +72,14 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
                 for duty in duties:
                     duty.cancel()
     log.info("stopped")
+
+
+def _calm_collector() -> None:
+    """What is loaded by now stays: the garbage collector need not look at it again and again, and requests and
+    attempts hardly make cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _sweep(home: Home) -> None:

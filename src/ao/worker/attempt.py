@@ -24,7 +24,7 @@ from ao.store.records import Claim
 from ao.worker.classify import Ending, classify, overran, storable
 from ao.worker.lines import Line, LineSplitter
 from ao.worker.recorder import Recorder
-from ao.worker.redact import Redactor
+from ao.worker.redact import NOTHING, Redactor
 from ao.worker.report import Reporter
 from ao.worker.resolve import Resolved, Resolver
 from ao.worker.steps import StepDesk
@@ -70,7 +70,7 @@ class Attempt:
         self._recorder = Recorder(
             bench.store, bench.bus, claim.run_id, claim.fence, claim.attempt, lambda: self.stop(StopCause.LEASE)
         )
-        self._redact = Redactor(())
+        self._redact = NOTHING
         self._desk = StepDesk(
             claim,
             self._recorder,
@@ -146,7 +146,8 @@ class Attempt:
         while True:
             try:
                 resolved = await self._bench.resolver.resolve(self.claim)
-                self._redact = self._desk.redact = Redactor(resolved.secret_values)
+                if resolved.secret_values:
+                    self._redact = self._desk.redact = Redactor(resolved.secret_values)
                 return resolved, await self._start(resolved.spec)
             except (Unavailable, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):

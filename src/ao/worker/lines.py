@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ao.worker.redact import Redactor
+from ao.worker.redact import NOTHING, Redactor
 
 MAX_LINE_BYTES = 256 * 1024
 """A longer line is cut, and says by how much."""
@@ -16,7 +16,7 @@ class LineSplitter:
     """Splits one stream and redacts it. Invalid UTF-8 becomes U+FFFD; a line that is too long keeps its
     beginning."""
 
-    _redact: Redactor = field(default_factory=lambda: Redactor(()))
+    _redact: Redactor = NOTHING
     _pending: bytearray = field(default_factory=bytearray)
     _overflow: int = 0
     """Bytes of the present line that were let go."""

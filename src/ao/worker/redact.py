@@ -44,3 +44,7 @@ class Redactor:
         if isinstance(value, dict):
             return {self(str(key)): self.value(item) for key, item in value.items()}
         return value
+
+
+NOTHING = Redactor(())
+"""For runs without secrets."""

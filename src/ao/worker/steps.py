@@ -21,7 +21,7 @@ from ao.worker.classify import MAX_MESSAGE, MAX_WORD, storable
 from ao.worker.pauses import instant_of, pause_of, question_of
 from ao.worker.recall import look_up
 from ao.worker.recorder import Recorder
-from ao.worker.redact import Redactor
+from ao.worker.redact import NOTHING, Redactor
 from ao_runner.protocol import ProtocolError
 
 log = get_logger(__name__)
@@ -48,7 +48,7 @@ class StepDesk:
         send: Callable[[Message], Awaitable[None]],
         overrun: Callable[[str, float], None],
     ) -> None:
-        self.redact = Redactor(())
+        self.redact: Redactor = NOTHING
         self._claim = claim
         self._recorder = recorder
         self._store = store

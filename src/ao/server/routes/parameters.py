@@ -12,10 +12,11 @@ from ao.wire.schemas import AGENT_NAME, MAX_VERSION, Request
 
 AgentName = Annotated[str, Path(pattern=AGENT_NAME, description="The agent's name.", examples=["support"])]
 AgentFilter = Annotated[str | None, Field(pattern=AGENT_NAME, description="Only this agent's.")]
+RUN_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RunIdText = Annotated[
     str,
     Path(
-        pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        pattern=f"^{RUN_ID}$",
         description="The run's id.",
         examples=["01936f2e-9c4b-7d3a-8f00-0123456789ab"],
     ),
