@@ -52,6 +52,8 @@ VERSION = 2
 PROTOCOLS = (1, 2)
 WITH_STEPS = 2
 MAX_FRAME_BYTES = 64 << 20
+MAX_VALUE_BYTES = 32 << 20
+"""Of a result, of a run or a step, as JSON."""
 HEADER = struct.Struct(">I")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from ao_runner import protocol
 from ao_runner.task import Failure
 
 TYPE_CHECKING = False
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from ao_runner.task import Fields, Task
 
 _PLAIN = (str, int, bool, type(None))
+_LONGEST = 4
+"""Bytes of a character in UTF-8, at most."""
 
 
 def last(task: Task, value: Any) -> Fields:
@@ -61,13 +64,30 @@ def text_of(value: Any, name: str) -> str:
 
 def _dumped(value: Any, name: str, ensure_ascii: bool = True) -> str:
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=ensure_ascii)
+        return _bounded(json.dumps(value, allow_nan=False, ensure_ascii=ensure_ascii), value, name)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         what = _fault(value, name, ()) or "%s: %s" % (name, error)
         raise Failure(
             "error", "InvalidResult", "what the agent gave is not JSON: %s" % what,
             hint="Return dicts with string keys, lists, strings, finite numbers, true, false and None.",
         ) from None  # fmt: skip
+
+
+def _bounded(text: str, value: Any, name: str) -> str:
+    """Raises `Failure` for what is too large to be kept: a frame would not even carry it to the worker."""
+    if len(text) <= protocol.MAX_VALUE_BYTES // _LONGEST:
+        return text
+    kept = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    size = len(kept.encode("utf-8", "surrogatepass"))
+    if size > protocol.MAX_VALUE_BYTES:
+        what = "%s is %s bytes; at most %s are taken" % (
+            name,
+            format(size, ","),
+            format(protocol.MAX_VALUE_BYTES, ","),
+        )
+        hint = "Pass a reference, such as a path or URL, in place of the content."
+        raise Failure("error", "InvalidResult", what, hint=hint, permanent=True)
+    return text
 
 
 def _fault(value: Any, path: str, above: tuple[int, ...]) -> str | None:

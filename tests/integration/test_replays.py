@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from tests.local import ACTOR, Local, local_platform
 
+from ao.control.retention import remove_old
 from ao.domain.errors import Conflict, NotFound
 from ao.domain.run import RunState
 from ao.ids import RunId
 from ao.store.dead_letter_records import DeadLetterFilter
 from ao.store.records import Run
+from ao.store.retention import Kept
 
 FUNCTION = 'entrypoint = "agent:work"\nretries = 0\n'
 
@@ -39,12 +41,12 @@ CHANGED = FIXED.replace('say, "b"', 'say, "B"')
 
 async def fork(ao: Local, run_id: RunId, step: str, version: int | None = None) -> Run:
     made = await ao.platform.services.replays.fork(run_id, step, version, ACTOR)
-    return await ao.result(made.id)
+    return await ao.result(made.run.id)
 
 
 async def replay(ao: Local, run_id: RunId, *, scratch: bool = False, version: int | None = None) -> Run:
     made = await ao.platform.services.replays.replay(run_id, scratch=scratch, version=version, actor=ACTOR)
-    return await ao.result(made.id)
+    return await ao.result(made.run.id)
 
 
 async def test_a_replay_on_the_fixed_version_goes_on_from_the_last_checkpoint(ao: Local) -> None:
@@ -101,6 +103,8 @@ async def test_many_are_replayed_and_one_that_cannot_be_stops_nobody(ao: Local) 
         assert each.replay is not None
         assert await ao.output(await ao.result(each.replay)) == ["a", "b", "c"]
     assert isinstance(made[2].error, NotFound)
+    again = await replays.replay_all(failed, scratch=False, version=2, actor=ACTOR)
+    assert ["was replayed already, as" in str(each.error) for each in again] == [True, True]
     assert await replays.letters(DeadLetterFilter(), 10) == []
     assert len(await replays.letters(DeadLetterFilter(open_only=False), 10)) == 2
 
@@ -124,6 +128,34 @@ async def test_a_replay_is_as_much_in_doubt_as_its_run_and_a_fork_decides(ao: Lo
     assert await ao.lines(decided.id) == ["paying"]
 
 
+async def test_a_replay_on_other_code_warns_and_on_the_same_does_not(ao: Local) -> None:
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=FUNCTION)
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=f"{FUNCTION}timeout = 9\n")
+    await ao.deploy("agent", {"agent.py": FIXED}, toml=FUNCTION)
+    broken = await ao.run("agent", version=1)
+    replays = ao.platform.services.replays
+    for version, scratch, warns in ((None, False, 0), (2, False, 0), (3, False, 1), (3, True, 0)):
+        made = await replays.replay(broken.id, scratch=scratch, version=version, actor=ACTOR)
+        assert len(made.warnings) == warns, (version, scratch)
+        await ao.result(made.run.id)
+    (warning,) = (await replays.fork(broken.id, "b", 3, ACTOR)).warnings
+    assert warning.startswith("v3 has other code than v1, which recorded the steps")
+
+
+async def test_what_was_forgotten_is_replayed_from_the_start_only(ao: Local) -> None:
+    """Otherwise its steps would be executed again without a word."""
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=FUNCTION)
+    await ao.deploy("agent", {"agent.py": FIXED}, toml=FUNCTION)
+    failed, completed = await ao.run("agent", version=1), await ao.run("agent")
+    replays, store = ao.platform.services.replays, ao.platform.store
+    assert await replays.purge(DeadLetterFilter(["agent"]), 0.000001, ACTOR, 10) == 1
+    await remove_old(store, Kept(history_us=1, audit_us=None))
+    for run in (failed, completed):
+        with pytest.raises(Conflict, match="it can only be replayed from the start"):
+            await replay(ao, run.id)
+        assert (await replay(ao, run.id, scratch=True)).head.state.terminal
+
+
 async def test_a_run_that_goes_on_is_not_replayed(ao: Local) -> None:
     await ao.deploy(
         "asks", {"agent.py": "from ao_runner import ask\ndef work(t): return ask('?')"}, toml=FUNCTION
@@ -141,5 +173,5 @@ async def test_a_question_that_nobody_answered_is_asked_again_by_a_replay(ao: Lo
     over = await ao.run("asks")
     assert over.head.state is RunState.FAILED
     made = await ao.platform.services.replays.replay(over.id, scratch=False, version=None, actor=ACTOR)
-    again = await ao.result(made.id)
+    again = await ao.result(made.run.id)
     assert [event.kind.value for event in await ao.events(again.id)].count("question_asked") == 1

@@ -120,7 +120,7 @@ async def test_steps_run_in_parallel_in_threads_and_tasks(ao: Local) -> None:
         ("step.run('set', lambda: {'x': [set()]})", "StepUnstorable", "set.x[0] is set"),
         ("step.run('half', lambda: '\\ud800')", "StepUnstorable", "half of a surrogate pair"),
         ("step.run('lazy', lambda: wait())", "StepUnstorable", "pass it an `async def` function itself"),
-        ("step.run('large', lambda: 'x' * (33 << 20))", "StepUnstorable", "at most 33,554,432 are taken"),
+        ("step.run('large', lambda: 'x' * (70 << 20))", "StepUnstorable", "at most 33,554,432 are taken"),
     ],
 )
 async def test_what_cannot_be_recorded_fails_at_once_and_says_why(

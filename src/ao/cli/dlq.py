@@ -9,8 +9,9 @@ from ao.cli import output
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.cli.values import agent_name, run_id, version_number
-from ao.client import calls, replay_calls
-from ao.domain.errors import RunFailed, UsageError
+from ao.client import replay_calls
+from ao.client.api import Client
+from ao.domain.errors import Conflict, NotFound, RunFailed, UsageError
 from ao.domain.quantities import parse_duration
 
 _On = Annotated[str | None, typer.Option("--on", metavar="V", help="On this version instead of the old run's.")]
@@ -76,34 +77,47 @@ def replay(
     """Make new runs of dead letters: of those named, or of all of an agent's or of one kind.
 
     What steps have recorded is used again; a step that is given another input than it was recorded with ends
-    the new run at once.
+    the new run at once. A run that is named is replayed whatever became of it before; of the others each once.
     """
     client = connect(session)
     version = version_number(on) if on else None
     begin = "start" if from_start else "checkpoint"
-    if not runs and agent is None:
+    if bool(runs) == (agent is not None):
         raise UsageError("name runs, or --agent for all of its dead letters", hint="`ao dlq ls` lists them")
-    by_agent: dict[str, list[str] | None] = {}
-    for run in runs or ():
-        owner = client.send_json(calls.get_run(run_id(run)))["agent"]
-        by_agent[owner] = [*(by_agent.get(owner) or []), run_id(run)]
-    if not runs and agent is not None:
-        by_agent[agent_name(agent)] = None
-    done: list[dict[str, Any]] = []
-    for owner, chosen in by_agent.items():
+    if runs:
+        done = [_replay_one(client, run_id(run), begin, version) for run in runs]
+    else:
         call = replay_calls.replay_letters(
-            owner, runs=chosen, fingerprint=fingerprint, begin=begin, version=version, limit=limit
+            agent_name(agent or ""), fingerprint=fingerprint, begin=begin, version=version, limit=limit
         )
-        done += client.send_json(call)
+        done = client.send_json(call)
     if session.json:
         output.as_json(done)
     else:
-        for item in done:
-            output.data(f"{item['run_id']} → {item['replay'] or output.style(item['error'], 'red')}")
-        output.say(f"{sum(1 for item in done if item['replay'])} replayed")
+        _tell(done)
     failed = [item for item in done if item["error"]]
     if failed:
         raise RunFailed(f"{len(failed)} of {len(done)} could not be replayed: {failed[0]['error']}")
+
+
+def _replay_one(client: Client, run: str, begin: str, version: int | None) -> dict[str, Any]:
+    try:
+        made = client.send_json(replay_calls.replay_run(run, begin, version))
+    except (NotFound, Conflict) as error:
+        return {"run_id": run, "replay": None, "error": error.message, "warnings": []}
+    return {"run_id": run, "replay": made["id"], "error": None, "warnings": made["warnings"]}
+
+
+def _tell(done: list[dict[str, Any]]) -> None:
+    for item in done:
+        output.data(f"{item['run_id']} → {item['replay'] or output.style(item['error'], 'red')}")
+    for warning in dict.fromkeys(warning for item in done for warning in item["warnings"]):
+        _warn(warning)
+    output.say(f"{sum(1 for item in done if item['replay'])} replayed")
+
+
+def _warn(warning: str) -> None:
+    output.say(f"{output.style('warning:', 'yellow')} {warning}")
 
 
 def purge(
@@ -142,4 +156,6 @@ def fork(
         output.as_json(made)
         return
     output.data(made["id"])
+    for warning in made["warnings"]:
+        _warn(warning)
     output.next_step(f"ao logs {made['id']} -f")

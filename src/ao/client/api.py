@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from ao.client import calls, wire
+from ao.client import calls, replay_calls, wire
 from ao.client.calls import RunRequest
 from ao.client.events import Stream
 from ao.client.handles import Deployment, RunHandle
@@ -19,6 +19,7 @@ from ao.client.wire import Call, LostConnection
 if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.replays import DeadLetterGroupView, DeadLetterView, ReplayedView
     from ao.wire.steps import QuestionView
     from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
@@ -206,6 +207,22 @@ class Client:
     ) -> "list[QuestionView]":
         """What runs wait for people to answer, newest first; `all`: also what is answered or out of time."""
         return self.send(calls.list_questions(agent=agent, all=all, limit=limit)).items
+
+    def dead_letters(self, **where: Any) -> "s.Page[DeadLetterView]":
+        """Runs that failed for good; the arguments are those of `ao.client.replay_calls.list_letters`."""
+        return self.send(replay_calls.list_letters(**where))
+
+    def dead_letter_groups(self, agent: str | None = None, *, all: bool = False) -> "list[DeadLetterGroupView]":
+        """Those that failed alike; `all`: also what was replayed."""
+        return self.send(replay_calls.letter_groups(agent=agent, all=all))
+
+    def replay_dead_letters(self, agent: str, **how: Any) -> "list[ReplayedView]":
+        """New runs of many, of each at most one; the arguments are those of `replay_calls.replay_letters`."""
+        return self.send(replay_calls.replay_letters(agent, **how))
+
+    def purge_dead_letters(self, older_than_seconds: float, **where: Any) -> int:
+        """Forget old ones and what their runs have recorded; how many."""
+        return self.send(replay_calls.purge_letters(older_than_seconds, **where)).purged
 
     def schedules(self, agent: str | None = None) -> "list[s.ScheduleView]":
         return self.send(calls.list_schedules(agent))

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from ao.client import calls, wire
+from ao.client import calls, replay_calls, wire
 from ao.client.async_handles import AsyncDeployment, AsyncRunHandle
 from ao.client.calls import RunRequest
 from ao.client.events import Stream
@@ -20,6 +20,7 @@ from ao.client.wire import Call, LostConnection
 if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.replays import DeadLetterGroupView, DeadLetterView, ReplayedView
     from ao.wire.steps import QuestionView
     from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
@@ -213,6 +214,24 @@ class AsyncClient:
     ) -> "list[QuestionView]":
         """What runs wait for people to answer, newest first; `all`: also what is answered or out of time."""
         return (await self.send(calls.list_questions(agent=agent, all=all, limit=limit))).items
+
+    async def dead_letters(self, **where: Any) -> "s.Page[DeadLetterView]":
+        """Runs that failed for good; the arguments are those of `ao.client.replay_calls.list_letters`."""
+        return await self.send(replay_calls.list_letters(**where))
+
+    async def dead_letter_groups(
+        self, agent: str | None = None, *, all: bool = False
+    ) -> "list[DeadLetterGroupView]":
+        """Those that failed alike; `all`: also what was replayed."""
+        return await self.send(replay_calls.letter_groups(agent=agent, all=all))
+
+    async def replay_dead_letters(self, agent: str, **how: Any) -> "list[ReplayedView]":
+        """New runs of many, of each at most one; the arguments are those of `replay_calls.replay_letters`."""
+        return await self.send(replay_calls.replay_letters(agent, **how))
+
+    async def purge_dead_letters(self, older_than_seconds: float, **where: Any) -> int:
+        """Forget old ones and what their runs have recorded; how many."""
+        return (await self.send(replay_calls.purge_letters(older_than_seconds, **where))).purged
 
     async def schedules(self, agent: str | None = None) -> "list[s.ScheduleView]":
         return await self.send(calls.list_schedules(agent))

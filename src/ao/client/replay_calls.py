@@ -8,22 +8,22 @@ from ao.client.calls import listed, one, page
 from ao.client.wire import Call
 
 if TYPE_CHECKING:
-    from ao.wire.replays import DeadLetterGroupView, DeadLetterView, PurgedView, ReplayedView
-    from ao.wire.schemas import Page, RunView
+    from ao.wire.replays import DeadLetterGroupView, DeadLetterView, PurgedView, RemadeView, ReplayedView
+    from ao.wire.schemas import Page
 
 _LETTERS = "/v1/dead-letters"
 
 
-def fork_run(run_id: str, step: str, version: int | None) -> "Call[RunView]":
+def fork_run(run_id: str, step: str, version: int | None) -> "Call[RemadeView]":
     """Not repeatable: each makes a run."""
     body = {"step": step, "version": version}
-    return Call("POST", _run(run_id, "/fork"), one("RunView"), body=body, repeatable=False)
+    return Call("POST", _run(run_id, "/fork"), one("replays.RemadeView"), body=body, repeatable=False)
 
 
-def replay_run(run_id: str, begin: str, version: int | None) -> "Call[RunView]":
+def replay_run(run_id: str, begin: str, version: int | None) -> "Call[RemadeView]":
     """Not repeatable: each makes a run. `begin` is `checkpoint` or `start`."""
     body = {"begin": begin, "version": version}
-    return Call("POST", _run(run_id, "/replay"), one("RunView"), body=body, repeatable=False)
+    return Call("POST", _run(run_id, "/replay"), one("replays.RemadeView"), body=body, repeatable=False)
 
 
 def list_letters(

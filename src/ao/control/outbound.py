@@ -78,8 +78,9 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise NotSent(f"the name {host} cannot be resolved: {error.strerror}") from error
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise NotSent(f"the name {host} cannot be resolved: {reason}") from error
         rules = self._allowed.matching(normal_host(host), port)
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:

@@ -7,8 +7,9 @@ from pydantic import JsonValue
 from ao.blobs import BlobStore
 from ao.domain.errors import InvalidInput, Problem
 from ao.store.records import INLINE_BYTES, Payload
+from ao_runner.protocol import MAX_VALUE_BYTES
 
-MAX_PAYLOAD_BYTES = 32 << 20
+MAX_PAYLOAD_BYTES = MAX_VALUE_BYTES
 
 
 def dump(value: JsonValue) -> str:

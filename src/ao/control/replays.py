@@ -1,19 +1,31 @@
 """New runs of old ones: forks from a step, and replays of what has failed."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ao.bus import READY, Bus
 from ao.control import audit
 from ao.control.catalog import Catalog
+from ao.domain.artifact import Part
 from ao.domain.errors import AoError, Conflict, NotFound
+from ao.domain.run import RunState
 from ao.domain.step import Step, StepKind
 from ao.ids import RunId, new_run_id
 from ao.store import Store
 from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup
-from ao.store.records import Fork, NewRun, Run
+from ao.store.records import Deployment, Fork, NewRun, Run
 
 MAX_STEPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new run of an old one."""
+
+    run: Run
+    warnings: Sequence[str]
+    """What may keep it from using what the old one recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,7 @@ class Replayed:
     run_id: RunId
     replay: RunId | None
     error: AoError | None
+    warnings: Sequence[str] = ()
 
 
 class Replays:
@@ -31,7 +44,7 @@ class Replays:
         self._catalog = catalog
         self._bus = bus
 
-    async def fork(self, run_id: RunId, step: str, version: int | None, actor: str) -> Run:
+    async def fork(self, run_id: RunId, step: str, version: int | None, actor: str) -> Made:
         """A new run that has the results of the steps which the old one began before `step`, and executes the
         rest. `version` names another deployment; None is the old run's.
 
@@ -43,27 +56,38 @@ class Replays:
             raise NotFound(f"Run {run_id} has no step {step!r}.", hint=await self._known(run_id))
         return await self._again(source, Fork(run_id, found.path), version, actor, "run.fork")
 
-    async def replay(self, run_id: RunId, *, scratch: bool, version: int | None, actor: str) -> Run:
-        """A new run of one that has ended: with all its recorded steps, or from scratch with none."""
+    async def replay(
+        self, run_id: RunId, *, scratch: bool, version: int | None, actor: str, as_first: bool = False
+    ) -> Made:
+        """A new run of one that has ended: with all its recorded steps, or from scratch with none. With
+        `as_first` only if the dead letter was not replayed before.
+
+        Raises NotFound, Conflict: it goes on, what it recorded is gone, the version cannot run, not the first.
+        """
         source = await self._store.runs.get(run_id)
         if not source.head.state.terminal:
             raise Conflict(
                 f"Run {run_id} is {source.head.state}: it goes on by itself.",
                 hint=f"`ao fork {run_id} --from STEP` makes a second one beside it",
             )
-        fork = Fork(run_id, None, with_steps=not scratch)
+        if not scratch and await self._is_forgotten(source):
+            raise Conflict(
+                f"What run {run_id} has recorded was removed: it can only be replayed from the start.",
+                hint="`--from-start`, or `begin` = `start` in the request, does every step again",
+            )
+        fork = Fork(run_id, None, with_steps=not scratch, as_first=as_first)
         return await self._again(source, fork, version, actor, "run.replay")
 
     async def replay_all(
         self, letters: Sequence[RunId], *, scratch: bool, version: int | None, actor: str
     ) -> Sequence[Replayed]:
-        """Replay many; one that cannot be does not stop the others."""
+        """Replay many, each at most once; one that cannot be does not stop the others."""
         done = []
         for run_id in letters:
             try:
                 await self._store.dead_letters.get(run_id)
-                replay = await self.replay(run_id, scratch=scratch, version=version, actor=actor)
-                done.append(Replayed(run_id, replay.id, None))
+                made = await self.replay(run_id, scratch=scratch, version=version, actor=actor, as_first=True)
+                done.append(Replayed(run_id, made.run.id, None, made.warnings))
             except (NotFound, Conflict) as error:
                 done.append(Replayed(run_id, None, error))
         return done
@@ -83,10 +107,11 @@ class Replays:
         before_us = await self._store.schedules.now_us() - int(older_than_seconds * 1_000_000)
         return await self._store.dead_letters.purge(where, before_us, limit, entry)
 
-    async def _again(self, source: Run, fork: Fork, version: int | None, actor: str, action: str) -> Run:
-        deployment_id = source.deployment_id
+    async def _again(self, source: Run, fork: Fork, version: int | None, actor: str, action: str) -> Made:
+        deployment_id, target = source.deployment_id, None
         if version is not None or deployment_id is None:
-            deployment_id = (await self._catalog.resolve(source.agent, source.environment, version)).id
+            target = await self._catalog.resolve(source.agent, source.environment, version)
+            deployment_id = target.id
         new = NewRun(
             id=new_run_id(),
             agent=source.agent,
@@ -98,11 +123,33 @@ class Replays:
             lineage=source.lineage,
             fork=fork,
         )
-        await self._store.runs.create(new)
         entry = audit.entry(actor, action, f"run:{source.id}", source.agent, run=new.id, step=fork.step or "")
-        await self._store.audit.append(entry)
+        warnings = await self._warnings(source, target) if fork.with_steps and target is not None else []
+        await self._store.runs.create(new, entry)
         self._bus.publish(READY)
-        return await self._store.runs.get(new.id)
+        return Made(await self._store.runs.get(new.id), warnings)
+
+    async def _warnings(self, source: Run, target: Deployment) -> list[str]:
+        """Whether the code that comes to the recorded steps is the code that has recorded them."""
+        if source.deployment_id in (None, target.id) or source.version is None:
+            return []
+        former = await self._store.deployments.get(source.agent, source.version)
+        if _code_of(former) == _code_of(target) or not await self._store.steps.recorded(source.id, 1):
+            return []
+        return [
+            f"v{target.version} has other code than v{source.version}, which recorded the steps: one that gets "
+            "another input ends the new run with StepDiverged, one that has another name is executed "
+            f"(`ao diff {source.agent} v{source.version} v{target.version}`)"
+        ]
+
+    async def _is_forgotten(self, source: Run) -> bool:
+        """Whether retention or a purge has removed what it recorded."""
+        if source.head.state is RunState.FAILED:
+            return not await self._store.dead_letters.list(
+                DeadLetterFilter(run_id=source.id, open_only=False), 1
+            )
+        first = await self._store.runs.events(source.id, 0, 1)
+        return not first or first[0].seq != 1
 
     async def _known(self, run_id: RunId) -> str:
         steps = await self._store.steps.list(run_id, MAX_STEPS)
@@ -112,3 +159,9 @@ class Replays:
 
 def _can_begin(step: Step) -> bool:
     return step.kind is not StepKind.SPAN
+
+
+def _code_of(deployment: Deployment) -> object:
+    """Digest of the code; None for a release without any."""
+    parts = json.loads(deployment.release.parts) if deployment.release is not None else {}
+    return parts.get(Part.CODE, {}).get("digest")

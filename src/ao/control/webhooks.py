@@ -78,9 +78,9 @@ class Webhooks:
                     await asyncio.sleep(LOOK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads replicas
 
     async def _deliver(self, delivery: Delivery) -> None:
-        started_us = await self._store.schedules.now_us()
-        reply, problem = None, ""
+        reply, problem, started_us = None, "", 0
         try:
+            started_us = await self._store.schedules.now_us()
             reply = await self._send(delivery, started_us // 1_000_000)
             problem = "" if reply.status in _OK else f"the receiver answered {reply.status}"
         except NotSent as error:
@@ -90,6 +90,9 @@ class Webhooks:
             return  # it is taken again when its lease is over
         except AoError as error:
             problem = error.message
+        except Exception:
+            log.exception("webhook crashed", delivery=delivery.id)  # others are delivered all the same
+            problem = "internal error; see the server's log"
         try:
             await self._report(delivery, started_us, reply, problem)
         except AoError as error:
@@ -157,6 +160,7 @@ def check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        (parts.hostname or "").encode("idna")
         plain = not (parts.username or parts.password or parts.fragment)
     except ValueError:
         valid = plain = False

@@ -44,5 +44,7 @@ class DeadLetterFilter:
     fingerprint: str | None = None
     open_only: bool = True
     """Only what was not replayed."""
+    run_id: RunId | None = None
+    """Only that of this run."""
     before: RunId | None = None
     """Keyset cursor: only runs created before this one."""

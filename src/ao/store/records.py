@@ -40,6 +40,8 @@ class Fork:
     step: str | None = None
     """Only what it began before this step is taken over; None: everything that is recorded."""
     with_steps: bool = True
+    as_first: bool = False
+    """Only if no other run was made of this dead letter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ from ao.store.run_detail import RunDetail, Waiting
 
 
 class RunStore(Protocol):
-    async def create(self, run: NewRun) -> Created:
-        """Accept a run: request, first transition and ready row (or its place at a gate) in one write.
+    async def create(self, run: NewRun, audit: NewAudit | None = None) -> Created:
+        """Accept a run: request, first transition and ready row (or its place at a gate) in one write, with an
+        audit entry if it is one.
 
         With an idempotency key that was used (per agent): the same request answers with the first run
         (`is_new` False), another request raises `IdempotencyConflict`.

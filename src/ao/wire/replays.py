@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ao.wire.schemas import MAX_VERSION, Request, Response
+from ao.wire.schemas import MAX_VERSION, Request, Response, RunView
 
 FROM = "`checkpoint` keeps all recorded steps, `start` none."
 
@@ -30,10 +30,17 @@ class ReplayMany(Request):
     limit: int = Field(100, ge=1, le=1000)
 
 
+class RemadeView(RunView):
+    """A new run of an old one."""
+
+    warnings: list[str] = Field(description="What may keep it from using what the old one recorded.")
+
+
 class ReplayedView(Response):
     run_id: str
     replay: str | None = Field(description="The new run; null when there is none.")
     error: str | None
+    warnings: list[str] = Field(default_factory=list)
 
 
 class DeadLetterView(Response):

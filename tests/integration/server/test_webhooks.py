@@ -131,7 +131,15 @@ async def test_redirects_are_not_followed(api: Served, hook: Receiver) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://example.com", "https://", "https://u:p@example.com/", "https://example.com/#a", "http://a b/", "x"],
+    [
+        "http://a..b/",
+        "ftp://example.com",
+        "https://",
+        "https://u:p@example.com/",
+        "https://example.com/#a",
+        "http://a b/",
+        "x",
+    ],
 )
 async def test_what_is_no_address_is_refused_at_once(api: Served, hook: Receiver, url: str) -> None:
     wrong = {"agent": "echo", "webhook": {"url": url, "secret": "SIGNING"}}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from ao.clock import to_datetime
+from ao.control.replays import Made
 from ao.domain.errors import Forbidden
 from ao.ids import RunId
 from ao.server.operations.pages import cut, id_before
@@ -14,17 +15,17 @@ from ao.server.routes.parameters import AgentFilter, Cursor, Limit
 from ao.server.services import Services
 from ao.server.views import run_view
 from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup
-from ao.store.records import Run
 from ao.wire.replays import (
     DeadLetterGroupView,
     DeadLetterView,
     ForkRequest,
     PurgedView,
+    RemadeView,
     ReplayedView,
     ReplayMany,
     ReplayRequest,
 )
-from ao.wire.schemas import Page, Request, RunView
+from ao.wire.schemas import Page, Request
 
 _PURGED_AT_ONCE = 10_000
 
@@ -54,20 +55,23 @@ class ReplayOperations:
         self._replays = services.replays
         self._runs = services.runs
 
-    async def fork(self, caller: Caller, run_id: str, body: ForkRequest) -> RunView:
-        return await self._made(await self._replays.fork(RunId(run_id), body.step, body.version, caller.actor))
+    async def fork(self, caller: Caller, run_id: str, body: ForkRequest) -> RemadeView:
+        return await self._view(await self._replays.fork(RunId(run_id), body.step, body.version, caller.actor))
 
-    async def replay(self, caller: Caller, run_id: str, body: ReplayRequest) -> RunView:
+    async def replay(self, caller: Caller, run_id: str, body: ReplayRequest) -> RemadeView:
         scratch = body.begin == "start"
-        run = await self._replays.replay(
+        made = await self._replays.replay(
             RunId(run_id), scratch=scratch, version=body.version, actor=caller.actor
         )
-        return await self._made(run)
+        return await self._view(made)
 
     async def letters(self, caller: Caller, query: LettersQuery) -> Page[DeadLetterView]:
         before = id_before(query.cursor)
         where = DeadLetterFilter(
-            _agents(caller, query.agent), query.fingerprint, not query.all, RunId(before) if before else None
+            _agents(caller, query.agent),
+            query.fingerprint,
+            not query.all,
+            before=RunId(before) if before else None,
         )
         letters = await self._replays.letters(where, query.limit + 1)
         found, more = cut(letters, query.limit, lambda letter: letter.run_id)
@@ -91,7 +95,10 @@ class ReplayOperations:
         )
         return [
             ReplayedView(
-                run_id=each.run_id, replay=each.replay, error=each.error.message if each.error else None
+                run_id=each.run_id,
+                replay=each.replay,
+                error=each.error.message if each.error else None,
+                warnings=list(each.warnings),
             )
             for each in done
         ]
@@ -101,8 +108,9 @@ class ReplayOperations:
         purged = await self._replays.purge(where, query.older_than, caller.actor, _PURGED_AT_ONCE)
         return PurgedView(purged=purged)
 
-    async def _made(self, run: Run) -> RunView:
-        return run_view(run, await self._runs.payload(run.input), None, JUST_ACCEPTED)
+    async def _view(self, made: Made) -> RemadeView:
+        view = run_view(made.run, await self._runs.payload(made.run.input), None, JUST_ACCEPTED)
+        return RemadeView.model_construct(**dict(view), warnings=list(made.warnings))
 
 
 def _agents(caller: Caller, agent: str | None) -> list[str]:

@@ -15,11 +15,12 @@ from ao.wire.replays import (
     DeadLetterView,
     ForkRequest,
     PurgedView,
+    RemadeView,
     ReplayedView,
     ReplayMany,
     ReplayRequest,
 )
-from ao.wire.schemas import Page, RunView
+from ao.wire.schemas import Page
 
 
 class ReplayRoutes:
@@ -29,8 +30,14 @@ class ReplayRoutes:
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", tags=["dead letters"], route_class=Route)
         add = router.add_api_route
-        add("/runs/{run_id}/fork", self.fork_run, methods=["POST"], status_code=201, response_model=RunView)
-        add("/runs/{run_id}/replay", self.replay_run, methods=["POST"], status_code=201, response_model=RunView)
+        add("/runs/{run_id}/fork", self.fork_run, methods=["POST"], status_code=201, response_model=RemadeView)
+        add(
+            "/runs/{run_id}/replay",
+            self.replay_run,
+            methods=["POST"],
+            status_code=201,
+            response_model=RemadeView,
+        )
         letters = Page[DeadLetterView]
         add("/dead-letters", self.list_dead_letters, methods=["GET"], response_model=letters)
         groups = list[DeadLetterGroupView]
@@ -68,5 +75,5 @@ class ReplayRoutes:
         return reply(await self._operations.purge(caller_of(request), query))
 
 
-def _made(view: RunView) -> Response:
+def _made(view: RemadeView) -> Response:
     return reply(view, 201, {"location": f"/v1/runs/{view.id}"})

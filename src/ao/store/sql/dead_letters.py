@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ao.domain.dead_letter import fingerprint
-from ao.domain.errors import NotFound
+from ao.domain.errors import Conflict, NotFound
 from ao.domain.run import Transition
 from ao.ids import RunId
 from ao.store.audit import NewAudit
@@ -25,6 +25,8 @@ FROM dead_letter l
 _GET = _SELECT + " WHERE l.run_id = :run_id"
 
 _REPLAYED = "UPDATE dead_letter SET replayed_by = :replayed_by WHERE run_id = :run_id"
+
+_REPLAYED_FIRST = f"{_REPLAYED} AND replayed_by IS NULL"
 
 _PURGE_STEPS = "DELETE FROM run_step WHERE run_id = :run_id"
 
@@ -93,22 +95,31 @@ def put_dead_letter(tx: Tx, run_id: RunId, transition: Transition) -> None:
     )
 
 
-def mark_replayed(tx: Tx, run_id: RunId, by: RunId) -> None:
-    """A dead letter has a new run; nothing when it is none."""
-    tx.run(_REPLAYED, {"run_id": run_id, "replayed_by": by})
+def mark_replayed(tx: Tx, run_id: RunId, by: RunId, *, as_first: bool) -> None:
+    """A dead letter has a new run; nothing when it is none. Raises Conflict when it must be the first and is
+    not, or is none any more."""
+    params: Params = {"run_id": run_id, "replayed_by": by}
+    if tx.run(_REPLAYED_FIRST if as_first else _REPLAYED, params) or not as_first:
+        return
+    row = tx.one(_GET, params)
+    if row is None:
+        raise Conflict(f"Run {run_id} is no dead letter any more.")
+    first = _letter_from(row).replayed_by
+    raise Conflict(f"Run {run_id} was replayed already, as {first}.", hint=f"`ao dlq replay {run_id}` insists")
 
 
 def _conditions(where: DeadLetterFilter) -> tuple[str, Params]:
     found = {
         "l.replayed_by IS NULL": where.open_only,
         "l.fingerprint = :fingerprint": where.fingerprint is not None,
+        "l.run_id = :run_id": where.run_id is not None,
         "l.run_id < :before": where.before is not None,
     }
     names = {f"agent{number}": name for number, name in enumerate(where.agents)}
     if names:
         found[f"l.agent IN ({', '.join(f':{name}' for name in names)})"] = True
     asked = [condition for condition, wanted in found.items() if wanted]
-    params: Params = {"fingerprint": where.fingerprint, "before": where.before, **names}
+    params: Params = {"fingerprint": where.fingerprint, "run_id": where.run_id, "before": where.before, **names}
     return (f" WHERE {' AND '.join(asked)}" if asked else ""), params
 
 

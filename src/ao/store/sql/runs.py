@@ -38,8 +38,14 @@ class SqlRunStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def create(self, run: NewRun) -> Created:
-        return await self._engine.write(lambda tx: create_run(tx, run))
+    async def create(self, run: NewRun, audit: NewAudit | None = None) -> Created:
+        def write(tx: Tx) -> Created:
+            created = create_run(tx, run)
+            if created.is_new:
+                note(tx, audit)
+            return created
+
+        return await self._engine.write(write)
 
     async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Claim]:
         if limit <= 0:

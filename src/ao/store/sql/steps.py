@@ -91,7 +91,7 @@ def take_over(tx: Tx, run_id: RunId, fork: Fork) -> None:
     if fork.with_steps:
         sql = _TAKE_OVER if fork.step is None else _TAKE_OVER + _BEFORE
         tx.run(sql, {"run_id": run_id, "of": fork.of, "step": fork.step, "timed_out": TIMED_OUT})
-    mark_replayed(tx, fork.of, run_id)
+    mark_replayed(tx, fork.of, run_id, as_first=fork.as_first)
 
 
 def row_of(step: Step) -> Params:

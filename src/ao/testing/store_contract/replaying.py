@@ -1,16 +1,18 @@
 """Runs that begin with the steps of others, and those that failed for good."""
 
+import asyncio
 import dataclasses
 
 import pytest
 
-from ao.domain.errors import NotFound
+from ao.domain.errors import Conflict, NotFound
 from ao.domain.outcome import AttemptOutcome
 from ao.domain.run import RunState
 from ao.domain.step import Step, StepKind, StepState
 from ao.ids import RunId
+from ao.store.audit import AuditFilter, NewAudit
 from ao.store.dead_letter_records import DeadLetterFilter
-from ao.store.records import Fork
+from ao.store.records import Created, Fork, RunFilter
 from ao.testing.store_contract.harness import COMPLETED, Harness, failed
 from ao.testing.store_contract.steps import said, step
 
@@ -114,6 +116,20 @@ class DeadLetters:
         assert await harness.store.dead_letters.list(DeadLetterFilter(), 10) == []
         (letter,) = await harness.store.dead_letters.list(ALL, 10)
         assert letter.replayed_by == replay.id
+
+    async def test_of_many_replays_at_once_one_is_the_first(self, harness: Harness) -> None:
+        await harness.deploy()
+        run_id = await self.die(harness)
+        fork = Fork(run_id, as_first=True)
+        news = [dataclasses.replace(harness.new_run(), fork=fork, lineage=run_id) for _ in range(5)]
+        entry = NewAudit("key:anna", "run.replay", f"run:{run_id}", "support", "{}", "", "", "")
+        made = await asyncio.gather(
+            *(harness.store.runs.create(new, entry) for new in news), return_exceptions=True
+        )
+        (first,) = [each for each in made if isinstance(each, Created)]
+        assert sum(isinstance(each, Conflict) and str(first.run_id) in str(each) for each in made) == 4
+        assert len(await harness.store.runs.list(RunFilter(agent="support"), 10)) == 2
+        assert len(await harness.store.audit.list(AuditFilter(action="run.replay"), 10)) == 1
 
     async def test_old_ones_are_purged_with_their_steps(self, harness: Harness) -> None:
         await harness.deploy()
