@@ -49,6 +49,8 @@ def event_lines(event: "EventView") -> list[str]:
             return [output.style(f"  ✓ answered by {data['by']}", "green")]
         case "question_timed_out":
             return [output.style("  ✗ nobody answered in time", "yellow")]
+        case "cancel_requested":
+            return [output.style(f"  {data['actor']} stops it", "yellow")]
         case "state" if data.get("reason") == "sleeping":
             return [output.style(f"  sleeps {_delay(event).removeprefix('in ')}", "dim")]
         case "state" if data.get("reason") == "retry":

@@ -11,6 +11,8 @@ Json = dict[str, object]
 class EventKind(StrEnum):
     STATE = "state"
     """A transition. data: {from, to, reason, actor, error?, due_at?}; the last one of a run is terminal."""
+    CANCEL_REQUESTED = "cancel_requested"
+    """data: {actor}. Somebody cancels a run that is running: its worker stops it."""
     ATTEMPT_STARTED = "attempt_started"
     """data: {attempt, version, sandbox, degraded (list of what is not enforced), namespaces (type → inode)}.
     Clients drop the partial outputs of earlier attempts here."""

@@ -190,7 +190,7 @@ class CancelResult:
     """`cancelled` when it was pending; `running` when its worker has to stop it; else what it ended as."""
     worker_id: WorkerId | None
     changed: bool = True
-    """False when it had ended already."""
+    """False when it had ended already, or its worker knows."""
     others_claimable: bool = False
     """Runs that waited for this one can be claimed now."""
 

@@ -20,7 +20,7 @@ from ao.store.sql import run_sql as sql
 from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
 from ao.store.sql.dead_letters import put_dead_letter
 from ao.store.sql.engine import Tx
-from ao.store.sql.held import Held, hold, hold_fenced, insert_events, stale
+from ao.store.sql.held import Held, add_events, hold, hold_fenced, insert_events, stale
 from ao.store.sql.pauses import put_aside
 
 _NO_RETRY = RetryPolicy()
@@ -77,8 +77,7 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
     held = hold(tx, run_id)
     state = held.head.state
     if state is RunState.RUNNING:
-        tx.run(sql.REQUEST_CANCEL, {"run_id": run_id})
-        return CancelResult(RunState.RUNNING, None if held.worker_id is None else WorkerId(held.worker_id))
+        return _ask_to_cancel(tx, held, actor)
     if state.terminal:
         return CancelResult(state, None, changed=False)
     transition = cancel_waiting(state, tx.now_us, actor)
@@ -94,6 +93,16 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
     _count(tx, held, transition)
     tx.run(sql.DROP_READY, {"run_id": run_id})  # last: a promotion that was waited for has put it there
     return CancelResult(RunState.CANCELLED, None, others_claimable=others_claimable)
+
+
+def _ask_to_cancel(tx: Tx, held: Held, actor: str) -> CancelResult:
+    """The worker stops it; who wanted that is in the log once."""
+    worker_id = None if held.worker_id is None else WorkerId(held.worker_id)
+    if held.head.cancel_requested:
+        return CancelResult(RunState.RUNNING, worker_id, changed=False)
+    tx.run(sql.REQUEST_CANCEL, {"run_id": held.run_id})
+    add_events(tx, held, [(EventKind.CANCEL_REQUESTED.value, tx.now_us, to_json({"actor": actor}))])
+    return CancelResult(RunState.RUNNING, worker_id)
 
 
 def go_on(tx: Tx, held: Held, reason: Reason, actor: str, events: list[EncodedEvent]) -> None:
