@@ -85,3 +85,14 @@ async def test_a_command_tells_by_its_exit_status_whether_to_try_again(ao: Local
 
 async def reason(ao: Local, run: Run) -> object:
     return (await ao.events(run.id))[-1].data["reason"]
+
+
+async def test_a_run_that_no_worker_takes_in_time_is_cancelled_and_told(tmp_path: Path) -> None:
+    async with local_platform(tmp_path, worker=False) as idle:
+        await idle.deploy(
+            "late", {"agent.py": RAISES}, toml='entrypoint = "agent:work"\nqueue_timeout = "50ms"'
+        )
+        run = await idle.run("late")
+    assert run.error is not None
+    assert (run.head.state, run.head.attempt) == (RunState.CANCELLED, 0)
+    assert run.error.message == "no worker took it within its queue_timeout"

@@ -22,6 +22,7 @@ class Catalog:
         self._store = store
         self._live: OrderedDict[tuple[str, str], tuple[float, Deployment]] = OrderedDict()
         self._moves = 0
+        self._queue_seconds: OrderedDict[DeploymentId, float | None] = OrderedDict()
         self._validators: OrderedDict[DeploymentId, jsonschema_rs.Validator | None] = OrderedDict()
 
     async def resolve(self, agent: str, environment: str, version: int | None) -> Deployment:
@@ -51,6 +52,15 @@ class Catalog:
         """A pointer was moved by this process: what follows sees it at once."""
         self._moves += 1
         self._live.clear()
+
+    def queue_seconds(self, deployment: Deployment) -> float | None:
+        """`queue_timeout` of a deployment."""
+        if deployment.id not in self._queue_seconds:
+            config = json.loads(deployment.release.config) if deployment.release else {}
+            self._queue_seconds[deployment.id] = config.get("queue_timeout")
+            if len(self._queue_seconds) > REMEMBERED:
+                self._queue_seconds.popitem(last=False)
+        return self._queue_seconds[deployment.id]
 
     def input_validator(self, deployment: Deployment) -> jsonschema_rs.Validator | None:
         """The compiled `input_schema` of a deployment; None when it has none."""

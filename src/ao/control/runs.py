@@ -9,7 +9,7 @@ import jsonschema_rs
 from pydantic import JsonValue
 
 from ao.blobs import BlobStore
-from ao.bus import CANCEL, READY, Bus, run_topic
+from ao.bus import CANCEL, DELAYED, READY, Bus, run_topic
 from ao.control import audit
 from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
@@ -76,12 +76,15 @@ class Runs:
             idempotency_key=request.idempotency_key,
             request_hash=_request_hash(request, text) if request.idempotency_key else "",
             priority=request.priority,
+            queue_seconds=self._catalog.queue_seconds(deployment),
             webhook=webhook,
             lineage=lineage,
         )
         created = await self._store.runs.create(new)
         if created.is_new:
             self._bus.publish(READY)
+            if new.queue_seconds is not None:
+                self._bus.publish(DELAYED)
         return created
 
     async def get(self, run_id: RunId) -> Run:

@@ -111,8 +111,8 @@ class Schedules:
         chosen = chosen_ticks(due, schedule.missed, now_us)
         next_us = next_tick(schedule.cron, schedule.timezone, now_us)
         live = await self._store.agents.pointer(schedule.agent, schedule.environment, Pointer.STABLE)
-        value = json.loads(live.release.config).get("cron_input", {}) if live and live.release else {}
-        payload = await self._payloads.keep(dump(value), "cron_input")
+        config = json.loads(live.release.config) if live and live.release else {}
+        payload = await self._payloads.keep(dump(config.get("cron_input", {})), "cron_input")
         runs = [
             NewRun(
                 id=new_run_id(),
@@ -122,6 +122,7 @@ class Schedules:
                 actor=f"schedule:{schedule.id}",
                 schedule_id=schedule.id,
                 tick_us=tick,
+                queue_seconds=config.get("queue_timeout"),
             )
             for tick in chosen
         ]

@@ -20,11 +20,12 @@ TALLY_KEPT_US = 31 * 24 * 3600 * 1_000_000
 
 
 async def promote_forever(store: Store, bus: Bus) -> None:
-    """Make delayed runs claimable when they are due."""
+    """Make delayed runs claimable when they are due, and cancel those that waited too long for a worker."""
     with bus.subscribe(DELAYED) as hints:
         while True:
             idle = MAX_IDLE_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads replicas
             try:
+                await cancel_overdue(store, bus)
                 promoted, next_us = await store.runs.promote_due(BATCH)
                 if promoted:
                     bus.publish(READY)
@@ -33,6 +34,15 @@ async def promote_forever(store: Store, bus: Bus) -> None:
             except Unavailable as error:
                 log.warning("delayed runs not promoted", error=str(error))
             await hints.wait(max(0.0, idle))
+
+
+async def cancel_overdue(store: Store, bus: Bus) -> None:
+    """Cancel what no worker has taken within its `queue_timeout`."""
+    for run_id in await store.runs.overdue(BATCH):
+        result = await store.runs.expire(run_id)
+        if result.others_claimable:
+            bus.publish(READY)
+        bus.publish(run_topic(run_id))
 
 
 async def sweep_forever(store: Store, bus: Bus, every_seconds: float) -> None:

@@ -166,6 +166,9 @@ class AgentConfig(_Section):
     )
     timeout: Seconds = Field(600.0, description="For each attempt; retried.")
     run_timeout: Seconds | None = Field(None, description="For the whole run without queue and pauses; final.")
+    queue_timeout: Seconds | None = Field(
+        None, description="A run that no worker has taken by then is cancelled; counts from its submit."
+    )
     step_timeout: Seconds | None = Field(None, description="For each step that names none of its own; retried.")
     cron: str | None = Field(None, description='Run by itself, such as `"0 9 * * 1-5"`.')
     timezone: str = Field("UTC", description="IANA time zone of `cron`.")
@@ -190,7 +193,7 @@ class AgentConfig(_Section):
     tools: Tools = Field(default_factory=lambda: Tools.model_validate({}))
     data: Paths = Field(default_factory=lambda: Paths(paths=["data/"]))
 
-    _durations = field_validator("timeout", "run_timeout", "step_timeout", mode="before")(
+    _durations = field_validator("timeout", "run_timeout", "queue_timeout", "step_timeout", mode="before")(
         lambda value: None if value is None else parse_duration(value)
     )
 

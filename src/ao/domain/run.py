@@ -50,6 +50,7 @@ class Reason(StrEnum):
     RETRIES_EXHAUSTED = "retries_exhausted"
     TOO_MANY_LOSSES = "too_many_losses"
     RUN_TIMEOUT = "run_timeout"
+    QUEUE_TIMEOUT = "queue_timeout"
     CANCELLED = "cancelled"
 
 
@@ -58,6 +59,7 @@ TABLE: frozenset[tuple[RunState | None, RunState, Reason]] = frozenset(
         (None, RunState.PENDING, Reason.CREATED),
         (RunState.PENDING, RunState.RUNNING, Reason.CLAIMED),
         (RunState.PENDING, RunState.CANCELLED, Reason.CANCELLED),
+        (RunState.PENDING, RunState.CANCELLED, Reason.QUEUE_TIMEOUT),
         (RunState.RUNNING, RunState.COMPLETED, Reason.COMPLETED),
         (RunState.RUNNING, RunState.PENDING, Reason.RETRY),
         (RunState.RUNNING, RunState.PENDING, Reason.LOST),
@@ -136,6 +138,16 @@ def cancel_waiting(state: RunState, now_us: int, actor: str) -> Transition:
     )
     error = ErrorInfo(OutcomeKind.CANCELLED, words)
     return Transition(state, RunState.CANCELLED, Reason.CANCELLED, now_us, actor, error=error)
+
+
+def expire(now_us: int) -> Transition:
+    """Of a run that no worker has taken in time."""
+    error = ErrorInfo(
+        OutcomeKind.CANCELLED,
+        "no worker took it within its queue_timeout",
+        hint="raise `queue_timeout` in ao.toml, or add slots; `ao runs --state pending` lists what waits",
+    )
+    return Transition(RunState.PENDING, RunState.CANCELLED, Reason.QUEUE_TIMEOUT, now_us, "system", error=error)
 
 
 def ask(now_us: int, actor: str, due_us: int | None) -> Transition:

@@ -60,6 +60,8 @@ class NewRun:
     """Larger is sooner."""
     schedule_id: ScheduleId | None = None
     tick_us: int | None = None
+    queue_seconds: float | None = None
+    """No worker takes it after that: it is cancelled."""
     webhook: Webhook | None = None
     lineage: RunId | None = None
     """The first run of this line of replays; None means itself."""

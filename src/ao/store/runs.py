@@ -63,6 +63,14 @@ class RunStore(Protocol):
         """Cancel a pending run at once; mark a running one for its worker. A terminal one is left alone."""
         ...
 
+    async def overdue(self, limit: int) -> Sequence[RunId]:
+        """Runs that no worker has taken within their `queue_seconds`, and that are to `expire`."""
+        ...
+
+    async def expire(self, run_id: RunId) -> CancelResult:
+        """Cancel a run that is still waiting for its first worker; any other is left alone."""
+        ...
+
     async def promote_due(self, limit: int) -> tuple[int, int | None]:
         """Make delayed runs that are due claimable, and paused ones whose question is out of time:
         (how many, when the next is due or None)."""

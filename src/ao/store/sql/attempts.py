@@ -9,6 +9,7 @@ from ao.domain.run import (
     Transition,
     after_attempt,
     cancel_waiting,
+    expire,
     hand_back,
     resume,
 )
@@ -80,10 +81,23 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
         return _ask_to_cancel(tx, held, actor)
     if state.terminal:
         return CancelResult(state, None, changed=False)
-    transition = cancel_waiting(state, tx.now_us, actor)
+    return _end_waiting(tx, held, cancel_waiting(state, tx.now_us, actor))
+
+
+def expire_waiting(tx: Tx, run_id: RunId) -> CancelResult:
+    """End a run that no worker has taken in time."""
+    held = hold(tx, run_id)
+    if tx.run(sql.DROP_OVERDUE, {"run_id": run_id}) == 0 or not held.waits_for_first_worker:
+        return CancelResult(held.head.state, None, changed=False)
+    return _end_waiting(tx, held, expire(tx.now_us))
+
+
+def _end_waiting(tx: Tx, held: Held, transition: Transition) -> CancelResult:
+    """Write the end of a run that no worker has."""
+    run_id = held.run_id
     _leave(tx, held, transition, [], tx.now_us)
     _put_outcome(tx, held, transition, None)
-    if state is RunState.PAUSED:
+    if held.head.state is RunState.PAUSED:
         _drop_timer(tx, held)
         return CancelResult(RunState.CANCELLED, None, others_claimable=_pass_on(tx, held, transition))
     if held.due_us is not None:

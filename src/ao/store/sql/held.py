@@ -28,6 +28,10 @@ class Held:
     """1 when it has gates."""
 
     @property
+    def waits_for_first_worker(self) -> bool:
+        return self.head.state is RunState.PENDING and self.head.attempt == 0
+
+    @property
     def actor(self) -> str:
         return f"worker:{self.worker_id}"
 

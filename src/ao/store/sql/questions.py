@@ -10,6 +10,7 @@ from ao.ids import QuestionId, RunId
 from ao.store.audit import NewAudit
 from ao.store.question_records import NewAnswer, Question, QuestionFilter
 from ao.store.sql import attempts, gates
+from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import EncodedEvent, payload_from, to_json
 from ao.store.sql.engine import Engine, Params, Row, Tx
@@ -37,7 +38,7 @@ WITH due AS MATERIALIZED (
   SELECT due_us, run_id FROM run_timer WHERE due_us <= :now ORDER BY due_us, run_id LIMIT :limit
   FOR UPDATE SKIP LOCKED)
 DELETE FROM run_timer WHERE (due_us, run_id) IN (SELECT due_us, run_id FROM due)
-RETURNING run_id"""
+RETURNING run_id, due_us"""
 
 _NEXT_TIMER = "SELECT MIN(due_us) FROM run_timer"
 
@@ -114,9 +115,11 @@ def _answer(tx: Tx, answer: NewAnswer, audit: NewAudit | None) -> Question:
 def wake_due(tx: Tx, limit: int) -> tuple[list[tuple[RunId, bool]], int | None]:
     """Let paused runs go on whose time has come: (which, and whether each has gates; when the next will)."""
     woken = []
-    for (run_id,) in tx.all(_TAKE_TIMERS, {"limit": limit}):
+    for run_id, due_us in tx.all(_TAKE_TIMERS, {"limit": limit}):
         held = hold(tx, run_id)
-        if held.head.state is not RunState.PAUSED:
+        if held.waits_for_first_worker:
+            tx.run(sql.SET_TIMER, {"run_id": run_id, "due_us": due_us})  # until it is cancelled
+        if held.head.state is not RunState.PAUSED or held.due_us != due_us:
             continue
         events: list[EncodedEvent] = []
         for question_id, path, fingerprint in tx.all(_TIME_OUT, {"run_id": run_id}):

@@ -134,9 +134,15 @@ DROP_BLOCKED = "DELETE FROM run_blocked WHERE run_id = :run_id"
 
 # --- paused ---------------------------------------------------------------------------------------
 
-SET_TIMER = "INSERT INTO run_timer (due_us, run_id) VALUES (:due_us, :run_id)"
+SET_TIMER = "INSERT INTO run_timer (due_us, run_id) VALUES (:due_us, :run_id) ON CONFLICT DO NOTHING"
 
 DROP_TIMER = "DELETE FROM run_timer WHERE due_us = :due_us AND run_id = :run_id"
+
+OVERDUE = """
+SELECT t.run_id FROM run_timer t JOIN run_head h ON h.run_id = t.run_id
+WHERE t.due_us <= :now AND h.state = 'pending' AND h.attempt = 0 ORDER BY t.due_us, t.run_id LIMIT :limit"""
+
+DROP_OVERDUE = "DELETE FROM run_timer WHERE run_id = :run_id AND due_us <= :now"
 
 SET_NEXT_SEQ = "UPDATE run_head SET next_seq = :next_seq WHERE run_id = :run_id"
 

@@ -95,6 +95,13 @@ class SqlRunStore:
 
         return await self._engine.write(write)
 
+    async def overdue(self, limit: int) -> Sequence[RunId]:
+        rows = await self._engine.read(lambda tx: tx.all(sql.OVERDUE, {"limit": limit}), small=True)
+        return [run_id for (run_id,) in rows]
+
+    async def expire(self, run_id: RunId) -> CancelResult:
+        return await self._engine.write(lambda tx: attempts.expire_waiting(tx, run_id))
+
     async def promote_due(self, limit: int) -> tuple[int, int | None]:
         return await self._engine.write(lambda tx: _promote_due(tx, limit))
 
@@ -170,6 +177,8 @@ def create_run(tx: Tx, run: NewRun) -> Created:
     tx.run(sql.INSERT_HEAD, params)
     if not run.gates:
         tx.run(sql.INSERT_READY, params)
+    if run.queue_seconds is not None:
+        tx.run(sql.SET_TIMER, {"run_id": run.id, "due_us": tx.now_us + int(run.queue_seconds * 1e6)})
     if run.webhook is not None:
         webhooks.keep(tx, run.id, run.webhook)
     if run.fork is not None:

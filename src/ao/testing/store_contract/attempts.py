@@ -1,6 +1,7 @@
 """What a worker writes while it owns a run: events without gaps, one end, nothing with an old fence."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -263,6 +264,31 @@ class Cancelling:
         before = await harness.store.runs.get(claim.run_id)
         assert (await harness.store.runs.cancel(claim.run_id, "key:ops")).state is state
         assert await harness.store.runs.get(claim.run_id) == before
+
+    async def test_what_no_worker_takes_in_time_is_cancelled(self, harness: Harness) -> None:
+        await harness.deploy()
+        late, taken, patient = (dataclasses.replace(harness.new_run(), queue_seconds=60.0) for _ in range(3))
+        patient = dataclasses.replace(patient, queue_seconds=None)
+        await harness.store.runs.create(taken)
+        claim = await harness.claim_one(await harness.register())
+        for run in (late, patient):
+            await harness.store.runs.create(run)
+        assert await harness.store.runs.overdue(10) == []
+        harness.advance(61)
+        await harness.finish(claim, failed())
+        assert await harness.replica.runs.overdue(10) == [late.id]
+        await harness.store.runs.promote_due(10)  # leaves it to who cancels
+        assert await harness.store.runs.overdue(10) == [late.id]
+        ended = await asyncio.gather(*(each.runs.expire(late.id) for each in (harness.store, harness.replica)))
+        assert sorted(each.changed for each in ended) == [False, True]
+        assert not (await harness.store.runs.expire(taken.id)).changed
+        ended_run = await harness.store.runs.get(late.id)
+        assert (ended_run.head.state, await harness.reasons(late.id)) == (
+            RunState.CANCELLED,
+            ["created", "queue_timeout"],
+        )
+        assert await harness.store.runs.overdue(10) == []
+        assert (await harness.store.workers.counts())["ready"] == 1
 
     async def test_cancelling_twice_cancels_once(self, harness: Harness) -> None:
         run_id = await harness.submit()

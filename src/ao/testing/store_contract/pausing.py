@@ -1,6 +1,7 @@
 """Pauses: a run that asks has no worker, and goes on with the first answer or when its time is over."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -55,6 +56,18 @@ class Pausing:
         kinds = [event.kind for event in await harness.events(claim.run_id)]
         assert kinds[2:] == [EventKind.QUESTION_ASKED, EventKind.ATTEMPT_FINISHED, EventKind.STATE]
         assert (await harness.store.runs.promote_due(10)) == (0, None)
+
+    async def test_a_pause_is_not_ended_by_the_time_that_its_run_might_wait_for_a_worker(
+        self, harness: Harness
+    ) -> None:
+        await harness.deploy()
+        await harness.store.runs.create(dataclasses.replace(harness.new_run(), queue_seconds=60.0))
+        claim = await harness.claim_one(await harness.register())
+        await harness.finish(claim, paused(asked()))
+        harness.advance(61)
+        assert await harness.store.runs.overdue(10) == []
+        await harness.store.runs.promote_due(10)
+        assert (await harness.store.runs.get(claim.run_id)).head.state is RunState.PAUSED
 
     async def test_an_answer_completes_the_step_and_makes_the_run_claimable(self, harness: Harness) -> None:
         claim, _ = await self.pause(harness)
