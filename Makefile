@@ -43,8 +43,9 @@ screenshots: env ## Pictures of every page of the dashboard, into docs/images
 docs: env ## Serve the documentation on a local port
 	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs serve
 
-generate: env ## Write the generated pages of docs/ and the schema of ao.toml
+generate: env ## Write what comes from the code: parts of docs/, the schema of ao.toml, the modules of .proto files
 	@$(RUN)/python scripts/generate_docs.py
+	@$(RUN)/python scripts/generate_proto.py
 
 env: $(STAMP) ## Only make the environment
 

@@ -18,7 +18,7 @@ class Up:
 
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
         self.home = home
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.log = home.with_name(f"{home.name}.log")
 
@@ -43,7 +43,7 @@ class Up:
     def start(self) -> None:
         """Returns when the server takes requests; raises with its log when it does not."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AO_")}
-        environ = {**kept, "AO_HOME": str(self.home), "AO_PORT": "0", **self._settings}
+        environ = {**kept, "AO_HOME": str(self.home), "AO_PORT": "0", **self.settings}
         ready, told = os.pipe()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

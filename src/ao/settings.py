@@ -44,6 +44,8 @@ class Settings:
     host: str
     port: int
     """0 takes any free port."""
+    grpc_port: int | None
+    """None: no gRPC."""
     url: str | None
     """The server that commands and clients speak to; None: the one that runs in `home`."""
     api_key: str | None = field(repr=False)
@@ -334,6 +336,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_HOME", _directory, default_home),
     Setting("AO_HOST", _host, lambda _: "127.0.0.1"),
     Setting("AO_PORT", _integer(0, 65_535), lambda _: DEFAULT_PORT),
+    Setting("AO_GRPC_PORT", _integer(0, 65_535), lambda _: None),
     Setting("AO_URL", check_url, lambda _: None),
     Setting("AO_API_KEY", _api_key, lambda _: None, secret=True),
     Setting("AO_SLOTS", _integer(1, 10_000), lambda _: 2 * (os.cpu_count() or 1)),

@@ -9,6 +9,7 @@ SOURCES = sorted(
     path
     for folder in ("src", "tests", "scripts", "benchmarks", "examples")
     for path in (ROOT / folder).rglob("*.py")
+    if not path.stem.endswith(("_pb2", "_pb2_grpc"))  # generated
 )
 MAX_LINES = 400
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc"}

@@ -80,6 +80,7 @@ COMMANDS: Mapping[str, Entry] = {
     "dashboard": Entry("ao.cli.dashboard", "dashboard", START, "Print a link that logs in to the dashboard."),
     "doctor": Entry("ao.cli.doctor", "doctor", START, "Check this machine and the server."),
     "version": Entry("ao.cli.version", "version", START, "Print the version.", connects=False),
+    "proto": Entry("ao.cli.proto", "proto", START, "Write the .proto files of the gRPC API.", connects=False),
     "completion": Entry(
         "ao.cli.completion", "completion", START, "Print a shell's completion script.", connects=False
     ),

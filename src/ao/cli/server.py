@@ -37,13 +37,19 @@ def up(
         int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one; default: AO_PORT.")
     ] = None,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on; default: loopback.")] = None,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            "--grpc-port", min=0, max=65535, help="Serve gRPC, too; 0 takes a free one; default: AO_GRPC_PORT."
+        ),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Start AO on this machine.
 
     Server, scheduler and worker run in this terminal until Ctrl-C; a second Ctrl-C does not wait for runs.
     """
-    settings = from_environment(_overrides(home, host, port))
+    settings = from_environment(_overrides(home, host, port, grpc_port))
     if not session.json:
         output.say(output.style(f"starting in {settings.home}", "dim"))
     if detach:
@@ -78,7 +84,7 @@ def _told_when_full(home: Path) -> Iterator[None]:
 
 def down(session: Session, home: HomeOption = None) -> None:
     """Stop the AO that runs in the home directory."""
-    place = Home(from_environment(_overrides(home, None, None)).home)
+    place = Home(from_environment(_overrides(home)).home)
     server = server_of(place)
     if server is None:
         raise NotFound(
@@ -99,14 +105,17 @@ def down(session: Session, home: HomeOption = None) -> None:
         output.say("stopped")
 
 
-def _overrides(home: Path | None, host: str | None, port: int | None) -> dict[str, str]:
-    flags = {"AO_HOME": home and home.absolute(), "AO_HOST": host, "AO_PORT": port}
+def _overrides(
+    home: Path | None, host: str | None = None, port: int | None = None, grpc_port: int | None = None
+) -> dict[str, str]:
+    flags = {"AO_HOME": home and home.absolute(), "AO_HOST": host, "AO_PORT": port, "AO_GRPC_PORT": grpc_port}
     return {name: str(value) for name, value in flags.items() if value is not None}
 
 
 def _announce(session: Session, ready: "Ready") -> None:
     facts = {
         "url": ready.url,
+        "grpc": ready.grpc,
         "login_url": ready.login_url,
         "home": str(ready.home),
         "database": ready.database,
@@ -117,7 +126,9 @@ def _announce(session: Session, ready: "Ready") -> None:
     if session.json:
         output.json_line(facts)
         return
-    for name in ("home", "database", "sandbox", "url"):
+    for name in ("home", "database", "sandbox", "url", "grpc"):
+        if facts[name] is None:
+            continue
         output.say(f"{output.style(f'{name:<9}', 'dim')} {facts[name]}")
     _tell_dashboard(ready.login_url)
     _tell_degraded(ready.degraded)
@@ -151,12 +162,16 @@ def _detach(session: Session, settings: Settings) -> None:
     home.prepare()
     log = home.logs / "ao.log"
     place = ["--home", str(settings.home), "--host", settings.host, "--port", str(settings.port)]
+    if settings.grpc_port is not None:
+        place += ["--grpc-port", str(settings.grpc_port)]
     facts = start_in_background(["up", *place], log, START_SECONDS)
     if session.json:
         output.as_json(facts)
         return
     ready = output.style("ready, waiting for runs", "green", "bold")
     output.say(f"{ready} at {facts['url']} (pid {facts['pid']})")
+    if facts["grpc"] is not None:
+        output.say(f"gRPC at {facts['grpc']}")
     output.say(f"home {facts['home']}, sandbox {facts['sandbox']}, log {log}")
     _tell_dashboard(str(facts["login_url"]))
     _tell_degraded(cast("Sequence[str]", facts["degraded"]))

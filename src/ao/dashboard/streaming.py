@@ -60,7 +60,7 @@ def followed(pairs: Sequence[tuple[str, str]]) -> list[Followed]:
 @dataclass(frozen=True, slots=True)
 class _Source:
     topic: str
-    read: Callable[[int], Awaitable[Batch]]
+    read: Callable[[int], Awaitable[Batch[bytes]]]
 
 
 class Sources:

@@ -118,8 +118,7 @@ class _Visit:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.status = 0
         self.refusal_status: int | None = None
-        given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.match(given) else uuid7()
+        self.request_id = request_id_of(self.headers.get(b"x-request-id", b""))
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -144,6 +143,11 @@ class _Visit:
             duration_ms=round((time.perf_counter() - self._started) * 1000, 2),
             key=key.name if key else None,
         )
+
+
+def request_id_of(given: bytes) -> str:
+    """The id that the client gave, or a new one."""
+    return given.decode() if _REQUEST_ID.match(given) else uuid7()
 
 
 def _check_host(host: bytes) -> None:

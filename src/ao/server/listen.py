@@ -75,14 +75,14 @@ class _Server(uvicorn.Server):
 
 
 _BIND_HINTS = {
-    errno.EADDRINUSE: "another program has the port: set AO_PORT to another one, or to 0 for any free one",
+    errno.EADDRINUSE: "another program has the port: set {} to another one, or to 0 for any free one",
     errno.EADDRNOTAVAIL: "this machine does not have that address: set AO_HOST to 127.0.0.1 or to one it has",
-    errno.EACCES: "this user may not take that port: set AO_PORT to one above 1023",
+    errno.EACCES: "this user may not take that port: set {} to one above 1023",
 }
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes any free one. Raises Conflict when the port is taken."""
+def bind(host: str, port: int, variable: str = "AO_PORT") -> socket.socket:
+    """A bound socket; port 0 takes any free one. Raises Conflict when the port is taken; `variable` sets it."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
@@ -99,7 +99,9 @@ def bind(host: str, port: int) -> socket.socket:
         listening.close()
         raise Conflict(
             f"cannot listen on {host}:{port}: {error.strerror}",
-            hint=_BIND_HINTS.get(error.errno or 0, "set AO_HOST and AO_PORT to an address that is free"),
+            hint=_BIND_HINTS.get(error.errno or 0, "set AO_HOST and {} to an address that is free").format(
+                variable
+            ),
         ) from error
     return listening
 

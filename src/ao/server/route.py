@@ -1,6 +1,5 @@
 """One kind of route for all: role, media type, strict JSON, unknown names refused with a suggestion."""
 
-import difflib
 import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
@@ -12,8 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from ao.domain.errors import InvalidInput, Problem, UsageError
+from ao.domain.errors import Problem, UsageError
 from ao.server.failures import problem_response
+from ao.server.invalid import invalid, problem_of
 from ao.server.roles import RULES, Rule, admit
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -54,14 +54,6 @@ async def _admit(request: Request, rule: Rule) -> None:
     request.scope["ao.caller"] = await admit(request.scope["ao.key"], rule, named, request.app.state.agent_of)
 
 
-def invalid(problems: list[Problem]) -> InvalidInput:
-    """One error for all that is wrong with a request."""
-    first = problems[0]
-    message = f"{first.field}: {first.message}" if first.field else first.message
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return InvalidInput(message + more, hint=first.hint, problems=problems)
-
-
 _NOT_JSON = UsageError("the request body is not declared as JSON", hint="send `Content-Type: application/json`")
 
 
@@ -99,19 +91,8 @@ def _known_names(route: APIRoute) -> Mapping[str, Iterable[str]]:
 
 def _problem(entry: Mapping[str, Any], names: Mapping[str, Iterable[str]]) -> Problem:
     place, *path = entry["loc"]
-    field = ".".join(str(part) for part in path)
-    kind = entry["type"]
-    if kind == "extra_forbidden":
-        what = "query parameter" if place == "query" else "field"
-        return Problem(field, f"unknown {what}", _nearest(field, names.get(str(place), ())))
-    if kind == "json_invalid":
-        return Problem("", f"the request body is not JSON: {entry['ctx']['error']}")
-    if kind == "missing":
-        return Problem(field, "is required")
-    if kind == "string_pattern_mismatch":
-        return Problem(field, f"does not match {entry['ctx']['pattern']}")
-    message = str(entry["msg"])
-    return Problem(field, message[:1].lower() + message[1:])
+    what = "query parameter" if place == "query" else "field"
+    return problem_of(entry, path, names.get(str(place), ()), what)
 
 
 def _unknown_query(request: Request) -> list[Problem]:
@@ -119,9 +100,3 @@ def _unknown_query(request: Request) -> list[Problem]:
     return [Problem(name, "unknown query parameter", "this operation takes none") for name, _ in names] or [
         Problem("", "this operation takes no query parameters")
     ]
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(names))}"

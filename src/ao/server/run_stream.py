@@ -17,7 +17,7 @@ from ao.store.records import Run
 from ao.wire.live import StreamEnd
 
 
-def api_events(runs: Runs, run: Run) -> RunEvents:
+def api_events(runs: Runs, run: Run) -> RunEvents[bytes]:
     """The events of a run as the API has them, `end` at last."""
     return RunEvents(runs, run, _frame, _end)
 

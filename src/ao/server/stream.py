@@ -9,7 +9,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
@@ -18,6 +18,8 @@ from ao.bus import Bus
 from ao.domain.errors import AoError, InvalidInput, Problem
 from ao.logs import get_logger
 from ao.server.closing import Closing, end_now
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -71,10 +73,10 @@ _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[T]):
     """What a source has after a seq."""
 
-    frames: Sequence[bytes]
+    frames: Sequence[T]
     last_seq: int
     ended: bool
     """Nothing will follow `frames`."""
@@ -82,10 +84,27 @@ class Batch:
     """There may be more at once."""
 
 
-Source = Callable[[int], Awaitable[Batch]]
+Source = Callable[[int], Awaitable[Batch[T]]]
 Write = Callable[[bytes], Awaitable[None]]
 """Sends some frames; waits while the client is slow."""
 OnGone = Callable[[], Awaitable[object]]
+
+
+async def follow(
+    source: Source[T], after: int, bus: Bus, topic: str, send: Callable[[Sequence[T]], Awaitable[None]]
+) -> None:
+    """Send what the source has after a seq, as it comes, until it has ended; nothing, when nothing came for a
+    while."""
+    with bus.subscribe(topic) as hints:
+        while True:
+            batch = await source(after)
+            after = max(after, batch.last_seq)
+            if batch.frames:
+                await send(batch.frames)
+            if batch.ended:
+                return
+            if not batch.full and not await hints.wait(idle_seconds()):
+                await send(())
 
 
 class Stream(Response, ABC):
@@ -119,7 +138,7 @@ class EventStream(Stream):
 
     def __init__(
         self,
-        source: Source,
+        source: Source[bytes],
         after: int,
         bus: Bus,
         topic: str,
@@ -135,18 +154,11 @@ class EventStream(Stream):
         self._topic = topic
 
     async def stream(self, write: Write) -> None:
-        after = self._after
-        with self._bus.subscribe(self._topic) as hints:
-            while True:
-                batch = await self._source(after)
-                after = max(after, batch.last_seq)
-                if batch.frames:
-                    await write(b"".join(batch.frames))
-                if batch.ended:
-                    await write(END)
-                    return
-                if not batch.full and not await hints.wait(idle_seconds()):
-                    await write(HEARTBEAT)
+        async def send(frames: Sequence[bytes]) -> None:
+            await write(b"".join(frames) or HEARTBEAT)
+
+        await follow(self._source, self._after, self._bus, self._topic, send)
+        await write(END)
 
 
 def idle_seconds() -> float:

@@ -1,42 +1,50 @@
-"""Errors over HTTP: one table from class to status, and `application/problem+json` (RFC 9457) both ways.
+"""Errors on the wire: one table from class to HTTP and gRPC status; `application/problem+json` (RFC 9457) both
+ways.
 
 Light on purpose (no pydantic): the client and the CLI import it at every start.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from ao.domain import errors as e
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ao:problem:"
 
-STATUS: Mapping[type[e.AoError], int] = {
-    e.UsageError: 400,
-    e.InvalidInput: 422,
-    e.InvalidConfig: 422,
-    e.UploadRefused: 422,
-    e.NotFound: 404,
-    e.Conflict: 409,
-    e.IdempotencyConflict: 409,
-    e.AlreadyAnswered: 409,
-    e.StaleWrite: 409,
-    e.HomeInUse: 409,
-    e.Unauthenticated: 401,
-    e.Forbidden: 403,
-    e.RunFailed: 409,
-    e.BuildFailed: 422,
-    e.ServerUnreachable: 502,
-    e.WaitTimeout: 504,
-    e.Unavailable: 503,
-    e.StorageFull: 507,
-    e.QueueFull: 429,
-    e.DatabaseDamaged: 500,
-    e.SchemaTooNew: 500,
-    e.SandboxError: 500,
-    e.InternalError: 500,
-    e.AoError: 500,
+
+class Status(NamedTuple):
+    http: int
+    grpc: str
+    """Name of the gRPC status code."""
+
+
+STATUS: Mapping[type[e.AoError], Status] = {
+    e.UsageError: Status(400, "INVALID_ARGUMENT"),
+    e.InvalidInput: Status(422, "INVALID_ARGUMENT"),
+    e.InvalidConfig: Status(422, "INVALID_ARGUMENT"),
+    e.UploadRefused: Status(422, "INVALID_ARGUMENT"),
+    e.NotFound: Status(404, "NOT_FOUND"),
+    e.Conflict: Status(409, "FAILED_PRECONDITION"),
+    e.IdempotencyConflict: Status(409, "ALREADY_EXISTS"),
+    e.AlreadyAnswered: Status(409, "FAILED_PRECONDITION"),
+    e.StaleWrite: Status(409, "ABORTED"),
+    e.HomeInUse: Status(409, "FAILED_PRECONDITION"),
+    e.Unauthenticated: Status(401, "UNAUTHENTICATED"),
+    e.Forbidden: Status(403, "PERMISSION_DENIED"),
+    e.RunFailed: Status(409, "FAILED_PRECONDITION"),
+    e.BuildFailed: Status(422, "FAILED_PRECONDITION"),
+    e.ServerUnreachable: Status(502, "UNAVAILABLE"),
+    e.WaitTimeout: Status(504, "DEADLINE_EXCEEDED"),
+    e.Unavailable: Status(503, "UNAVAILABLE"),
+    e.StorageFull: Status(507, "RESOURCE_EXHAUSTED"),
+    e.QueueFull: Status(429, "RESOURCE_EXHAUSTED"),
+    e.DatabaseDamaged: Status(500, "DATA_LOSS"),
+    e.SchemaTooNew: Status(500, "INTERNAL"),
+    e.SandboxError: Status(500, "INTERNAL"),
+    e.InternalError: Status(500, "INTERNAL"),
+    e.AoError: Status(500, "UNKNOWN"),
 }
 """Every class has its own row: a subclass is not covered by its parent."""
 
@@ -58,7 +66,7 @@ _BY_STATUS: Mapping[int, type[e.AoError]] = {
 
 
 def status_of(error: e.AoError) -> int:
-    return STATUS[type(error)]
+    return STATUS[type(error)].http
 
 
 def to_problem(error: e.AoError, status: int | None = None) -> dict[str, object]:

@@ -36,6 +36,8 @@ class Ready:
     database: str
     sandbox: str
     degraded: Sequence[str]
+    grpc: str | None = None
+    """`host:port`; None: no gRPC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,10 @@ class Platform:
             "sweep": sweep_forever(self.store, self.bus, settings.sweep_seconds),
         }
 
-    def ready(self, url: str, login_url: str) -> Ready:
+    def ready(self, url: str, login_url: str, grpc: str | None) -> Ready:
         about, home = self.services.about, self.ground.home
         shown = str(home.database) if about.database == "sqlite" else about.database
-        return Ready(url, login_url, home.root, shown, about.sandbox, tuple(about.degraded))
+        return Ready(url, login_url, home.root, shown, about.sandbox, tuple(about.degraded), grpc)
 
 
 async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -> Platform:

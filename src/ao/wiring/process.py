@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -18,6 +19,9 @@ from ao.server.listen import Listener, bind
 from ao.settings import Settings
 from ao.wiring.platform import Platform, Ready, open_platform
 from ao.wiring.serving import application
+
+if TYPE_CHECKING:
+    from ao.server.grpc.listen import GrpcListener
 
 log = logs.get_logger(__name__)
 
@@ -58,13 +62,14 @@ async def _serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
                 platform = await open_platform(settings, home, stack)
             listening = bind(settings.host, settings.port)
             stack.callback(listening.close)
+            rpc = _open_grpc(platform)
             async with asyncio.TaskGroup() as group:
                 duties = [group.create_task(_vital(name, duty)) for name, duty in platform.duties().items()]
                 worker = group.create_task(_vital("worker", platform.worker.run()))
-                async with _listening(platform, listening) as url:
+                async with _listening(platform, listening, rpc) as url:
                     _calm_collector()
                     login_path = await platform.services.logins.offer(platform.local_key.id)
-                    on_ready(platform.ready(url, url + login_path))
+                    on_ready(platform.ready(url, url + login_path, rpc.address if rpc else None))
                     await stop.wait()
                     log.info("stopping")
                     platform.worker.drain()
@@ -114,10 +119,21 @@ def _stop_on_signals() -> asyncio.Event:
     return stop
 
 
+def _open_grpc(platform: Platform) -> "GrpcListener | None":
+    settings = platform.ground.settings
+    if settings.grpc_port is None:
+        return None
+    from ao.server.grpc.listen import GrpcListener  # noqa: PLC0415 - who has no use for it does not pay for it
+
+    return GrpcListener(platform.services, settings.host, settings.grpc_port)
+
+
 @asynccontextmanager
-async def _listening(platform: Platform, listening: socket.socket) -> AsyncIterator[str]:
-    app, home = application(platform.services), platform.ground.home
-    async with Listener(app, listening, platform.services.closing) as listener:
+async def _listening(
+    platform: Platform, listening: socket.socket, rpc: "GrpcListener | None"
+) -> AsyncIterator[str]:
+    services, home = rpc.services if rpc else platform.services, platform.ground.home
+    async with rpc or nullcontext(), Listener(application(services), listening, services.closing) as listener:
         home.write_server_file(listener.url)
         try:
             yield listener.url

@@ -16,7 +16,7 @@ from ao.server.roles import Caller
 from ao.server.routes.parameters import After, AgentFilter, Cursor, Instant, Limit, Wait
 from ao.server.services import Services
 from ao.server.views import attempt_view, run_summary, run_view
-from ao.store.records import Run, RunFilter
+from ao.store.records import Created, Run, RunFilter
 from ao.wire.live import Disconnect
 from ao.wire.schemas import (
     MAX_VERSION,
@@ -82,18 +82,21 @@ class RunOperations:
         self._logs = services.logs
         self._closing = services.closing
 
-    async def create(self, caller: Caller, body: RunCreate, wait: float) -> tuple[RunView, bool]:
-        """The run, and whether this request made it. It is durable."""
+    async def accept(self, caller: Caller, body: RunCreate) -> Created:
+        """It is durable."""
         caller.require(body.agent)
-        created = await self._runs.accept(body, caller.actor)
+        return await self._runs.accept(body, caller.actor)
+
+    async def accepted(self, created: Created, body: RunCreate, wait: float) -> RunView:
+        """The run that was accepted, when it has ended or so many seconds later."""
         if wait:
             run = await self._ended(created.run_id, wait, accepted_now=created.is_new)
         else:
             run = await self._runs.get(created.run_id)
             if created.is_new and run.head.state is RunState.PENDING:
                 # The answer to most submits: nothing needs to be looked up to say why it is pending.
-                return run_view(run, body.input, None, JUST_ACCEPTED), True
-        return await self.view(run), created.is_new
+                return run_view(run, body.input, None, JUST_ACCEPTED)
+        return await self.view(run)
 
     async def begin(self, caller: Caller, body: RunCreate) -> Run:
         """The run of somebody who stays on the line."""

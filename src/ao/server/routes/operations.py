@@ -8,12 +8,13 @@ from pydantic import Field
 from ao.clock import to_datetime
 from ao.control.logins import LINK_SECONDS
 from ao.server.health import Readiness
+from ao.server.operations.server import ServerOperations
 from ao.server.replies import reply, reply_list
 from ao.server.roles import caller_of
 from ao.server.route import Route
 from ao.server.routes.parameters import AgentFilter, actor
 from ao.server.services import Services
-from ao.server.views import schedule_view, secret_view, worker_view
+from ao.server.views import schedule_view, secret_view
 from ao.wire.schemas import GcView, LoginLinkView, ScheduleView, SecretSet, SecretView, StatusView
 from ao.wire.schemas import Request as Strict
 
@@ -33,7 +34,7 @@ class GcQuery(Strict):
 class OperationRoutes:
     def __init__(self, services: Services, readiness: Readiness) -> None:
         self._services = services
-        self._readiness = readiness
+        self._server = ServerOperations(services, readiness)
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", tags=["operations"], route_class=Route)
@@ -98,18 +99,4 @@ class OperationRoutes:
 
     async def get_status(self) -> Response:
         """What this server is, and how it is."""
-        about, store = self._services.about, self._services.store
-        now_us = await store.schedules.now_us()
-        workers = [worker_view(worker, now_us) for worker in await store.workers.list()]
-        view = StatusView.model_construct(
-            version=about.version,
-            home=str(about.home),
-            database=about.database,
-            started_at=to_datetime(about.started_us),
-            sandbox=about.sandbox,
-            degraded=list(about.degraded),
-            runs=await store.workers.counts(),
-            workers=workers,
-            checks=await self._readiness.checks(),
-        )
-        return reply(view)
+        return reply(await self._server.status())

@@ -76,8 +76,9 @@ class RunRoutes:
         self, request: Request, body: RunCreate, query: Annotated[WaitQuery, Query()], key: KeyHeader = None
     ) -> Response:
         """Accept a run. It is durable when the answer is sent, and starts as soon as a slot is free."""
-        view, is_new = await self._operations.create(caller_of(request), with_key(body, key), query.wait)
-        return reply(view, 201 if is_new else 200, {"location": f"/v1/runs/{view.id}"})
+        created = await self._operations.accept(caller_of(request), with_key(body, key))
+        view = await self._operations.accepted(created, body, query.wait)
+        return reply(view, 201 if created.is_new else 200, {"location": f"/v1/runs/{view.id}"})
 
     async def get_run(self, run_id: RunIdText, query: Annotated[WaitQuery, Query()]) -> Response:
         """One run, with its input, output and error."""

@@ -1,0 +1,9 @@
+"""`ao.v1.ServerService`: the server itself."""
+
+from ao.server.grpc.methods import Method, Service, answer
+from ao.server.grpc.requests import Nothing
+from ao.server.operations.server import ServerOperations
+
+
+def server_service(server: ServerOperations) -> Service:
+    return {"GetStatus": Method("get_status", Nothing, answer(lambda _, __: server.status()))}

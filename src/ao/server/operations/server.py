@@ -1,0 +1,29 @@
+"""The server itself: what it is, and how it is."""
+
+from ao.clock import to_datetime
+from ao.server.health import Readiness
+from ao.server.services import Services
+from ao.server.views import worker_view
+from ao.wire.schemas import StatusView
+
+
+class ServerOperations:
+    def __init__(self, services: Services, readiness: Readiness) -> None:
+        self._services = services
+        self._readiness = readiness
+
+    async def status(self) -> StatusView:
+        about, store = self._services.about, self._services.store
+        now_us = await store.schedules.now_us()
+        workers = [worker_view(worker, now_us) for worker in await store.workers.list()]
+        return StatusView.model_construct(
+            version=about.version,
+            home=str(about.home),
+            database=about.database,
+            started_at=to_datetime(about.started_us),
+            sandbox=about.sandbox,
+            degraded=list(about.degraded),
+            runs=await store.workers.counts(),
+            workers=workers,
+            checks=await self._readiness.checks(),
+        )
