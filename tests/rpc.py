@@ -51,7 +51,7 @@ class Rpc:
         """What a call is refused with; fails the test when it is not."""
         try:
             if hasattr(call, "read"):
-                async for _ in call:
+                while await call.read() is not grpc.aio.EOF:
                     pass
             else:
                 await call

@@ -135,7 +135,7 @@ async def test_without_a_valid_key_nothing_is_answered(rpc: Rpc, header: str | N
     metadata = () if header is None else (("authorization", header),)
     for path in METHODS:
         request = GetMessageClass(METHODS[path].input_type)()
-        make = rpc.channel.unary_stream if METHODS[path].server_streaming else rpc.channel.unary_unary
+        make: Any = rpc.channel.unary_stream if METHODS[path].server_streaming else rpc.channel.unary_unary
         call: Any = make(path, request_serializer=lambda m: m.SerializeToString())(request, metadata=metadata)
         refusal = await rpc.refused(call)
         assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
@@ -221,7 +221,7 @@ async def test_reflection_needs_a_key(rpc: Rpc) -> None:
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-class _WithKey(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):  # type: ignore[type-arg]
+class _WithKey(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
     def __init__(self, metadata: Any) -> None:
         self._metadata = metadata
 

@@ -36,13 +36,14 @@ async def test_every_class_of_error_leaves_with_its_code_and_all_that_it_says(
     rpc: Rpc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind in CLASSES:
+        error = kind("what", hint="do", details={"n": [1]}, problems=[Problem("a.b", "wrong", "write c", 3)])
 
-        async def fails(_run_id: str, kind: type[AoError] = kind) -> None:
-            raise kind("what", hint="do", details={"n": [1]}, problems=[Problem("a.b", "wrong", "write c", 3)])
+        async def fails(_run_id: str, error: AoError = error) -> None:
+            raise error
 
         monkeypatch.setattr(rpc.api.services.runs, "get", fails)
         refusal = await rpc.refused(rpc.runs.GetRun(pb.GetRunRequest(run_id=NOBODY), metadata=rpc.key))
-        assert refusal.code is CODE[STATUS[kind].grpc], kind
+        assert refusal.code is grpc.StatusCode[STATUS[kind].grpc], kind
         assert refusal.message == "what"
         problem = refusal.problem
         assert (problem.code, problem.detail, problem.hint) == (kind.code, "what", "do")

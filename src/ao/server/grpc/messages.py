@@ -122,7 +122,12 @@ def write(view: object, kind: type[M]) -> M:
 
 
 def _fill(message: Any, view: object) -> None:
-    for step in _steps(message.DESCRIPTOR):
+    steps = _steps(message.DESCRIPTOR)
+    if isinstance(view, tuple):  # in the order of the fields
+        for step, value in zip(steps, view, strict=True):
+            step.fill(message, value)
+        return
+    for step in steps:
         value = getattr(view, step.source, None)
         if value is not None:
             step.fill(message, value)
