@@ -13,7 +13,15 @@ Schema = dict[str, Any]
 _SIZES = {"memory", "disk", "output", "tmp"}
 _WORDS = {"string": "text", "boolean": "true or false", "integer": "whole number"}
 _REQUIRED = object()
-_DURATIONS = {"timeout", "run_timeout", "queue_timeout", "step_timeout", "initial_delay", "max_delay"}
+_DURATIONS = {
+    "timeout",
+    "run_timeout",
+    "queue_timeout",
+    "step_timeout",
+    "catch_up",
+    "initial_delay",
+    "max_delay",
+}
 
 
 def fields() -> str:

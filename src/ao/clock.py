@@ -32,6 +32,11 @@ def to_datetime(instant_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=instant_us)
 
 
+def iso_utc(instant_us: int) -> str:
+    """Such as `2026-11-21T09:30:00Z`; with a fraction where there is one."""
+    return to_datetime(instant_us).isoformat().replace("+00:00", "Z")
+
+
 def from_datetime(moment: datetime) -> int:
     """Microseconds since the epoch of an aware datetime; a naive one is a ValueError."""
     if moment.tzinfo is None:

@@ -26,6 +26,7 @@ RUNNER_VARIABLES = frozenset(
         "AO_RUN_ID",
         "AO_ATTEMPT",
         "AO_LAST_ERROR",
+        "AO_SCHEDULED_AT",
         "AO_AGENT",
         "AO_VERSION",
         "AO_ENVIRONMENT",

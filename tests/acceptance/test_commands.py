@@ -61,9 +61,10 @@ def test_secret_goes_in_by_stdin_and_never_comes_out(ao: Ao) -> None:
 
 
 def test_schedule_of_the_live_version_is_listed(ao: Ao) -> None:
-    (schedule,) = ao.ok("schedules", "--json").json
+    (schedule,) = ao.ok("schedules", "list", "--json").json
     assert (schedule["agent"], schedule["cron"], schedule["timezone"]) == ("echo", "0 3 * * *", "UTC")
-    assert re.search(r"echo\s+0 3 \* \* \*\s+UTC\s+in \d+", ao.ok("schedules").out)
+    listed = ao.ok("schedules", "list").out
+    assert re.search(r"echo/cron\s+0 3 \* \* \*\s+UTC\s+skip\s+in \d+", listed)
 
 
 def test_gc_says_what_it_would_remove(ao: Ao) -> None:

@@ -79,6 +79,14 @@ class TestSchedules(store_contract.Schedules):
     pass
 
 
+class TestOverlaps(store_contract.Overlaps):
+    pass
+
+
+class TestTicks(store_contract.Ticks):
+    pass
+
+
 class TestSecrets(store_contract.Secrets):
     pass
 

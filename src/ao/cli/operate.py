@@ -1,7 +1,6 @@
-"""`ao schedules` and `ao gc`."""
+"""`ao gc`."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -9,24 +8,6 @@ from ao.cli import output
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.client import calls
-
-
-def schedules(session: Session) -> None:
-    """List the schedules and their next runs."""
-    found = connect(session).send_json(calls.list_schedules(None))
-    if session.json:
-        output.as_json(found)
-        return
-    if not found:
-        output.say("no schedules; `cron` in ao.toml makes one at the next deploy")
-        return
-    output.table(("AGENT", "CRON", "TIME ZONE", "NEXT", "LAST", "LAST RUN"), (_row(item) for item in found))
-
-
-def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
-    upcoming = "paused" if item["paused"] else output.age(item["next_at"])
-    last = (output.age(item["last_tick_at"]), item["last_run_id"] or "-")
-    return (item["agent"], item["cron"], item["timezone"], upcoming, *last)
 
 
 def gc(

@@ -71,6 +71,29 @@ _DLQ = {
     ),
 }
 
+
+def _schedules(function: str, summary: str) -> Entry:
+    return Entry("ao.cli.schedules", function, OPERATE, summary)
+
+
+_SCHEDULES = {
+    "list": _schedules("list_schedules", "List the schedules: when next, and what became of the last tick."),
+    "show": _schedules("show", "Show a schedule with its policies and its input."),
+    "create": _schedules(
+        "create", "Make a schedule: runs of an agent's live version, at the times of a cron expression."
+    ),
+    "update": _schedules("update", "Change a schedule; what is not named stays as it is."),
+    "rm": _schedules("remove", "Remove a schedule; its runs go on."),
+    "pause": _schedules(
+        "pause", "Stop a schedule's ticks; a declared one stays paused through deploys and rollbacks."
+    ),
+    "resume": _schedules("resume", "Go on with the next tick; those of the pause are not made up for."),
+    "trigger": _schedules("trigger", "Make a run now, also while the schedule is paused."),
+    "backfill": _schedules("backfill", "Make the runs of past ticks that have none."),
+    "history": _schedules("history", "Show what became of each tick, newest first."),
+    "next": _schedules("next_ticks", "Show the next ticks, in UTC and in the schedule's time zone."),
+}
+
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("ao.cli.init", "init", START, "Make a new agent that runs at once.", connects=False),
     "up": Entry("ao.cli.server", "up", START, "Start AO on this machine.", connects=False),
@@ -98,7 +121,9 @@ COMMANDS: Mapping[str, Entry] = {
     "dlq": Entry("ao.cli.dlq", "", RUN, "Runs that failed for good: list, replay, purge.", subcommands=_DLQ),
     "questions": Entry("ao.cli.questions", "questions", RUN, "List what runs wait for people to answer."),
     "answer": Entry("ao.cli.questions", "answer", RUN, "Answer what a run asks, and let it go on."),
-    "schedules": Entry("ao.cli.operate", "schedules", OPERATE, "List the schedules and their next runs."),
+    "schedules": Entry(
+        "ao.cli.schedules", "", OPERATE, "Make, pause, use and follow schedules.", subcommands=_SCHEDULES
+    ),
     "secrets": Entry(
         "ao.cli.secrets", "", OPERATE, "Manage the secrets that agents name.", subcommands=_SECRETS
     ),

@@ -159,6 +159,8 @@ def _facts(view: "RunView") -> Iterator[str]:
         "timing": _timing(view),
         "artifact": view.digest or "not resolved yet",
     }
+    if view.tick is not None:
+        facts["tick"] = view.tick.isoformat().replace("+00:00", "Z")
     for name, value in facts.items():
         yield output.style(f"{name:<9}", "dim") + value
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from ao.client import calls, replay_calls, wire
+from ao.client import calls, replay_calls, schedule_calls, wire
 from ao.client.async_handles import AsyncDeployment, AsyncRunHandle
 from ao.client.calls import RunRequest
 from ao.client.events import Stream
 from ao.client.http_async import AsyncHttp
 from ao.client.retry import Retry
+from ao.client.schedule_calls import BackfillOptions, NewSchedule, ScheduleFields
 from ao.client.target import Target, find
 from ao.client.wire import Call, LostConnection
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
     from ao.wire.replays import DeadLetterGroupView, DeadLetterView, ReplayedView
+    from ao.wire.schedules import (
+        BackfillView,
+        ScheduleDetail,
+        ScheduleView,
+        TickView,
+        TriggeredView,
+        UpcomingTick,
+    )
     from ao.wire.steps import QuestionView
     from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
@@ -233,8 +242,46 @@ class AsyncClient:
         """Forget old ones and what their runs have recorded; how many."""
         return (await self.send(replay_calls.purge_letters(older_than_seconds, **where))).purged
 
-    async def schedules(self, agent: str | None = None) -> "list[s.ScheduleView]":
-        return await self.send(calls.list_schedules(agent))
+    async def schedules(self, agent: str | None = None) -> "list[ScheduleView]":
+        return await self.send(schedule_calls.list_schedules(agent))
+
+    async def schedule(self, agent: str, name: str) -> "ScheduleDetail":
+        return await self.send(schedule_calls.get_schedule(agent, name))
+
+    async def create_schedule(self, agent: str, name: str, **fields: Unpack[NewSchedule]) -> "ScheduleDetail":
+        """Make a schedule: `cron`, and whatever else of `ao.client.schedule_calls.ScheduleFields`."""
+        return await self.send(schedule_calls.create_schedule(agent, name, **fields))
+
+    async def update_schedule(
+        self, agent: str, name: str, **fields: Unpack[ScheduleFields]
+    ) -> "ScheduleDetail":
+        return await self.send(schedule_calls.update_schedule(agent, name, **fields))
+
+    async def delete_schedule(self, agent: str, name: str) -> None:
+        await self.send(schedule_calls.delete_schedule(agent, name))
+
+    async def pause_schedule(self, agent: str, name: str, reason: str = "") -> "ScheduleDetail":
+        return await self.send(schedule_calls.pause_schedule(agent, name, reason))
+
+    async def resume_schedule(self, agent: str, name: str) -> "ScheduleDetail":
+        return await self.send(schedule_calls.resume_schedule(agent, name))
+
+    async def trigger_schedule(self, agent: str, name: str, overlap: str | None = None) -> "TriggeredView":
+        """Make a run of it now."""
+        return await self.send(schedule_calls.trigger_schedule(agent, name, overlap))
+
+    async def backfill_schedule(
+        self, agent: str, name: str, since: str, until: str | None = None, **more: Unpack[BackfillOptions]
+    ) -> "BackfillView":
+        """Make the runs of past ticks; the options are `limit`, `force` and `dry_run`."""
+        return await self.send(schedule_calls.backfill_schedule(agent, name, since, until, **more))
+
+    async def schedule_ticks(self, agent: str, name: str, **where: Any) -> "s.Page[TickView]":
+        """What became of its ticks; the arguments are those of `ao.client.schedule_calls.schedule_ticks`."""
+        return await self.send(schedule_calls.schedule_ticks(agent, name, **where))
+
+    async def next_ticks(self, agent: str, name: str, count: int = 5) -> "list[UpcomingTick]":
+        return await self.send(schedule_calls.next_ticks(agent, name, count))
 
     async def secrets(self, agent: str | None = None) -> "list[s.SecretView]":
         return await self.send(calls.list_secrets(agent))

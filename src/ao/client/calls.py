@@ -201,10 +201,6 @@ def history(agent: str) -> "Call[list[s.PointerMoveView]]":
     return Call("GET", _agent(agent, "/history"), listed("PointerMoveView"))
 
 
-def list_schedules(agent: str | None = None) -> "Call[list[s.ScheduleView]]":
-    return Call("GET", "/v1/schedules", listed("ScheduleView"), {"agent": agent})
-
-
 def list_secrets(agent: str | None = None) -> "Call[list[s.SecretView]]":
     return Call("GET", "/v1/secrets", listed("SecretView"), {"agent": agent})
 
@@ -215,7 +211,7 @@ def set_secret(name: str, value: str, agent: str | None = None) -> "Call[s.Secre
 
 def delete_secret(name: str, agent: str | None = None) -> Call[None]:
     """Not repeatable: the second time there is nothing to delete."""
-    return Call("DELETE", f"/v1/secrets/{_part(name)}", _nothing, {"agent": agent}, repeatable=False)
+    return Call("DELETE", f"/v1/secrets/{_part(name)}", nothing, {"agent": agent}, repeatable=False)
 
 
 def create_key(
@@ -311,7 +307,7 @@ def _model(name: str) -> Any:
     return getattr(import_module(f"ao.wire.{module or 'schemas'}"), kind)
 
 
-def _nothing(_body: bytes) -> None:
+def nothing(_body: bytes) -> None:
     return None
 
 

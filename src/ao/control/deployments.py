@@ -9,7 +9,7 @@ from ao.bus import POINTERS, SCHEDULES, Bus, build_topic
 from ao.control import audit
 from ao.control.buildlog import BuildLog
 from ao.control.catalog import Catalog
-from ao.control.schedules import declared
+from ao.control.ticker import declared
 from ao.domain.agent_config import AgentConfig
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus
 from ao.domain.errors import AoError, Conflict, InvalidInput, Problem, Unavailable

@@ -24,8 +24,9 @@ async def remove_old(store: Store, kept: Kept) -> None:
         before_us = now_us - kept.history_us
         events = await _drop_histories(store, before_us)
         deliveries = await _repeat(lambda: store.retention.drop_deliveries(before_us, ROWS_PER_WRITE))
-        if events or deliveries:
-            log.info("old history removed", events=events, deliveries=deliveries)
+        ticks = await _repeat(lambda: store.retention.drop_ticks(before_us, ROWS_PER_WRITE))
+        if events or deliveries or ticks:
+            log.info("old history removed", events=events, deliveries=deliveries, ticks=ticks)
     if kept.audit_us is not None:
         audit_before_us = now_us - kept.audit_us
         entries = await _repeat(lambda: store.retention.drop_audit(audit_before_us, ROWS_PER_WRITE))

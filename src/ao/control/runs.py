@@ -59,7 +59,7 @@ class Runs:
         `input_schema`), IdempotencyConflict, QueueFull.
         """
         deployment = await self._catalog.resolve(request.agent, request.environment, request.version)
-        _check_input(request.input, self._catalog.input_validator(deployment))
+        check_input(request.input, self._catalog.input_validator(deployment))
         text = dump(request.input)
         await self._backpressure.admit(request.agent)
         webhook = None
@@ -145,7 +145,7 @@ class Runs:
         return None if waiting is None else why_pending(run, waiting)
 
 
-def _check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) -> None:
+def check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) -> None:
     if validator is None:
         return
     problems = [

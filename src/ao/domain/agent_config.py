@@ -170,10 +170,18 @@ class AgentConfig(_Section):
         None, description="A run that no worker has taken by then is cancelled; counts from its submit."
     )
     step_timeout: Seconds | None = Field(None, description="For each step that names none of its own; retried.")
-    cron: str | None = Field(None, description='Run by itself, such as `"0 9 * * 1-5"`.')
+    cron: str | None = Field(None, description='Run by itself, such as `"0 9 * * 1-5"` or `"@every 15m"`.')
     timezone: str = Field("UTC", description="IANA time zone of `cron`.")
+    overlap: Literal["skip", "queue", "cancel_previous", "allow"] = Field(
+        "skip",
+        description="What to do with a tick while an earlier run of the schedule has not ended: no run, a run "
+        "that waits for it, a run in its place, or a run beside it.",
+    )
     missed: Literal["skip", "latest", "all"] = Field(
         "latest", description="What to do with ticks that fell into a downtime: none, only the newest, or all."
+    )
+    catch_up: Seconds | None = Field(
+        None, description="Ticks that are late by more than this are never made up for."
     )
     cron_input: Json = Field(default_factory=dict, description="Input of scheduled runs.")
     env: dict[EnvName, Argument] = Field(
@@ -193,9 +201,9 @@ class AgentConfig(_Section):
     tools: Tools = Field(default_factory=lambda: Tools.model_validate({}))
     data: Paths = Field(default_factory=lambda: Paths(paths=["data/"]))
 
-    _durations = field_validator("timeout", "run_timeout", "queue_timeout", "step_timeout", mode="before")(
-        lambda value: None if value is None else parse_duration(value)
-    )
+    _durations = field_validator(
+        "timeout", "run_timeout", "queue_timeout", "step_timeout", "catch_up", mode="before"
+    )(lambda value: None if value is None else parse_duration(value))
 
     @field_validator("retries", mode="before")
     @classmethod

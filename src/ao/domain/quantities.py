@@ -33,3 +33,11 @@ def parse_duration(value: object) -> float:
     if seconds <= 0:
         raise ValueError("a duration is above 0")
     return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """As people write it, exactly: `90m`, `1.5s`, `2d`."""
+    for unit in ("d", "h", "m"):
+        if seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:g}{unit}"
+    return f"{seconds:.15g}s"

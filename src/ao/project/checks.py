@@ -3,22 +3,23 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from datetime import date, datetime, time
+from zoneinfo import available_timezones
 
 import jsonschema_rs
-from cronsim import CronSim, CronSimError
 
 from ao.domain.agent_config import AgentConfig
 from ao.project.nearest import did_you_mean
 from ao.project.positions import Path
 from ao.project.wording import Finding, dotted
+from ao.timetable import Timetable
 
 _PYTHON = re.compile(r"^3\.\d{1,2}(\.\d{1,2})?$")
 _NODE = re.compile(r"^\d{1,3}$")
 _PACKAGE = re.compile(r"^[a-z0-9][a-z0-9+.-]*$")
 _MODEL = re.compile(r"^[A-Za-z0-9._-]+/\S+$")
 _HOST = re.compile(r"^(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_-]+(:\d{1,5})?$")
+_ANY_CRON = "0 0 * * *"
 _LARGEST = 2**53 - 1
 """Of the integers that JSON carries everywhere."""
 
@@ -68,28 +69,15 @@ def _json(value: object, path: Path) -> Iterator[Finding]:
 
 
 def _schedule(config: AgentConfig) -> Iterator[Finding]:
-    try:
-        ZoneInfo(config.timezone)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        yield Finding(
-            ("timezone",),
-            f"timezone {config.timezone!r} is not an IANA time zone",
-            did_you_mean(config.timezone, available_timezones()) or 'such as "Europe/Berlin"',
-        )
-    if config.cron is None:
-        if config.cron_input:
-            yield Finding(("cron_input",), "cron_input is given without cron")
-        return
-    try:
-        next(CronSim(config.cron, datetime(2000, 1, 1, tzinfo=UTC)))
-    except CronSimError as error:
-        yield Finding(
-            ("cron",),
-            f"cron {config.cron!r} is not valid: {error}",
-            'minute hour day month weekday: "0 9 * * 1-5"',
-        )
-    except StopIteration:
-        yield Finding(("cron",), f"cron {config.cron!r} never comes: there is no such day")
+    problem = Timetable(config.cron or _ANY_CRON, config.timezone).problem()
+    if problem is not None and problem.field == "timezone":
+        hint = did_you_mean(config.timezone, available_timezones()) or problem.hint
+        yield Finding(("timezone",), f"timezone {config.timezone!r} is not an IANA time zone", hint)
+        problem = Timetable(config.cron or _ANY_CRON).problem()
+    if problem is not None:
+        yield Finding((problem.field,), problem.message, problem.hint)
+    if config.cron is None and config.cron_input:
+        yield Finding(("cron_input",), "cron_input is given without cron")
 
 
 def _pythons(config: AgentConfig) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from ao.server.routes.operations import OperationRoutes
 from ao.server.routes.questions import QuestionRoutes
 from ao.server.routes.replays import ReplayRoutes
 from ao.server.routes.runs import RunRoutes
+from ao.server.routes.schedules import ScheduleRoutes
 from ao.server.routes.steps import StepRoutes
 from ao.server.routes.webhooks import WebhookRoutes
 from ao.server.services import Services
@@ -71,6 +72,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         ReplayRoutes(services).router(),
         AgentRoutes(services).router(),
         DeploymentRoutes(services, uploads).router(),
+        ScheduleRoutes(services).router(),
         OperationRoutes(services, readiness).router(),
         AccessRoutes(services).router(),
         WebhookRoutes(services).router(),

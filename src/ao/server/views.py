@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Literal, cast
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -10,7 +10,7 @@ from ao.clock import to_datetime
 from ao.domain.event import Event
 from ao.domain.outcome import ErrorInfo
 from ao.sandbox import Template
-from ao.store.records import Agent, Attempt, Deployment, PointerMove, Run, Schedule, Secret, Worker
+from ao.store.records import Agent, Attempt, Deployment, PointerMove, Run, Secret, Worker
 from ao.wire import schemas as s
 
 
@@ -31,6 +31,7 @@ def run_view(run: Run, input: JsonValue, output: JsonValue, why_pending: str | N
         priority=run.priority,
         actor=run.actor,
         schedule_id=run.schedule_id,
+        tick=moment(run.tick_us),
         created_at=to_datetime(run.created_us),
         started_at=moment(run.started_us),
         finished_at=moment(run.finished_us),
@@ -153,21 +154,6 @@ def pointer_move_view(move: PointerMove) -> s.PointerMoveView:
         reason=move.reason,
         actor=move.actor,
         at=to_datetime(move.at_us),
-    )
-
-
-def schedule_view(schedule: Schedule) -> s.ScheduleView:
-    return s.ScheduleView.model_construct(
-        id=schedule.id,
-        agent=schedule.agent,
-        environment=schedule.environment,
-        cron=schedule.cron,
-        timezone=schedule.timezone,
-        missed=cast("Literal['skip', 'latest', 'all']", schedule.missed),
-        next_at=to_datetime(schedule.next_us),
-        last_tick_at=moment(schedule.last_tick_us),
-        last_run_id=schedule.last_run_id,
-        paused=schedule.paused,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Protocol
 from ao.domain.deployment import Pointer
 from ao.ids import DeploymentId, Digest
 from ao.store.audit import NewAudit
-from ao.store.records import Agent, BuiltRelease, Deployment, NewDeployment, PointerMove, Schedule
+from ao.store.records import Agent, BuiltRelease, Deployment, NewDeployment, PointerMove
+from ao.store.schedules import Schedule
 
 
 class DeploymentStore(Protocol):
@@ -29,7 +30,7 @@ class DeploymentStore(Protocol):
     ) -> Deployment:
         """building → succeeded; `stable` of the default environment moves to it (unless a newer version
         is already there) and `last_good` to what was stable, unless all its runs failed, in the same
-        write. The schedule that the release declares replaces the agent's; None removes it."""
+        write. The schedule that the release declares takes the place of the one before; None withdraws it."""
         ...
 
     async def fail(self, deployment_id: DeploymentId, error: str) -> Deployment:
@@ -72,8 +73,8 @@ class AgentStore(Protocol):
         audit: NewAudit | None = None,
     ) -> PointerMove:
         """Point `stable` at a succeeded version (going back to it makes it `last_good` too); history
-        appended; the schedule becomes that version's. `Conflict` when the version did not succeed or is
-        live already."""
+        appended; the declared schedule becomes that version's. `Conflict` when the version did not succeed
+        or is live already."""
         ...
 
     async def pointer(self, agent: str, environment: str, pointer: Pointer) -> Deployment | None: ...

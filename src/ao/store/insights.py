@@ -11,7 +11,7 @@ from typing import Protocol
 from ao.domain.deployment import DeploymentStatus
 from ao.domain.run import RunState
 from ao.ids import DeploymentId, Digest, RunId
-from ao.store.records import Agent, PointerMove, Schedule
+from ao.store.records import Agent, PointerMove
 
 HOUR_US = 3_600_000_000
 BUCKETS_PER_DOUBLING = 2
@@ -183,6 +183,15 @@ class SecretName:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleLine:
+    name: str
+    cron: str
+    timezone: str
+    next_us: int | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AgentDetail:
     now_us: int
     live: LiveAgent
@@ -190,7 +199,7 @@ class AgentDetail:
     """The live version's, as JSON."""
     tallies: Sequence[Tally]
     hours: Sequence[HourTally]
-    schedules: Sequence[Schedule]
+    schedules: Sequence[ScheduleLine]
     secrets: Sequence[SecretName]
     moves: Sequence[PointerMove]
     """Of `stable`, newest first."""

@@ -94,6 +94,8 @@ class Run:
     version: int | None
     digest: Digest | None
     schedule_id: ScheduleId | None
+    tick_us: int | None
+    """The tick of its schedule that it is the run of."""
     lineage: RunId
     fork_of: RunId | None
     """The run that it was made of."""
@@ -153,6 +155,8 @@ class Claim:
     created_us: int
     forked: bool = False
     """It began with recorded steps of another run."""
+    tick_us: int | None = None
+    """The tick of its schedule, if one made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +268,7 @@ class PointerMove:
     at_us: int
 
 
-# --- workers, schedules, secrets, keys -------------------------------------------------------------
+# --- workers, secrets, keys -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,21 +281,6 @@ class Worker:
     started_us: int
     heartbeat_us: int
     lease_until_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    id: ScheduleId
-    agent: str
-    environment: str
-    cron: str
-    timezone: str
-    missed: str
-    """Missed-tick policy: `skip`, `latest` or `all`."""
-    next_us: int
-    last_tick_us: int | None
-    last_run_id: RunId | None
-    paused: bool
 
 
 @dataclass(frozen=True, slots=True)

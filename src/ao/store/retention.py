@@ -12,7 +12,8 @@ class Kept:
     """How long what is kept, in microseconds; None is for ever."""
 
     history_us: int | None
-    """Events with logs and partial outputs, steps of runs that did not fail, deliveries of webhooks."""
+    """Events with logs and partial outputs, steps of runs that did not fail, deliveries of webhooks, ticks of
+    schedules."""
     audit_us: int | None
 
 
@@ -40,6 +41,10 @@ class RetentionStore(Protocol):
 
     async def drop_deliveries(self, before_us: int, limit: int) -> int:
         """Remove finished deliveries of webhooks that were made before, with their tries."""
+        ...
+
+    async def drop_ticks(self, before_us: int, limit: int) -> int:
+        """Remove the history of ticks that were due before; their schedules know from when on they know it."""
         ...
 
     async def drop_audit(self, before_us: int, limit: int) -> int: ...

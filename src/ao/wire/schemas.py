@@ -93,6 +93,7 @@ class RunView(Response):
     priority: int
     actor: str
     schedule_id: str | None
+    tick: datetime | None = Field(None, description="The tick of its schedule that it is the run of.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -258,20 +259,7 @@ class RollbackView(Response):
     not_restored: list[str]
 
 
-# --- schedules, secrets, keys, operations ----------------------------------------------------------
-
-
-class ScheduleView(Response):
-    id: str
-    agent: str
-    environment: str
-    cron: str
-    timezone: str
-    missed: Literal["skip", "latest", "all"]
-    next_at: datetime
-    last_tick_at: datetime | None
-    last_run_id: str | None
-    paused: bool
+# --- secrets, keys, operations ----------------------------------------------------------
 
 
 class SecretSet(Request):

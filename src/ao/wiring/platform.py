@@ -9,6 +9,7 @@ from ao.bus import Bus
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
 from ao.control.schedules import Schedules
+from ao.control.ticker import Ticker
 from ao.control.upkeep import promote_forever, sweep_forever, take_back_runs, tidy_forever
 from ao.domain.access import Role
 from ao.home import Home, write_private
@@ -49,6 +50,7 @@ class Platform:
     warming: Warming | None
     """None where no run starts warm."""
     services: Services
+    ticker: Ticker
     local_key: ApiKey
     """Of the commands of this machine."""
 
@@ -80,7 +82,7 @@ class Platform:
         return {
             **hints,
             **templates,
-            "schedules": self.schedules.run_forever(),
+            "schedules": self.ticker.run_forever(),
             "promotion": promote_forever(self.store, self.bus),
             "tidying": tidy_forever(self.store, *settings.kept_us),
             "webhooks": self.services.webhooks.run_forever(),
@@ -104,7 +106,8 @@ async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -
     await services.deployments.recover()
     if not ground.on_postgres:
         await take_back_runs(ground.store, ground.bus)  # the home is ours: every earlier worker is gone
-    return Platform(ground, worker, warming, services, local_key)
+    ticker = Ticker(ground.store, services.schedules.orders, ground.bus)
+    return Platform(ground, worker, warming, services, ticker, local_key)
 
 
 async def _ensure_key(keys: Keys, home: Home) -> ApiKey:

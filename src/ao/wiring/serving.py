@@ -19,6 +19,7 @@ from ao.control.replays import Replays
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.steps import Steps
+from ao.control.ticker import Orders
 from ao.control.webhooks import Webhooks
 from ao.dashboard.app import create_dashboard
 from ao.server.app import Site, create_app
@@ -48,7 +49,7 @@ def make_services(
         questions=Questions(store, ground.payloads, bus, SystemClock()),
         logs=Logs(store),
         deployments=deployments,
-        schedules=Schedules(store, ground.blobs, bus),
+        schedules=Schedules(store, ground.blobs, bus, catalog, Orders(store, ground.blobs, catalog)),
         secrets=ground.secrets,
         keys=keys,
         logins=Logins(store, keys),

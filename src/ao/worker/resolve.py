@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ao.build import Builder
+from ao.clock import iso_utc
 from ao.control.payloads import Payloads
 from ao.control.secrets import Secrets
 from ao.domain.agent_config import AgentConfig
@@ -167,4 +168,6 @@ def context_of(claim: Claim) -> dict[str, str]:
     if claim.last_error is not None:
         text = claim.last_error.replace("\0", "\ufffd")[:MAX_LAST_ERROR]
         context["AO_LAST_ERROR"] = text.encode("utf-8", "replace").decode()
+    if claim.tick_us is not None:
+        context["AO_SCHEDULED_AT"] = iso_utc(claim.tick_us)
     return context

@@ -91,6 +91,29 @@ async def _purge(api: Served, _: Path) -> object:
     return await api.json("DELETE", "/v1/dead-letters?older_than=0")
 
 
+async def _schedule(api: Served, _: Path) -> str:
+    """The path of a schedule."""
+    await Harness(api.services.store, api.services.store, ClockOffset()).deploy("echo")
+    body = {"agent": "echo", "name": "nightly", "cron": "0 3 * * *"}
+    await api.json("POST", "/v1/schedules", body, status=201)
+    return "/v1/schedules/echo/nightly"
+
+
+def _on_schedule(method: str, rest: str = "", body: object = None) -> Change:
+    async def change(api: Served, scratch: Path) -> object:
+        answer = await api.http.request(method, await _schedule(api, scratch) + rest, json=body)
+        assert answer.is_success, answer.text
+        return answer
+
+    return change
+
+
+async def _resume(api: Served, scratch: Path) -> object:
+    path = await _schedule(api, scratch)
+    await api.json("POST", f"{path}/pause", {})
+    return await api.json("POST", f"{path}/resume")
+
+
 async def _gc(api: Served, _: Path) -> object:
     return await api.json("POST", "/v1/gc")
 
@@ -108,6 +131,16 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
     "replay_dead_letters": (_replay_dead_letters, "run.replay"),
     "purge_dead_letters": (_purge, "dead_letters.purge"),
     "collect_garbage": (_gc, "server.gc"),
+    "create_schedule": (_schedule, "schedule.create"),
+    "update_schedule": (_on_schedule("PATCH", body={"priority": 5}), "schedule.update"),
+    "delete_schedule": (_on_schedule("DELETE"), "schedule.delete"),
+    "pause_schedule": (_on_schedule("POST", "/pause", {}), "schedule.pause"),
+    "resume_schedule": (_resume, "schedule.resume"),
+    "trigger_schedule": (_on_schedule("POST", "/trigger", {}), "schedule.trigger"),
+    "backfill_schedule": (
+        _on_schedule("POST", "/backfill", {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}),
+        "schedule.backfill",
+    ),
 }
 """Operation → what does it, and the entry that it leaves."""
 

@@ -20,7 +20,17 @@ class SchedulePages:
             for schedule in await self._schedules.list()
             if not visit.scope or schedule.agent in visit.scope
         ]
-        found.sort(key=lambda schedule: (schedule.paused, schedule.next_us))
+        found.sort(key=lambda schedule: (schedule.paused, schedule.next_us is None, schedule.next_us))
+        problems = {
+            schedule.id: problem.message
+            for schedule in found
+            if (problem := schedule.timetable.problem()) is not None
+        }
         return self._frame.render(
-            visit, "schedules.html", title="Schedules", section="schedules", schedules=found
+            visit,
+            "schedules.html",
+            title="Schedules",
+            section="schedules",
+            schedules=found,
+            problems=problems,
         )

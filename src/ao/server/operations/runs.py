@@ -13,10 +13,11 @@ from ao.domain.run import RunState
 from ao.ids import RunId
 from ao.server.operations.pages import cut, id_before
 from ao.server.roles import Caller
-from ao.server.routes.parameters import After, AgentFilter, Cursor, Instant, Limit, Wait
+from ao.server.routes.parameters import After, AgentFilter, Cursor, Limit, Wait
 from ao.server.services import Services
 from ao.server.views import attempt_view, run_summary, run_view
 from ao.store.records import Created, Run, RunFilter
+from ao.wire.instants import Instant
 from ao.wire.live import Disconnect
 from ao.wire.schemas import (
     MAX_VERSION,

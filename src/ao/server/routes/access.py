@@ -11,11 +11,12 @@ from ao.clock import from_datetime, to_datetime
 from ao.ids import ApiKeyId
 from ao.server.replies import bad_cursor, cursor, read_cursor, reply, reply_list
 from ao.server.route import Route
-from ao.server.routes.parameters import AgentFilter, Cursor, Instant, Limit, actor
+from ao.server.routes.parameters import AgentFilter, Cursor, Limit, actor
 from ao.server.services import Services
 from ao.store.audit import Audit, AuditFilter
 from ao.store.records import ApiKey
 from ao.wire.access import AuditView, KeyCreate, KeyCreated, KeyView
+from ao.wire.instants import Instant
 from ao.wire.schemas import Page, Text
 from ao.wire.schemas import Request as Strict
 

@@ -1,4 +1,4 @@
-"""Schedules, secrets, garbage and the server itself."""
+"""Secrets, garbage and the server itself."""
 
 from typing import Annotated
 
@@ -14,8 +14,8 @@ from ao.server.roles import caller_of
 from ao.server.route import Route
 from ao.server.routes.parameters import AgentFilter, actor
 from ao.server.services import Services
-from ao.server.views import schedule_view, secret_view
-from ao.wire.schemas import GcView, LoginLinkView, ScheduleView, SecretSet, SecretView, StatusView
+from ao.server.views import secret_view
+from ao.wire.schemas import GcView, LoginLinkView, SecretSet, SecretView, StatusView
 from ao.wire.schemas import Request as Strict
 
 SecretName = Annotated[
@@ -39,7 +39,6 @@ class OperationRoutes:
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", tags=["operations"], route_class=Route)
         add = router.add_api_route
-        add("/schedules", self.list_schedules, methods=["GET"], response_model=list[ScheduleView])
         add("/secrets", self.list_secrets, methods=["GET"], response_model=list[SecretView])
         add("/secrets/{name}", self.set_secret, methods=["PUT"], response_model=SecretView)
         add("/secrets/{name}", self.delete_secret, methods=["DELETE"], status_code=204, response_class=Response)
@@ -53,11 +52,6 @@ class OperationRoutes:
         )
         add("/status", self.get_status, methods=["GET"], response_model=StatusView)
         return router
-
-    async def list_schedules(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
-        """Agents that run by themselves, and when next."""
-        found = await self._services.schedules.list(query.agent)
-        return reply_list([schedule_view(entry) for entry in found if caller_of(request).sees(entry.agent)])
 
     async def list_secrets(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
         """Names of secrets; values never leave."""

@@ -1,11 +1,10 @@
 """Path and query parameters that several operations share."""
 
-import re
 from typing import Annotated
 
 from fastapi import Path
 from fastapi import Request as HttpRequest
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import Field
 
 from ao.server.roles import caller_of
 from ao.wire.schemas import AGENT_NAME, MAX_VERSION, Request
@@ -29,18 +28,6 @@ After = Annotated[int, Field(ge=0, le=2**53 - 1, description="Only what has a se
 Wait = Annotated[
     float, Field(ge=0, le=60, description="Seconds to wait for the run's end before answering; at most 60.")
 ]
-
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
-
-
-def _iso(value: object) -> object:
-    """Numbers would be taken for seconds, or milliseconds, since 1970: which, depends on their size."""
-    if isinstance(value, str) and not _ISO.fullmatch(value):
-        raise ValueError("write it as 2026-11-21T09:30:00Z")
-    return value
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_iso)]
 
 
 class PageQuery(Request):

@@ -7,7 +7,8 @@ from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus, Pointer
 from ao.domain.errors import Conflict, NotFound
 from ao.ids import DeploymentId
 from ao.store.audit import NewAudit
-from ao.store.records import Agent, Deployment, PointerMove, Schedule
+from ao.store.records import Agent, Deployment, PointerMove
+from ao.store.schedules import Schedule
 from ao.store.sql import pointers
 from ao.store.sql.audit import note
 from ao.store.sql.deployments import find_version, get_deployment

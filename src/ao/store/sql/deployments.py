@@ -7,7 +7,8 @@ from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus
 from ao.domain.errors import Conflict, NotFound
 from ao.ids import DeploymentId, Digest
 from ao.store.audit import NewAudit
-from ao.store.records import BuiltRelease, Deployment, NewDeployment, Schedule
+from ao.store.records import BuiltRelease, Deployment, NewDeployment
+from ao.store.schedules import Schedule
 from ao.store.sql import pointers
 from ao.store.sql.audit import note
 from ao.store.sql.codec import clean
@@ -63,7 +64,8 @@ UNION SELECT 'blob', lock_digest FROM deployment WHERE lock_digest IS NOT NULL
 UNION SELECT 'parts', parts FROM deployment WHERE parts IS NOT NULL
 UNION SELECT 'blob', input_blob FROM run WHERE input_blob IS NOT NULL
 UNION SELECT 'blob', output_blob FROM run_outcome WHERE output_blob IS NOT NULL
-UNION SELECT 'blob', value_blob FROM run_step WHERE value_blob IS NOT NULL"""
+UNION SELECT 'blob', value_blob FROM run_step WHERE value_blob IS NOT NULL
+UNION SELECT 'blob', input_blob FROM schedule WHERE input_blob IS NOT NULL"""
 """One statement, hence one snapshot."""
 
 _NO_CURSOR = (1 << 62) - 1

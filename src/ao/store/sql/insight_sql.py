@@ -75,8 +75,8 @@ UNION ALL SELECT 'secret', name, agent, NULL, version, NULL, NULL, NULL, NULL
 UNION ALL SELECT 'move', p.reason, p.actor, NULL, p.from_version, p.to_version, p.at_us, p.seq, NULL
   FROM pointer_log p WHERE p.agent = :agent AND p.environment = '{DEFAULT_ENVIRONMENT}'
     AND p.pointer = 'stable' AND p.seq > (SELECT MAX(x.seq) - 40 FROM pointer_log x WHERE x.agent = :agent)
-UNION ALL SELECT 'schedule', schedule_id, cron, timezone, next_us, last_tick_us, paused, NULL, NULL
-  FROM schedule WHERE agent = :agent"""
+UNION ALL SELECT 'schedule', name, cron, timezone, next_us, paused, NULL, NULL, NULL
+  FROM schedule WHERE agent = :agent AND withdrawn = 0"""
 
 _DEPLOYMENTS = f"""
 SELECT d.deployment_id, d.agent, d.version, d.status, d.actor, d.message, d.error, d.digest, d.created_us,

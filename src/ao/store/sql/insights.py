@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus, Pointer
 from ao.domain.run import RunState
-from ao.ids import DeploymentId, RunId, ScheduleId
+from ao.ids import DeploymentId, RunId
 from ao.store.insights import (
     HOUR_US,
     SCAN,
@@ -20,15 +20,17 @@ from ao.store.insights import (
     RunPage,
     RunQuery,
     RunRow,
+    ScheduleLine,
     SecretName,
     Tally,
     hour_of,
 )
-from ao.store.records import Agent, PointerMove, Schedule
+from ao.store.records import Agent, PointerMove
 from ao.store.sql import insight_sql as sql
 from ao.store.sql.agents import no_such_agent
 from ao.store.sql.codec import to_json
 from ao.store.sql.engine import Engine, Params, Row, Tx
+from ao.store.sql.schedule_sql import NEVER_US
 
 _FAILURES_SCANNED = 500
 _FAILURES_EACH = 5
@@ -138,7 +140,7 @@ def _agent(tx: Tx, name: str, since_us: int, limit: int) -> AgentDetail:
         hours=[
             HourTally(hour_us, RunState(state), runs) for state, _, _, hour_us, runs, _, _, _ in facts["hour"]
         ],
-        schedules=[_schedule(name, row) for row in facts["schedule"]],
+        schedules=[_schedule(row) for row in facts["schedule"]],
         secrets=[SecretName(secret, owner == "", version) for secret, owner, _, version, *_ in facts["secret"]],
         moves=moves,
         deployments=_deployments(tx, [name], None, limit),
@@ -150,20 +152,9 @@ def _seq(row: Row) -> int:
     return int(row[6])
 
 
-def _schedule(agent: str, row: Row) -> Schedule:
-    schedule_id, cron, timezone, next_us, last_tick_us, paused, _, _ = row
-    return Schedule(
-        ScheduleId(schedule_id),
-        agent,
-        DEFAULT_ENVIRONMENT,
-        cron,
-        timezone,
-        "",
-        next_us,
-        last_tick_us,
-        None,
-        bool(paused),
-    )
+def _schedule(row: Row) -> ScheduleLine:
+    name, cron, timezone, next_us, paused, *_ = row
+    return ScheduleLine(name, cron, timezone, None if next_us >= NEVER_US else next_us, bool(paused))
 
 
 def _deployments(

@@ -1,9 +1,11 @@
 """What is live: pointers, their history, and the schedule that follows them."""
 
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, Pointer
-from ao.store.records import PointerMove, Schedule
+from ao.store.records import PointerMove
+from ao.store.schedules import Schedule
 from ao.store.sql.engine import Tx
 from ao.store.sql.runs import unblock
+from ao.store.sql.schedule_sql import INSERT, row_of
 
 LOCK_AGENT = "SELECT name FROM agent WHERE name = :agent FOR UPDATE"
 
@@ -32,21 +34,20 @@ VALUES (:agent, (SELECT COALESCE(MAX(l.seq), 0) + 1 FROM pointer_log l WHERE l.a
   :environment, 'stable', :from_version, :version, :reason, :actor, :now)"""
 
 _FIND_SCHEDULE = """
-SELECT schedule_id, cron, timezone FROM schedule
-WHERE agent = :agent AND environment = :environment FOR UPDATE"""
+SELECT schedule_id, cron, timezone, withdrawn FROM schedule
+WHERE agent = :agent AND environment = :environment AND declared = 1 FOR UPDATE"""
 
-_DROP_SCHEDULE = "DELETE FROM schedule WHERE agent = :agent AND environment = :environment"
+_WITHDRAW_SCHEDULE = """
+UPDATE schedule SET withdrawn = 1, revision = revision + 1
+WHERE agent = :agent AND environment = :environment AND declared = 1"""
 
-_INSERT_SCHEDULE = """
-INSERT INTO schedule (schedule_id, agent, environment, cron, timezone, missed, next_us, last_tick_us,
-  last_run_id, paused)
-VALUES (:schedule_id, :agent, :environment, :cron, :timezone, :missed, :next_us, :last_tick_us,
-  :last_run_id, :paused)"""
-
-_KEEP_SCHEDULE = "UPDATE schedule SET missed = :missed WHERE schedule_id = :schedule_id"
+_KEEP_SCHEDULE = """
+UPDATE schedule SET missed = :missed, overlap = :overlap, catch_up_us = :catch_up_us, revision = revision + 1
+WHERE schedule_id = :schedule_id"""
 
 _CHANGE_SCHEDULE = """
-UPDATE schedule SET cron = :cron, timezone = :timezone, missed = :missed, next_us = :next_us
+UPDATE schedule SET cron = :cron, timezone = :timezone, missed = :missed, overlap = :overlap,
+  catch_up_us = :catch_up_us, next_us = :next_us, withdrawn = 0, revision = revision + 1
 WHERE schedule_id = :schedule_id"""
 
 
@@ -90,24 +91,16 @@ def _only_failed(tx: Tx, agent: str, deployment_id: str) -> bool:
 
 
 def _set_schedule(tx: Tx, agent: str, environment: str, schedule: Schedule | None) -> None:
-    """The same timetable keeps its place, so that a deploy neither repeats nor skips a tick."""
+    """The same timetable keeps its place, so that a deploy neither repeats nor skips a tick. A pause stays,
+    also through versions that declare no schedule."""
     where = {"agent": agent, "environment": environment}
     if schedule is None:
-        tx.run(_DROP_SCHEDULE, where)
+        tx.run(_WITHDRAW_SCHEDULE, where)
         return
-    params = where | {
-        "schedule_id": schedule.id,
-        "cron": schedule.cron,
-        "timezone": schedule.timezone,
-        "missed": schedule.missed,
-        "next_us": schedule.next_us,
-        "last_tick_us": schedule.last_tick_us,
-        "last_run_id": schedule.last_run_id,
-        "paused": int(schedule.paused),
-    }
+    row = row_of(schedule)
     found = tx.one(_FIND_SCHEDULE, where)
     if found is None:
-        tx.run(_INSERT_SCHEDULE, params)
+        tx.run(INSERT, row)
         return
-    same = found[1:] == (schedule.cron, schedule.timezone)
-    tx.run(_KEEP_SCHEDULE if same else _CHANGE_SCHEDULE, params | {"schedule_id": found[0]})
+    same = found[1:] == (schedule.cron, schedule.timezone, 0)
+    tx.run(_KEEP_SCHEDULE if same else _CHANGE_SCHEDULE, row | {"schedule_id": found[0]})

@@ -25,6 +25,12 @@ WHERE delivery_id < :before_id AND state <> 'pending' ORDER BY delivery_id LIMIT
 _DROP_DELIVERY = "DELETE FROM webhook_delivery WHERE delivery_id = :delivery_id AND state <> 'pending'"
 _DROP_TRIES = "DELETE FROM webhook_try WHERE delivery_id = :delivery_id"
 
+_OLD_TICKS = """
+SELECT schedule_id, tick_us FROM schedule_tick WHERE tick_us < :before_us ORDER BY tick_us LIMIT :limit"""
+_DROP_TICK = "DELETE FROM schedule_tick WHERE schedule_id = :schedule_id AND tick_us = :tick_us"
+_FORGET = """
+UPDATE schedule SET forgotten_us = :tick_us WHERE schedule_id = :schedule_id AND forgotten_us < :tick_us"""
+
 _DROP_AUDIT = """
 DELETE FROM audit WHERE audit_id IN (
   SELECT audit_id FROM audit WHERE audit_id < :before_id ORDER BY audit_id LIMIT :limit)"""
@@ -59,6 +65,19 @@ class SqlRetentionStore:
             if old:
                 tx.many(_DROP_TRIES, old)
                 tx.many(_DROP_DELIVERY, old)
+            return len(old)
+
+        return await self._engine.write(write)
+
+    async def drop_ticks(self, before_us: int, limit: int) -> int:
+        params: Params = {"before_us": before_us, "limit": limit}
+
+        def write(tx: Tx) -> int:
+            old = [{"schedule_id": row[0], "tick_us": row[1]} for row in tx.all(_OLD_TICKS, params)]
+            if old:
+                newest = {row["schedule_id"]: row for row in old}
+                tx.many(_FORGET, [newest[schedule_id] for schedule_id in sorted(newest)])
+                tx.many(_DROP_TICK, old)
             return len(old)
 
         return await self._engine.write(write)

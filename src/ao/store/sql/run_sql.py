@@ -49,7 +49,7 @@ WITH q AS MATERIALIZED (
   SELECT rank, run_id FROM run_ready ORDER BY rank, run_id LIMIT :limit FOR UPDATE SKIP LOCKED)
 SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
   r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key,
-  r.fork_of, h.due_us
+  r.fork_of, h.due_us, r.tick_us
 FROM q
   JOIN run_head h ON h.run_id = q.run_id
   JOIN run r ON r.run_id = q.run_id
@@ -180,8 +180,8 @@ RETURNING run_id, rank"""
 # --- reading ---------------------------------------------------------------------------------------
 
 _RUN_COLUMNS = f"""{_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us,
-  r.priority, r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.lineage,
-  r.fork_of, r.fork_step, r.concurrency_key,
+  r.priority, r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.tick_us,
+  r.lineage, r.fork_of, r.fork_step, r.concurrency_key,
   CASE WHEN h.state = 'paused' THEN h.due_us ELSE q.due_us END,
   h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq"""
 
@@ -254,8 +254,8 @@ def head_from(row: Row) -> RunHead:
 
 def run_from(row: Row) -> Run:
     (run_id, agent, environment, inline, blob, actor, created_us, priority, pinned, deployment_id, version,
-     digest, schedule_id, lineage, fork_of, fork_step, concurrency_key, due_us, started_us, finished_us,
-     worker_id, output, output_blob, error, next_seq) = row[8:]  # fmt: skip
+     digest, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key, due_us, started_us,
+     finished_us, worker_id, output, output_blob, error, next_seq) = row[8:]  # fmt: skip
     return Run(
         id=run_id,
         agent=agent,
@@ -269,6 +269,7 @@ def run_from(row: Row) -> Run:
         version=version,
         digest=digest,
         schedule_id=schedule_id,
+        tick_us=tick_us,
         lineage=lineage,
         fork_of=fork_of,
         fork_step=fork_step,
@@ -303,6 +304,7 @@ def claim_from(row: Row) -> Claim:
         active_us=row[5],
         created_us=row[10],
         forked=row[17] is not None,
+        tick_us=row[19],
     )
 
 

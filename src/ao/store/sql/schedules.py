@@ -1,88 +1,143 @@
 """`ao.store.ScheduleStore` in SQL."""
 
+import difflib
 from collections.abc import Sequence
 
+from ao.domain.errors import Conflict, NotFound, StaleWrite
 from ao.ids import ScheduleId
-from ao.store.records import NewRun, Schedule
-from ao.store.sql.engine import Engine, Row, Tx
-from ao.store.sql.runs import create_run
-
-_COLUMNS = """
-schedule_id, agent, environment, cron, timezone, missed, next_us, last_tick_us, last_run_id, paused"""
-
-_ALL = f"SELECT {_COLUMNS} FROM schedule ORDER BY agent, environment"
-_OF_AGENT = f"SELECT {_COLUMNS} FROM schedule WHERE agent = :agent ORDER BY environment"
-_DUE = f"""
-SELECT {_COLUMNS} FROM schedule WHERE next_us <= :now AND paused = 0 ORDER BY next_us LIMIT :limit"""
-_NEXT = "SELECT MIN(next_us) FROM schedule WHERE paused = 0"
-
-_ADVANCE = """
-UPDATE schedule SET next_us = :next_us
-WHERE schedule_id = :schedule_id AND next_us = :expected_next_us"""
-
-_TAKE_TICK = """
-INSERT INTO schedule_tick (schedule_id, tick_us, run_id) VALUES (:schedule_id, :tick_us, :run_id)
-ON CONFLICT (schedule_id, tick_us) DO NOTHING"""
-
-_FIRED = """
-UPDATE schedule SET last_tick_us = :tick_us, last_run_id = :run_id WHERE schedule_id = :schedule_id"""
+from ao.store.audit import NewAudit
+from ao.store.records import NewRun
+from ao.store.schedules import Fired, PlannedTick, Schedule, Tick, TickFilter
+from ao.store.sql import schedule_sql as sql
+from ao.store.sql import schedule_ticks
+from ao.store.sql.audit import note
+from ao.store.sql.engine import Engine, Params, Tx
 
 
 class SqlScheduleStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    async def create(self, schedule: Schedule, audit: NewAudit | None = None) -> Schedule:
+        def write(tx: Tx) -> Schedule:
+            if tx.run(sql.INSERT, sql.row_of(schedule)) == 0:
+                raise Conflict(
+                    f"Agent {schedule.agent} has a schedule {schedule.name}.",
+                    hint=f"Choose another name, or change it: `ao schedules update {_full(schedule)}`.",
+                )
+            note(tx, audit)
+            return _get(tx, schedule.agent, schedule.name)
+
+        return await self._engine.write(write)
+
+    async def change(self, schedule: Schedule, audit: NewAudit | None = None) -> Schedule:
+        def write(tx: Tx) -> Schedule:
+            if tx.run(sql.CHANGE, sql.row_of(schedule)) == 0:
+                raise _stale(schedule)
+            note(tx, audit)
+            return _get(tx, schedule.agent, schedule.name)
+
+        return await self._engine.write(write)
+
+    async def delete(self, schedule: Schedule, audit: NewAudit | None = None) -> None:
+        def write(tx: Tx) -> None:
+            if tx.run(sql.DELETE, sql.row_of(schedule)) == 0:
+                raise _stale(schedule)
+            tx.run(sql.FORGET_RUNS, {"schedule_id": schedule.id})
+            note(tx, audit)
+
+        await self._engine.write(write)
+
+    async def get(self, agent: str, name: str) -> Schedule:
+        return await self._engine.read(lambda tx: _get(tx, agent, name))
+
     async def list(self, agent: str | None) -> Sequence[Schedule]:
-        sql = _ALL if agent is None else _OF_AGENT
-        rows = await self._engine.read(lambda tx: tx.all(sql, {"agent": agent}))
-        return [_schedule_from(row) for row in rows]
+        text = sql.LIST if agent is None else sql.LIST_OF_AGENT
+        rows = await self._engine.read(lambda tx: tx.all(text, {"agent": agent}))
+        return [sql.schedule_from(row) for row in rows]
+
+    async def ticks(self, schedule_id: ScheduleId, where: TickFilter, limit: int) -> Sequence[Tick]:
+        text = sql.ticks_sql(
+            outcome=where.outcome is not None,
+            since=where.since_us is not None,
+            before=where.before_us is not None,
+        )
+        params: Params = {
+            "schedule_id": schedule_id,
+            "outcome": where.outcome,
+            "since_us": where.since_us,
+            "before_us": where.before_us,
+            "limit": limit,
+        }
+        return [sql.tick_from(row) for row in await self._engine.read(lambda tx: tx.all(text, params))]
 
     async def due(self, limit: int) -> Sequence[Schedule]:
-        rows = await self._engine.read(lambda tx: tx.all(_DUE, {"limit": limit}))
-        return [_schedule_from(row) for row in rows]
+        rows = await self._engine.read(lambda tx: tx.all(sql.DUE, {"limit": limit}))
+        return [sql.schedule_from(row) for row in rows]
 
-    async def fire(
-        self, schedule_id: ScheduleId, expected_next_us: int, runs: Sequence[NewRun], next_us: int
-    ) -> bool:
-        params = {"schedule_id": schedule_id, "expected_next_us": expected_next_us, "next_us": next_us}
+    async def fire(self, schedule: Schedule, ticks: Sequence[PlannedTick], next_us: int | None) -> Fired | None:
+        params: Params = {
+            "schedule_id": schedule.id,
+            "expected_us": sql.next_column(schedule.next_us),
+            "revision": schedule.revision,
+            "next_us": sql.next_column(next_us),
+        }
 
-        def write(tx: Tx) -> bool:
-            if tx.run(_ADVANCE, params) == 0:
-                return False
-            for run in runs:
-                _fire_tick(tx, schedule_id, run)
-            return True
+        def write(tx: Tx) -> Fired | None:
+            if tx.run(sql.ADVANCE, params) == 0:
+                return None
+            return schedule_ticks.fire(tx, schedule, ticks)
+
+        return await self._engine.write(write)
+
+    async def trigger(self, schedule: Schedule, run: NewRun, audit: NewAudit | None = None) -> Fired:
+        def write(tx: Tx) -> Fired:
+            _hold(tx, schedule)
+            note(tx, audit)
+            return schedule_ticks.trigger(tx, schedule, run)
+
+        return await self._engine.write(write)
+
+    async def backfill(
+        self, schedule: Schedule, runs: Sequence[NewRun], *, force: bool, audit: NewAudit | None = None
+    ) -> Fired:
+        def write(tx: Tx) -> Fired:
+            _hold(tx, schedule)
+            note(tx, audit)
+            return schedule_ticks.backfill(tx, schedule, runs, force=force)
 
         return await self._engine.write(write)
 
     async def next_due_us(self) -> int | None:
-        row = await self._engine.read(lambda tx: tx.one(_NEXT, {}))
+        row = await self._engine.read(lambda tx: tx.one(sql.NEXT, {}))
         return None if row is None else row[0]
 
     async def now_us(self) -> int:
         return await self._engine.read(lambda tx: tx.now_us)
 
 
-def _fire_tick(tx: Tx, schedule_id: ScheduleId, run: NewRun) -> None:
-    """Create the run of one tick, unless that tick fired before (the clock or the cron was changed)."""
-    tick = {"schedule_id": schedule_id, "tick_us": run.tick_us, "run_id": run.id}
-    if run.tick_us is None:
-        raise ValueError("a scheduled run names its tick")
-    if tx.run(_TAKE_TICK, tick):
-        create_run(tx, run)
-        tx.run(_FIRED, tick)
+def _get(tx: Tx, agent: str, name: str) -> Schedule:
+    row = tx.one(sql.GET, {"agent": agent, "name": name})
+    if row is not None:
+        return sql.schedule_from(row)
+    names = [row[0] for row in tx.all(sql.NAMES, {"agent": agent})]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {agent}/{near[0]}?" if near else "`ao schedules list` shows them."
+    raise NotFound(f"Agent {agent} has no schedule {name}.", hint=hint)
 
 
-def _schedule_from(row: Row) -> Schedule:
-    return Schedule(
-        id=row[0],
-        agent=row[1],
-        environment=row[2],
-        cron=row[3],
-        timezone=row[4],
-        missed=row[5],
-        next_us=row[6],
-        last_tick_us=row[7],
-        last_run_id=row[8],
-        paused=bool(row[9]),
+def _hold(tx: Tx, schedule: Schedule) -> None:
+    if tx.one(sql.LOCK, {"schedule_id": schedule.id}) is None:
+        raise NotFound(
+            f"There is no schedule {_full(schedule)} any more.", hint="`ao schedules list` shows them."
+        )
+
+
+def _full(schedule: Schedule) -> str:
+    return f"{schedule.agent}/{schedule.name}"
+
+
+def _stale(schedule: Schedule) -> StaleWrite:
+    return StaleWrite(
+        f"Schedule {_full(schedule)} was changed in the meantime.", hint="Look at it, and try again."
     )

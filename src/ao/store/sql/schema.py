@@ -6,7 +6,7 @@ keys: on the hot path they cost a lookup and a lock for what the store's own wri
 
 from sqlalchemy import Column, Double, Index, LargeBinary, Table, text
 
-from ao.store.sql import schema_gates, schema_steps  # noqa: F401 - their tables belong to the metadata
+from ao.store.sql import schema_gates, schema_schedules, schema_steps  # noqa: F401 - their tables belong here
 from ao.store.sql.columns import int_column as _int
 from ao.store.sql.columns import metadata as metadata  # noqa: PLC0414 - for those that read the schema
 from ao.store.sql.columns import small_column as _small
@@ -232,33 +232,7 @@ pointer_log = Table(
     sqlite_with_rowid=False,
 )
 
-# --- schedules, secrets, keys ----------------------------------------------------------------------
-
-schedule = Table(
-    "schedule",
-    metadata,
-    _text("schedule_id", key=True),
-    _text("agent"),
-    _text("environment"),
-    _text("cron"),
-    _text("timezone"),
-    _text("missed"),
-    _int("next_us"),
-    _int("last_tick_us", null=True),
-    _text("last_run_id", null=True),
-    _small("paused"),
-    Index("schedule_agent", "agent", "environment", unique=True),
-)
-
-schedule_tick = Table(
-    "schedule_tick",
-    metadata,
-    _text("schedule_id", key=True),
-    _int("tick_us", key=True),
-    _text("run_id"),
-    sqlite_with_rowid=False,
-    comment="Each tick fires once.",
-)
+# --- secrets, keys ----------------------------------------------------------------------
 
 secret = Table(
     "secret",

@@ -328,17 +328,45 @@ CREATE TABLE schedule (
 	last_tick_us BIGINT,
 	last_run_id TEXT COLLATE "C",
 	paused INTEGER NOT NULL,
+	name TEXT COLLATE "C" DEFAULT 'cron' NOT NULL,
+	declared INTEGER DEFAULT 1 NOT NULL,
+	overlap TEXT COLLATE "C" DEFAULT 'skip' NOT NULL,
+	catch_up_us BIGINT,
+	start_us BIGINT,
+	end_us BIGINT,
+	priority INTEGER DEFAULT 0 NOT NULL,
+	input TEXT COLLATE "C",
+	input_blob TEXT COLLATE "C",
+	pause_reason TEXT COLLATE "C",
+	pause_actor TEXT COLLATE "C",
+	paused_us BIGINT,
+	actor TEXT COLLATE "C" DEFAULT '' NOT NULL,
+	created_us BIGINT DEFAULT 0 NOT NULL,
+	forgotten_us BIGINT DEFAULT 0 NOT NULL,
+	revision BIGINT DEFAULT 0 NOT NULL,
+	withdrawn INTEGER DEFAULT 0 NOT NULL,
 	CONSTRAINT schedule_pkey PRIMARY KEY (schedule_id)
 );
 
-CREATE UNIQUE INDEX schedule_agent ON schedule (agent, environment);
+CREATE UNIQUE INDEX schedule_name ON schedule (agent, name);
+
+CREATE TABLE schedule_run (
+	schedule_id TEXT COLLATE "C" NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT schedule_run_pkey PRIMARY KEY (schedule_id, run_id)
+);
 
 CREATE TABLE schedule_tick (
 	schedule_id TEXT COLLATE "C" NOT NULL,
 	tick_us BIGINT NOT NULL,
 	run_id TEXT COLLATE "C" NOT NULL,
+	outcome TEXT COLLATE "C" DEFAULT 'fired' NOT NULL,
+	reason TEXT COLLATE "C" DEFAULT '' NOT NULL,
+	at_us BIGINT DEFAULT 0 NOT NULL,
 	CONSTRAINT schedule_tick_pkey PRIMARY KEY (schedule_id, tick_us)
 );
+
+CREATE INDEX schedule_tick_age ON schedule_tick (tick_us);
 
 CREATE TABLE secret (
 	agent TEXT COLLATE "C" NOT NULL,

@@ -344,18 +344,47 @@ CREATE TABLE schedule (
 	last_tick_us BIGINT,
 	last_run_id TEXT,
 	paused INTEGER NOT NULL,
+	name TEXT DEFAULT 'cron' NOT NULL,
+	declared INTEGER DEFAULT 1 NOT NULL,
+	overlap TEXT DEFAULT 'skip' NOT NULL,
+	catch_up_us BIGINT,
+	start_us BIGINT,
+	end_us BIGINT,
+	priority INTEGER DEFAULT 0 NOT NULL,
+	input TEXT,
+	input_blob TEXT,
+	pause_reason TEXT,
+	pause_actor TEXT,
+	paused_us BIGINT,
+	actor TEXT DEFAULT '' NOT NULL,
+	created_us BIGINT DEFAULT 0 NOT NULL,
+	forgotten_us BIGINT DEFAULT 0 NOT NULL,
+	revision BIGINT DEFAULT 0 NOT NULL,
+	withdrawn INTEGER DEFAULT 0 NOT NULL,
 	CONSTRAINT schedule_pkey PRIMARY KEY (schedule_id)
 );
 
-CREATE UNIQUE INDEX schedule_agent ON schedule (agent, environment);
+CREATE UNIQUE INDEX schedule_name ON schedule (agent, name);
+
+CREATE TABLE schedule_run (
+	schedule_id TEXT NOT NULL,
+	run_id TEXT NOT NULL,
+	CONSTRAINT schedule_run_pkey PRIMARY KEY (schedule_id, run_id)
+)
+ WITHOUT ROWID;
 
 CREATE TABLE schedule_tick (
 	schedule_id TEXT NOT NULL,
 	tick_us BIGINT NOT NULL,
 	run_id TEXT NOT NULL,
+	outcome TEXT DEFAULT 'fired' NOT NULL,
+	reason TEXT DEFAULT '' NOT NULL,
+	at_us BIGINT DEFAULT 0 NOT NULL,
 	CONSTRAINT schedule_tick_pkey PRIMARY KEY (schedule_id, tick_us)
 )
  WITHOUT ROWID;
+
+CREATE INDEX schedule_tick_age ON schedule_tick (tick_us);
 
 CREATE TABLE secret (
 	agent TEXT NOT NULL,

@@ -15,10 +15,11 @@ from ao.testing.store_contract.gating import Gating, SeveralGates
 from ao.testing.store_contract.harness import Harness
 from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists, Tallies
 from ao.testing.store_contract.logs import Logs
-from ao.testing.store_contract.others import Keys, Lifetime, Logins, Schedules, Secrets
+from ao.testing.store_contract.others import Keys, Lifetime, Logins, Secrets
 from ao.testing.store_contract.pausing import Pausing
 from ao.testing.store_contract.replaying import DeadLetters, Forking
 from ao.testing.store_contract.retaining import Retaining
+from ao.testing.store_contract.scheduling import Overlaps, Schedules, Ticks
 from ao.testing.store_contract.steps import Steps
 from ao.testing.store_contract.workers import Leases
 
@@ -44,6 +45,7 @@ __all__ = [
     "Listing",
     "Logins",
     "Logs",
+    "Overlaps",
     "Overviews",
     "Pausing",
     "Pointers",
@@ -56,4 +58,5 @@ __all__ = [
     "SeveralGates",
     "Steps",
     "Tallies",
+    "Ticks",
 ]

@@ -12,6 +12,7 @@ from ao.ids import RunId, WorkerId
 from ao.store.gates import Gate, Hold
 from ao.store.question_records import QuestionFilter
 from ao.store.records import Claim, RunFilter
+from ao.store.schedules import PlannedTick
 from ao.testing.store_contract.harness import COMPLETED, Harness, failed, schedule
 from ao.testing.store_contract.pausing import asked, paused, yes
 
@@ -229,7 +230,8 @@ class Gating:
         ticks = [
             harness.new_run(schedule_id=plan.id, tick_us=tick, gates=[session(plan.id)]) for tick in (10, 11)
         ]
-        assert await harness.store.schedules.fire(plan.id, 10, ticks, 12)
+        planned = [PlannedTick(tick_us, run) for tick_us, run in zip((10, 11), ticks, strict=True)]
+        assert await harness.store.schedules.fire(plan, planned, 12)
         worker_id = await harness.register()
         claim = await harness.claim_one(worker_id)
         await harness.finish(claim, COMPLETED)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ao.domain.event import Event, EventKind, NewEvent
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.retry import RetryPolicy
+from ao.domain.schedule import DECLARED, Missed, Overlap
 from ao.ids import (
     DeploymentId,
     Digest,
@@ -28,8 +30,8 @@ from ao.store.records import (
     NewDeployment,
     NewRun,
     Payload,
-    Schedule,
 )
+from ao.store.schedules import Schedule
 from ao.store.sql.engine import ClockOffset
 
 LEASE_US = 12_000_000
@@ -158,5 +160,21 @@ def release(deployment: Deployment, env_key: str = "env") -> BuiltRelease:
     return BuiltRelease(digest(name), '{"name":"support"}', env_key, digest("lock"), "asked", parts)
 
 
-def schedule(agent: str = AGENT, *, cron: str = "0 9 * * *", next_us: int = 1) -> Schedule:
-    return Schedule(new_schedule_id(), agent, "prod", cron, "UTC", "latest", next_us, None, None, False)
+def schedule(
+    agent: str = AGENT, *, name: str = DECLARED, cron: str = "0 9 * * *", next_us: int | None = 1, **more: Any
+) -> Schedule:
+    """As a release declares it; with a name of its own, as somebody made it."""
+    declared = name == DECLARED
+    return Schedule(
+        id=new_schedule_id(),
+        agent=agent,
+        environment="prod",
+        name=name,
+        cron=cron,
+        timezone="UTC",
+        missed=Missed.LATEST,
+        overlap=more.pop("overlap", Overlap.SKIP),
+        next_us=next_us,
+        declared=declared,
+        **more,
+    )

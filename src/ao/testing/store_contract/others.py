@@ -1,106 +1,14 @@
-"""Schedules, secrets, keys, and the store as a whole."""
+"""Secrets, keys, and the store as a whole."""
 
 import asyncio
-import dataclasses
 from typing import Any
 
 import pytest
 
 from ao.domain.errors import Conflict, NotFound, Unavailable
 from ao.ids import ApiKeyId, new_api_key_id
-from ao.store.records import NewApiKey, RunFilter, Schedule
-from ao.testing.store_contract.harness import AGENT, SECOND, Harness, schedule
-
-
-class Schedules:
-    async def test_a_release_brings_its_schedule(self, harness: Harness) -> None:
-        wanted = schedule()
-        await harness.deploy(schedule=wanted)
-        assert await harness.store.schedules.list(AGENT) == [wanted]
-        assert await harness.store.schedules.list(None) == [wanted]
-        assert await harness.store.schedules.list("billing") == []
-
-    async def test_a_release_without_one_removes_it(self, harness: Harness) -> None:
-        await harness.deploy(schedule=schedule())
-        await harness.deploy()
-        assert await harness.store.schedules.list(AGENT) == []
-
-    async def test_the_same_timetable_keeps_its_place(self, harness: Harness) -> None:
-        first = schedule(next_us=100)
-        await harness.deploy(schedule=first)
-        await harness.deploy(schedule=dataclasses.replace(schedule(next_us=999), missed="all"))
-        (kept,) = await harness.store.schedules.list(AGENT)
-        assert kept == dataclasses.replace(first, missed="all")
-
-    async def test_another_timetable_starts_anew(self, harness: Harness) -> None:
-        await harness.deploy(schedule=schedule(next_us=100))
-        await harness.deploy(schedule=schedule(cron="5 * * * *", next_us=999))
-        (changed,) = await harness.store.schedules.list(AGENT)
-        assert (changed.cron, changed.next_us) == ("5 * * * *", 999)
-
-    async def test_a_rollback_restores_the_version_s_schedule(self, harness: Harness) -> None:
-        await harness.deploy(schedule=schedule())
-        await harness.deploy()
-        await harness.store.agents.move_pointer(AGENT, "prod", 1, "back", "key:ops", schedule(next_us=7))
-        (restored,) = await harness.store.schedules.list(AGENT)
-        assert restored.next_us == 7
-
-    async def test_it_is_due_by_the_database_s_clock(self, harness: Harness) -> None:
-        now_us = await harness.store.schedules.now_us()
-        wanted = schedule(next_us=now_us + 3600 * SECOND)
-        await harness.deploy(schedule=wanted)
-        assert await harness.store.schedules.next_due_us() == wanted.next_us
-        assert await harness.store.schedules.due(10) == []
-        harness.advance(3601)
-        assert await harness.store.schedules.due(10) == [wanted]
-        assert await harness.store.schedules.now_us() >= wanted.next_us
-
-    async def test_nothing_scheduled_is_never_due(self, harness: Harness) -> None:
-        assert await harness.store.schedules.next_due_us() is None
-
-    async def test_many_replicas_fire_a_tick_once(self, harness: Harness) -> None:
-        wanted = schedule(next_us=100)
-        await harness.deploy(schedule=wanted)
-        stores = (harness.store, harness.replica)
-        fired = await asyncio.gather(
-            *(
-                stores[number % 2].schedules.fire(wanted.id, 100, [self._tick(harness, wanted, 100)], 200)
-                for number in range(20)
-            )
-        )
-        assert sum(fired) == 1
-        (run,) = await harness.store.runs.list(RunFilter(), 10)
-        (after,) = await harness.store.schedules.list(AGENT)
-        assert (after.next_us, after.last_tick_us, after.last_run_id) == (200, 100, run.id)
-        assert run.schedule_id == wanted.id
-
-    async def test_a_tick_that_fired_does_not_fire_again_when_the_plan_moves_back(
-        self, harness: Harness
-    ) -> None:
-        wanted = schedule(next_us=100)
-        await harness.deploy(schedule=wanted)
-        assert await harness.store.schedules.fire(wanted.id, 100, [self._tick(harness, wanted, 100)], 50)
-        again = [self._tick(harness, wanted, 50), self._tick(harness, wanted, 100)]
-        assert await harness.store.schedules.fire(wanted.id, 50, again, 200)
-        assert len(await harness.store.runs.list(RunFilter(), 10)) == 2
-
-    async def test_several_missed_ticks_fire_together(self, harness: Harness) -> None:
-        wanted = schedule(next_us=100)
-        await harness.deploy(schedule=wanted)
-        ticks = [self._tick(harness, wanted, tick_us) for tick_us in (100, 200, 300)]
-        assert await harness.store.schedules.fire(wanted.id, 100, ticks, 400)
-        assert (await harness.store.workers.counts())["ready"] == 3
-        assert (await harness.store.schedules.list(AGENT))[0].last_tick_us == 300
-
-    async def test_skipped_ticks_only_move_the_plan(self, harness: Harness) -> None:
-        wanted = schedule(next_us=100)
-        await harness.deploy(schedule=wanted)
-        assert await harness.store.schedules.fire(wanted.id, 100, [], 400)
-        (after,) = await harness.store.schedules.list(AGENT)
-        assert (after.next_us, after.last_tick_us) == (400, None)
-
-    def _tick(self, harness: Harness, of: Schedule, tick_us: int):  # type: ignore[no-untyped-def]
-        return harness.new_run(schedule_id=of.id, tick_us=tick_us)
+from ao.store.records import NewApiKey, RunFilter
+from ao.testing.store_contract.harness import AGENT, SECOND, Harness
 
 
 class Secrets:
