@@ -113,14 +113,16 @@ class ReplayDeadLettersResponse(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[Replayed, _Mapping]]] = ...) -> None: ...
 
 class Replayed(_message.Message):
-    __slots__ = ("run_id", "replay", "error")
+    __slots__ = ("run_id", "replay", "error", "warnings")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     REPLAY_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     replay: str
     error: str
-    def __init__(self, run_id: _Optional[str] = ..., replay: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run_id: _Optional[str] = ..., replay: _Optional[str] = ..., error: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PurgeDeadLettersRequest(_message.Message):
     __slots__ = ("agent", "fingerprint", "older_than")

@@ -58,6 +58,7 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_QUESTION_ANSWERED: _ClassVar[EventKind]
     EVENT_KIND_QUESTION_TIMED_OUT: _ClassVar[EventKind]
     EVENT_KIND_TRUNCATED: _ClassVar[EventKind]
+    EVENT_KIND_CANCEL_REQUESTED: _ClassVar[EventKind]
 
 class StepKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -130,6 +131,7 @@ EVENT_KIND_QUESTION_ASKED: EventKind
 EVENT_KIND_QUESTION_ANSWERED: EventKind
 EVENT_KIND_QUESTION_TIMED_OUT: EventKind
 EVENT_KIND_TRUNCATED: EventKind
+EVENT_KIND_CANCEL_REQUESTED: EventKind
 STEP_KIND_UNSPECIFIED: StepKind
 STEP_KIND_STEP: StepKind
 STEP_KIND_SPAN: StepKind
@@ -608,6 +610,14 @@ class ForkRunRequest(_message.Message):
     step: str
     version: int
     def __init__(self, run_id: _Optional[str] = ..., step: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class RemadeRun(_message.Message):
+    __slots__ = ("run", "warnings")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    run: Run
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ReplayRunRequest(_message.Message):
     __slots__ = ("run_id", "begin", "version")

@@ -97,12 +97,12 @@ class RunServiceStub:
         self.ForkRun = channel.unary_unary(
                 '/ao.v1.RunService/ForkRun',
                 request_serializer=ao_dot_v1_dot_runs__pb2.ForkRunRequest.SerializeToString,
-                response_deserializer=ao_dot_v1_dot_runs__pb2.Run.FromString,
+                response_deserializer=ao_dot_v1_dot_runs__pb2.RemadeRun.FromString,
                 _registered_method=True)
         self.ReplayRun = channel.unary_unary(
                 '/ao.v1.RunService/ReplayRun',
                 request_serializer=ao_dot_v1_dot_runs__pb2.ReplayRunRequest.SerializeToString,
-                response_deserializer=ao_dot_v1_dot_runs__pb2.Run.FromString,
+                response_deserializer=ao_dot_v1_dot_runs__pb2.RemadeRun.FromString,
                 _registered_method=True)
 
 
@@ -275,12 +275,12 @@ def add_RunServiceServicer_to_server(servicer, server):
             'ForkRun': grpc.unary_unary_rpc_method_handler(
                     servicer.ForkRun,
                     request_deserializer=ao_dot_v1_dot_runs__pb2.ForkRunRequest.FromString,
-                    response_serializer=ao_dot_v1_dot_runs__pb2.Run.SerializeToString,
+                    response_serializer=ao_dot_v1_dot_runs__pb2.RemadeRun.SerializeToString,
             ),
             'ReplayRun': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplayRun,
                     request_deserializer=ao_dot_v1_dot_runs__pb2.ReplayRunRequest.FromString,
-                    response_serializer=ao_dot_v1_dot_runs__pb2.Run.SerializeToString,
+                    response_serializer=ao_dot_v1_dot_runs__pb2.RemadeRun.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -633,7 +633,7 @@ class RunService:
             target,
             '/ao.v1.RunService/ForkRun',
             ao_dot_v1_dot_runs__pb2.ForkRunRequest.SerializeToString,
-            ao_dot_v1_dot_runs__pb2.Run.FromString,
+            ao_dot_v1_dot_runs__pb2.RemadeRun.FromString,
             options,
             channel_credentials,
             insecure,
@@ -660,7 +660,7 @@ class RunService:
             target,
             '/ao.v1.RunService/ReplayRun',
             ao_dot_v1_dot_runs__pb2.ReplayRunRequest.SerializeToString,
-            ao_dot_v1_dot_runs__pb2.Run.FromString,
+            ao_dot_v1_dot_runs__pb2.RemadeRun.FromString,
             options,
             channel_credentials,
             insecure,

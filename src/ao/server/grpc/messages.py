@@ -63,7 +63,7 @@ _NEWER = "this server is older than the .proto of the client"
 
 def _value(field: FieldDescriptor, value: Any, where: str, problems: list[Problem]) -> Any:
     if field.enum_type is not None:
-        word = _words(field.enum_type).get(value)
+        word = words_of(field.enum_type).get(value)
         if word is None:
             known = ", ".join(entry.name for entry in field.enum_type.values[1:])
             problems.append(Problem(where, f"{value} is no value of {field.enum_type.name}", f"known: {known}"))
@@ -92,15 +92,15 @@ def _instant(value: Timestamp, where: str, problems: list[Problem]) -> datetime 
 
 
 @functools.cache
-def _words(enum: EnumDescriptor) -> Mapping[int, str]:
+def words_of(enum: EnumDescriptor) -> Mapping[int, str]:
     """The domain's word of each value but the unspecified one."""
     prefix = len(enum.values_by_number[0].name.removesuffix("UNSPECIFIED"))
     return {entry.number: entry.name[prefix:].lower() for entry in enum.values if entry.number}
 
 
 @functools.cache
-def _numbers(enum: EnumDescriptor) -> Mapping[str, int]:
-    return {word: number for number, word in _words(enum).items()}
+def numbers_of(enum: EnumDescriptor) -> Mapping[str, int]:
+    return {word: number for number, word in words_of(enum).items()}
 
 
 # --- answers ---------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def _step(field: FieldDescriptor) -> _Step:
     elif field.message_type is not None:
         fill = _filled_list(name) if field.is_repeated else _filled(name)
     elif field.enum_type is not None:
-        numbers = _numbers(field.enum_type)
+        numbers = numbers_of(field.enum_type)
         fill = lambda message, value: setattr(message, name, numbers.get(str(value), 0))  # noqa: E731
     elif name.endswith("_json"):
         fill = lambda message, value: setattr(message, name, to_json(value))  # noqa: E731

@@ -1,12 +1,13 @@
 """`ao.v1.RunService`: runs, their events, steps and logs."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from ao.bus import run_topic
 from ao.domain.event import Event
-from ao.server.grpc.messages import set_instant, to_json, write
+from ao.server.grpc.messages import numbers_of, set_instant, to_json, write
 from ao.server.grpc.methods import PART_BYTES, Call, Method, Service, answer, fitting, items
 from ao.server.grpc.requests import OfRun
 from ao.server.operations.replays import ReplayOperations
@@ -29,6 +30,8 @@ from ao.v1 import runs_pb2 as pb
 from ao.wire.live import Disconnect, RunLive
 from ao.wire.replays import ForkRequest, ReplayRequest
 from ao.wire.schemas import RunCreate, RunView
+
+_KINDS = cast("Mapping[str, pb.EventKind]", numbers_of(pb.EventKind.DESCRIPTOR))
 
 
 class CreateRun(WaitQuery, RunCreate):
@@ -73,7 +76,7 @@ class ReplayRun(OfRun, ReplayRequest):
 
 def run_service(services: Services) -> Service:
     own = _Runs(services)
-    runs, replays = RunOperations(services), ReplayOperations(services)
+    runs = RunOperations(services)
     return {
         "CreateRun": Method("create_run", CreateRun, own.create, waits=True),
         "RunAndWait": Method("create_run_wait", RunLive, own.run_and_wait, waits=True),
@@ -91,12 +94,8 @@ def run_service(services: Services) -> Service:
         "SearchLogs": Method(
             "search_run_logs", SearchLogs, answer(lambda _, asked: runs.search(asked.run_id, asked))
         ),
-        "ForkRun": Method(
-            "fork_run", ForkRun, answer(lambda caller, asked: replays.fork(caller, asked.run_id, asked))
-        ),
-        "ReplayRun": Method(
-            "replay_run", ReplayRun, answer(lambda caller, asked: replays.replay(caller, asked.run_id, asked))
-        ),
+        "ForkRun": Method("fork_run", ForkRun, own.fork),
+        "ReplayRun": Method("replay_run", ReplayRun, own.replay),
     }
 
 
@@ -106,6 +105,12 @@ class Created:
     created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Remade:
+    run: RunView
+    warnings: Sequence[str]
+
+
 class _Runs:
     """The methods that are more than one operation's answer."""
 
@@ -113,6 +118,7 @@ class _Runs:
         self._runs = services.runs
         self._operations = RunOperations(services)
         self._steps = StepOperations(services)
+        self._replays = ReplayOperations(services)
         self._bus = services.bus
         self._closing = services.closing
 
@@ -151,6 +157,14 @@ class _Runs:
         some, complete = fitting(messages, len(found) < asked.limit)
         return pb.ListStepsResponse(items=some, complete=complete)
 
+    async def fork(self, call: Call, asked: ForkRun) -> Remade:
+        view = await self._replays.fork(call.caller, asked.run_id, asked)
+        return Remade(view, view.warnings)
+
+    async def replay(self, call: Call, asked: ReplayRun) -> Remade:
+        view = await self._replays.replay(call.caller, asked.run_id, asked)
+        return Remade(view, view.warnings)
+
     async def logs(self, call: Call, asked: GetLogs) -> None:
         while lines := await self._operations.logs(asked.run_id, asked):
             for some in _in_parts(write(line, pb.LogLine) for line in lines):
@@ -179,7 +193,7 @@ class _Runs:
 
 
 def _event(event: Event) -> pb.Event:
-    message = pb.Event(seq=event.seq, kind=f"EVENT_KIND_{event.kind.upper()}", data_json=to_json(event.data))
+    message = pb.Event(seq=event.seq, kind=_KINDS.get(event.kind), data_json=to_json(event.data))
     set_instant(message.at, event.at_us)
     return message
 
