@@ -142,6 +142,14 @@ async def test_without_a_valid_key_nothing_is_answered(rpc: Rpc, header: str | N
         assert refusal.problem.hint
 
 
+async def test_who_has_no_key_is_refused_before_a_message_is_read(rpc: Rpc) -> None:
+    make: Any = rpc.channel.unary_unary("/ao.v1.RunService/GetRun")
+    unreadable = b"\xff"
+    assert (await rpc.refused(make(unreadable))).code is grpc.StatusCode.UNAUTHENTICATED
+    refusal = await rpc.refused(make(unreadable, metadata=rpc.key))
+    assert (refusal.code, refusal.problem.code) == (grpc.StatusCode.INVALID_ARGUMENT, "invalid_input")
+
+
 async def test_a_policy_that_cancels_needs_the_permission(rpc: Rpc) -> None:
     run_id = await ended_run(rpc, MINE)
     request = pb.WatchRunRequest(run_id=run_id, on_disconnect="ON_DISCONNECT_CANCEL")

@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from ao.control.audit import ORIGIN, Origin
 from ao.domain.access import SOME_AGENT, Permission, require
-from ao.domain.errors import AoError, Unavailable
+from ao.domain.errors import AoError, InvalidInput, Unavailable
 from ao.logs import get_logger
 from ao.server.auth import Authenticator
 from ao.server.door import request_id_of
@@ -45,13 +45,13 @@ class Door:
         self._agent_of = services.agent_of
 
     def handler(
-        self, name: str, method: Method, answer: type[Message]
-    ) -> Callable[[Message, Context], Coroutine[Any, Any, Message]]:
+        self, name: str, method: Method, kind: type[Message], answer: type[Message]
+    ) -> Callable[[bytes, Context], Coroutine[Any, Any, Message]]:
         """What gRPC calls for a method with one answer."""
 
-        async def handle(request: Message, context: Context) -> Message:
+        async def handle(request: bytes, context: Context) -> Message:
             async def work(visit: Visit) -> Message:
-                made = await self._do(visit, method, request)
+                made = await self._do(visit, method, _parsed(kind, request))
                 return made if isinstance(made, answer) else write(made, answer)
 
             return await self.visited(name, context, work)
@@ -59,13 +59,13 @@ class Door:
         return handle
 
     def stream_handler(
-        self, name: str, method: Method
-    ) -> Callable[[Message, Context], Coroutine[Any, Any, None]]:
+        self, name: str, method: Method, kind: type[Message]
+    ) -> Callable[[bytes, Context], Coroutine[Any, Any, None]]:
         """What gRPC calls for a method that answers with a stream."""
 
-        async def handle(request: Message, context: Context) -> None:
+        async def handle(request: bytes, context: Context) -> None:
             async def work(visit: Visit) -> None:
-                await self.until_closing(self._do(visit, method, request))
+                await self.until_closing(self._do(visit, method, _parsed(kind, request)))
 
             await self.visited(name, context, work)
 
@@ -86,7 +86,7 @@ class Door:
         visit = Visit(name, context, self.unfinished)
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
         try:
-            visit.key = await self._authenticator.key(visit.authorization)
+            visit.key = await self.key(visit.metadata)
             ORIGIN.set(Origin(visit.source, visit.request_id, visit.key.id))
             return await work(visit)
         except asyncio.CancelledError:
@@ -100,6 +100,11 @@ class Door:
             await visit.refuse(internal_error(visit.request_id))
         finally:
             visit.log()
+
+    async def key(self, metadata: Mapping[str, str | bytes]) -> ApiKey:
+        """The key of a call. Raises Unauthenticated."""
+        value = metadata.get("authorization", "")
+        return await self._authenticator.key(value.encode() if isinstance(value, str) else None)
 
     async def _do(self, visit: "Visit", method: Method, request: Message) -> object:
         rule = RULES[method.operation]
@@ -117,15 +122,15 @@ class Visit:
     """One call: what is known of who makes it, and how it ended. It is the `Call` of the methods."""
 
     def __init__(self, name: str, context: Context, unfinished: Unfinished) -> None:
-        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        self.metadata: Mapping[str, str | bytes] = dict(context.invocation_metadata() or ())
+        given = self.metadata.get(REQUEST_ID, "")
         self._name = name
         self._context = context
         self._unfinished = unfinished
         self._started = time.perf_counter()
         self._on_gone: OnGone | None = None
         self._gone = False
-        self.request_id = request_id_of(metadata.get(REQUEST_ID, "").encode())
-        self.authorization = metadata.get("authorization", "").encode()
+        self.request_id = request_id_of(given.encode() if isinstance(given, str) else given)
         self.key: ApiKey | None = None
         self.admitted: Caller | None = None
         self.code = grpc.StatusCode.OK
@@ -186,6 +191,14 @@ class Visit:
             duration_ms=round((time.perf_counter() - self._started) * 1000, 2),
             key=self.key.name if self.key else None,
         )
+
+
+def _parsed(kind: type[Message], request: bytes) -> Message:
+    try:
+        return kind.FromString(request)
+    except DecodeError as error:
+        name = kind.DESCRIPTOR.full_name
+        raise InvalidInput(f"the request is no {name}", hint="`ao proto` writes the .proto files") from error
 
 
 async def _logged(work: Coroutine[Any, Any, object]) -> None:

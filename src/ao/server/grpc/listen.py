@@ -16,6 +16,7 @@ from ao.server.grpc.agents import agent_service
 from ao.server.grpc.dead_letters import dead_letter_service
 from ao.server.grpc.door import Door
 from ao.server.grpc.health import Health
+from ao.server.grpc.keys_first import KeysFirst
 from ao.server.grpc.methods import Method, Service
 from ao.server.grpc.questions import question_service
 from ao.server.grpc.reflection import REFLECTION, reflection_handlers
@@ -67,7 +68,7 @@ class GrpcListener:
         self.services = replace(services, checks=(*services.checks, self._check))
         """With this listener among their checks."""
         self._door = Door(services)
-        self._server = grpc.aio.server(options=OPTIONS)
+        self._server = grpc.aio.server(options=OPTIONS, interceptors=[KeysFirst(self._door)])
         self._add(self.services)
         self.address = _listen(self._server, host, port)
         """`host:port`."""
@@ -122,7 +123,7 @@ def _handler(door: Door, descriptor: ServiceDescriptor, name: str, method: Metho
     described = descriptor.methods_by_name[name]
     request, answer = GetMessageClass(described.input_type), GetMessageClass(described.output_type)
     path = f"/{descriptor.full_name}/{name}"
-    named: Any = {"request_deserializer": request.FromString, "response_serializer": answer.SerializeToString}
+    out: Any = {"response_serializer": answer.SerializeToString}  # the door reads what comes in
     if described.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(door.stream_handler(path, method), **named)
-    return grpc.unary_unary_rpc_method_handler(door.handler(path, method, answer), **named)
+        return grpc.unary_stream_rpc_method_handler(door.stream_handler(path, method, request), **out)
+    return grpc.unary_unary_rpc_method_handler(door.handler(path, method, request, answer), **out)
