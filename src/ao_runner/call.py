@@ -6,20 +6,23 @@ import os
 import sys
 import types
 
-from ao_runner import failures, results
+from ao_runner import failures, protocol, results
 from ao_runner.task import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from ao_runner.task import Fields, Task
+    from ao_runner.task import Task
 
+STARTED = protocol.encode({"type": "started"})
+_PLAIN = frozenset({type(None), bool, int, float, str, list, dict})
+"""There is nothing to wait for in these."""
 _VARIABLE_ARGUMENTS = 0x04
 """co_flags of a function with *args."""
 
 
-def run_function(task: Task) -> Fields:
+def run_function(task: Task) -> bytes:
     function = load_function(task)
     return results.last(task, None) if function is None else call_function(function, task)
 
@@ -33,16 +36,18 @@ def load_function(task: Task) -> Callable[..., Any] | None:
     return None
 
 
-def call_function(function: Callable[..., Any], task: Task) -> Fields:
+def call_function(function: Callable[..., Any], task: Task) -> bytes:
     value: Any = None
     with failures.told(task):
         arguments = _arguments(function, task)
-        task.send({"type": "started"})
-        value = _drain(function(*arguments), task)
+        task.send_frame(STARTED)
+        value = function(*arguments)
+        if type(value) not in _PLAIN:
+            value = _drain(value, task)
     return results.last(task, value)
 
 
-def run_script(task: Task) -> Fields:
+def run_script(task: Task) -> bytes:
     path = os.path.join(task.code_dir, task.target)
     _enter_python(task, os.path.dirname(path))
     sys.argv = [path]
@@ -57,18 +62,18 @@ def run_script(task: Task) -> Fields:
         except FileNotFoundError:
             raise Failure("error", "FileNotFoundError", "there is no script %s" % task.target) from None
         code = compile(source, path, "exec", dont_inherit=True)
-        task.send({"type": "started"})
+        task.send_frame(STARTED)
         exec(code, module.__dict__)
     return results.from_file(task)
 
 
-def run_command(task: Task) -> Fields:
+def run_command(task: Task) -> bytes:
     from ao_runner.command import run  # noqa: PLC0415 - functions do not need it
 
     return run(task)
 
 
-RUNNERS: dict[str, Callable[[Task], Fields]] = {
+RUNNERS: dict[str, Callable[[Task], bytes]] = {
     "function": run_function,
     "script": run_script,
     "command": run_command,

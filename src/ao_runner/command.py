@@ -6,16 +6,17 @@ import os
 import signal
 
 from ao_runner import results
+from ao_runner.call import STARTED
 from ao_runner.task import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ao_runner.task import Fields, Task
+    from ao_runner.task import Task
 
 
-def run(task: Task) -> Fields:
+def run(task: Task) -> bytes:
     """Start the command, hand SIGTERM on, and tell how it ended."""
     # A signal that comes before there is somebody to hand it to must wait.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -35,7 +36,7 @@ def run(task: Task) -> Fields:
 
     signal.signal(signal.SIGTERM, hand_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    task.send({"type": "started"})
+    task.send_frame(STARTED)
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
         name = _signal_name(os.WTERMSIG(status))

@@ -38,6 +38,7 @@ def main() -> NoReturn:
         sock.sendall(protocol.encode(failure.fields))
         leave(1)
     task = Task(sock, start)
+    settle(task)
     run(task, call.RUNNERS[task.kind])
 
 
@@ -51,19 +52,24 @@ def hello() -> Fields:
     }
 
 
-def run(task: Task, runner: Callable[[Task], Fields]) -> NoReturn:
+def run(task: Task, runner: Callable[[Task], bytes]) -> NoReturn:
     tasks.current = task
     try:
-        prepare(task)
-        message = runner(task)
+        give_input(task)
+        result = runner(task)
     except Failure as failure:
-        task.finish(failure.fields, failure.fields.get("exit_code") or 1)
-    task.finish(message, 0)
+        task.finish(protocol.encode(failure.fields), failure.fields.get("exit_code") or 1)
+    task.finish(result, 0)
 
 
-def prepare(task: Task) -> None:
-    """The environment that every kind of agent finds."""
+def settle(task: Task) -> None:
+    """What is the same for all runs of an agent."""
     os.chdir(task.code_dir)
+    os.environ["AO_OUTPUT"] = task.output_file
+
+
+def give_input(task: Task) -> None:
+    """What every kind of agent finds of its own run."""
     try:
         text = task.input.encode()
     except UnicodeEncodeError:
@@ -75,7 +81,6 @@ def prepare(task: Task) -> None:
         with open(task.input_file, "wb") as file:
             file.write(text)
         os.environ["AGENT_INPUT_FILE"] = task.input_file
-    os.environ["AO_OUTPUT"] = task.output_file
     if task.egress:
         from ao_runner.egress import open_door  # noqa: PLC0415 - few agents need it
 

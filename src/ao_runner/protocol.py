@@ -47,6 +47,7 @@ import struct
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    from typing import Callable
 
 VERSION = 2
 PROTOCOLS = (1, 2)
@@ -55,6 +56,8 @@ MAX_FRAME_BYTES = 64 << 20
 MAX_VALUE_BYTES = 32 << 20
 """Of a result, of a run or a step, as JSON."""
 HEADER = struct.Struct(">I")
+_MSG_WAITALL = 0x100
+_scan: Callable[[str, int], tuple[object, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -69,22 +72,35 @@ class ProtocolError(Exception):
     """The peer sent something that is not the protocol."""
 
 
+class TooLarge(ValueError):
+    """A message does not fit into a frame."""
+
+
 def encode(message: dict[str, object]) -> bytes:
     """One frame. A value that is not JSON raises TypeError or ValueError (NaN and infinities too)."""
     body = _ENCODER.encode(message).encode("utf-8", "surrogatepass")
     if len(body) > MAX_FRAME_BYTES:
-        raise ValueError("message of %d bytes is larger than %d" % (len(body), MAX_FRAME_BYTES))
+        raise TooLarge("message of %d bytes is larger than %d" % (len(body), MAX_FRAME_BYTES))
     return HEADER.pack(len(body)) + body
 
 
 def decode(body: bytes) -> dict[str, object]:
     try:
-        message = json.loads(body.decode("utf-8", "surrogatepass"))
+        message = _parse(body.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError("frame is not JSON: %s" % error) from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ProtocolError("frame is not an object with a type")
     return message
+
+
+def _parse(text: str) -> object:
+    """Like `json.loads`, which first takes three calls to look for white space."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else json.loads(text)
 
 
 def receive(sock: _socket.socket) -> dict[str, object] | None:
@@ -102,7 +118,11 @@ def receive(sock: _socket.socket) -> dict[str, object] | None:
 
 
 def _exactly(sock: _socket.socket, count: int) -> bytes | None:
-    chunks: list[bytes] = []
+    data = sock.recv(count, _MSG_WAITALL)
+    if len(data) == count:
+        return data
+    chunks: list[bytes] = [data] if data else []
+    count -= len(data)
     while count:
         chunk = sock.recv(min(count, 1 << 20))
         if not chunk:

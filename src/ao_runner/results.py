@@ -13,29 +13,30 @@ if TYPE_CHECKING:
 
     from ao_runner.task import Fields, Task
 
+_UNENCODABLE = (TypeError, ValueError, RecursionError, OverflowError)
 _PLAIN = (str, int, bool, type(None))
 _LONGEST = 4
 """Bytes of a character in UTF-8, at most."""
 
 
-def last(task: Task, value: Any) -> Fields:
-    """The `result` message, checked."""
-    return _checked({"type": "result", "value": value}, value, "result")
+def last(task: Task, value: Any) -> bytes:
+    """The `result` message, checked and encoded."""
+    return _encoded({"type": "result", "value": value}, value, "result")
 
 
 def partial(task: Task, value: Any) -> None:
-    task.send(_checked({"type": "partial", "value": value}, value, "partial"))
+    task.send_frame(_encoded({"type": "partial", "value": value}, value, "partial"))
 
 
-def from_file(task: Task) -> Fields:
+def from_file(task: Task) -> bytes:
     """What a script or command wrote to AO_OUTPUT; null when it wrote nothing."""
     try:
         with open(task.output_file, "rb") as file:
             text = file.read()
     except FileNotFoundError:
-        return {"type": "result", "value": None}
+        return last(task, None)
     if not text.strip():
-        return {"type": "result", "value": None}
+        return last(task, None)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -43,17 +44,29 @@ def from_file(task: Task) -> Fields:
             "error", "InvalidOutput", "the file AO_OUTPUT is not JSON: %s" % error,
             hint="Write one JSON value, such as json.dump(result, file).",
         ) from None  # fmt: skip
-    return _checked({"type": "result", "value": value}, value, "AO_OUTPUT")
+    return _encoded({"type": "result", "value": value}, value, "AO_OUTPUT")
 
 
-def _checked(message: Fields, value: Any, name: str) -> Fields:
-    _dumped(value, name)
-    return message
+def _encoded(message: Fields, value: Any, name: str) -> bytes:
+    try:
+        frame = protocol.encode(message)
+    except protocol.TooLarge:
+        frame = b""
+    except _UNENCODABLE as error:
+        raise _invalid(value, name, error) from None
+    if not 0 < len(frame) <= protocol.MAX_VALUE_BYTES:
+        _bound(value, name)
+    return frame
 
 
 def text_of(value: Any, name: str) -> str:
     """A value as JSON text that every database takes."""
-    text = _dumped(value, name, ensure_ascii=False)
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except _UNENCODABLE as error:
+        raise _invalid(value, name, error) from None
+    if len(text) > protocol.MAX_VALUE_BYTES // _LONGEST:
+        _bound(value, name)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -62,32 +75,23 @@ def text_of(value: Any, name: str) -> str:
     return text
 
 
-def _dumped(value: Any, name: str, ensure_ascii: bool = True) -> str:
-    try:
-        return _bounded(json.dumps(value, allow_nan=False, ensure_ascii=ensure_ascii), value, name)
-    except (TypeError, ValueError, RecursionError, OverflowError) as error:
-        what = _fault(value, name, ()) or "%s: %s" % (name, error)
-        raise Failure(
-            "error", "InvalidResult", "what the agent gave is not JSON: %s" % what,
-            hint="Return dicts with string keys, lists, strings, finite numbers, true, false and None.",
-        ) from None  # fmt: skip
+def _invalid(value: Any, name: str, error: Exception) -> Failure:
+    what = _fault(value, name, ()) or "%s: %s" % (name, error)
+    return Failure(
+        "error", "InvalidResult", "what the agent gave is not JSON: %s" % what,
+        hint="Return dicts with string keys, lists, strings, finite numbers, true, false and None.",
+    )  # fmt: skip
 
 
-def _bounded(text: str, value: Any, name: str) -> str:
+def _bound(value: Any, name: str) -> None:
     """Raises `Failure` for what is too large to be kept: a frame would not even carry it to the worker."""
-    if len(text) <= protocol.MAX_VALUE_BYTES // _LONGEST:
-        return text
-    kept = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    size = len(kept.encode("utf-8", "surrogatepass"))
-    if size > protocol.MAX_VALUE_BYTES:
-        what = "%s is %s bytes; at most %s are taken" % (
-            name,
-            format(size, ","),
-            format(protocol.MAX_VALUE_BYTES, ","),
-        )
-        hint = "Pass a reference, such as a path or URL, in place of the content."
-        raise Failure("error", "InvalidResult", what, hint=hint, permanent=True)
-    return text
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    if size <= protocol.MAX_VALUE_BYTES:
+        return
+    most = format(protocol.MAX_VALUE_BYTES, ",")
+    what = "%s is %s bytes; at most %s are taken" % (name, format(size, ","), most)
+    hint = "Pass a reference, such as a path or URL, in place of the content."
+    raise Failure("error", "InvalidResult", what, hint=hint, permanent=True)
 
 
 def _fault(value: Any, path: str, above: tuple[int, ...]) -> str | None:

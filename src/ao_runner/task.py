@@ -53,7 +53,10 @@ class Task:
         """For a fork of a template; others have it already."""
 
     def send(self, message: Fields) -> None:
-        data = protocol.encode(message)
+        self.send_frame(protocol.encode(message))
+
+    def send_frame(self, data: bytes) -> None:
+        """Send a message that is encoded already."""
         with self._sending:
             self.socket.sendall(data)
 
@@ -72,10 +75,10 @@ class Task:
         finally:
             os._exit(0)
 
-    def finish(self, message: Fields, exit_code: int) -> NoReturn:
-        """Say the last word, let threads and exit handlers end as Python would, and exit."""
+    def finish(self, frame: bytes, exit_code: int) -> NoReturn:
+        """Say the last word, encoded, let threads and exit handlers end as Python would, and exit."""
         try:
-            self.send(message)
+            self.send_frame(frame)
         except OSError:
             # The worker is gone: it will not hear the exit code either, but the process must end.
             exit_code = exit_code or 1
@@ -95,10 +98,17 @@ current: Task | None = None
 def leave(exit_code: int) -> NoReturn:
     """Exit without tearing every module down, which takes longer than many agents run."""
     try:
-        if "threading" in sys.modules:
+        if "threading" in sys.modules and _has_threads(sys.modules["threading"]):
             sys.modules["threading"]._shutdown()
         if "atexit" in sys.modules:
             sys.modules["atexit"]._run_exitfuncs()
         _flush()
     finally:
         os._exit(exit_code)
+
+
+def _has_threads(threading: Any) -> bool:
+    """Whether there is anything to wait for, or to be called at the end of threads; what `concurrent.futures`
+    wants to be called for joins threads that it has started."""
+    known = 1 if "concurrent.futures.thread" in sys.modules else 0
+    return _thread._count() > 0 or len(threading._threading_atexits) > known

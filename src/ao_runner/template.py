@@ -30,6 +30,9 @@ _MAX_BYTES = 1 << 18
 _MAX_REPLAY = 1 << 20
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 _INT_BYTES = 4
+_OWN = ("AO_RUN_ID", "AO_ATTEMPT")
+_REHEARSALS = 20
+"""An instruction is adapted after eight. Each takes about 30 µs."""
 _POOLS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -44,9 +47,9 @@ def serve() -> NoReturn:
     control = _socket.socket(fileno=CONTROL_FD)
     os.set_inheritable(CONTROL_FD, False)
     start = json.loads(control.recv(_MAX_BYTES))
-    forks = Forks()
+    task, forks = Task(control, start), Forks()
     try:
-        function = _load(Task(control, start))
+        function = _load(task)
         _flush()
         traces.look()
     except Unfit as error:
@@ -54,6 +57,8 @@ def serve() -> NoReturn:
         os._exit(0)
     forks.stop_watching()
     said = [_take_output(fd) for fd in (1, 2)]
+    main.settle(task)
+    _rehearse(start)
     gc.collect()
     gc.freeze()
     gather_memory()
@@ -72,7 +77,7 @@ def serve() -> NoReturn:
 
 def _load(task: Task) -> Callable[..., Any]:
     """Import the agent as a cold run would, and watch what it does."""
-    os.chdir(task.code_dir)
+    main.settle(task)
     pools = [name for name in _POOLS if name not in os.environ]
     os.environ.update(dict.fromkeys(pools, "1"))
     watched = traces.Watched()
@@ -104,18 +109,22 @@ def _next(control: _socket.socket) -> list[int]:
 
 
 def _become_run(
-    control: _socket.socket, fds: list[int], said: list[bytes], function: Callable[..., Any]
+    sock: _socket.socket, fds: list[int], said: list[bytes], function: Callable[..., Any]
 ) -> NoReturn:
-    """The child: from here on it is like a run that has just imported its agent."""
+    """The child: from here on it is like a run that has just imported its agent. What it touches of its memory
+    is copied, so it does little. `sock` has the descriptor at which the runner's replaces the supervisor's."""
     try:
-        control.detach()
         os.setsid()
-        # Not the one that earlier runs had: its flags are the file's, not the process's.
-        fds.insert(0, os.open(os.devnull, os.O_RDONLY))
-        for number, fd in enumerate(fds):
-            os.dup2(fd, number, inheritable=number < main.RUNNER_FD)
-            os.close(fd)
-        sock = _socket.socket(fileno=main.RUNNER_FD)
+        # Not the input that earlier runs had: its flags are the file's, not the process's.
+        os.close(0)
+        os.open(os.devnull, os.O_RDONLY)
+        stdout, stderr, runner = fds
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        os.dup2(runner, main.RUNNER_FD, False)
+        os.close(stdout)
+        os.close(stderr)
+        os.close(runner)
         _reseed()
         start = protocol.receive(sock)
         if start is None:
@@ -129,6 +138,29 @@ def _become_run(
         os.write(2, ("%s: %s\n" % (type(error).__name__, error)).encode())
         os._exit(1)
     main.run(task, lambda task: call.call_function(function, task))
+
+
+def _rehearse(start: Fields) -> None:
+    """Do a child's work here, with a function that does nothing, so often that the interpreter has adapted to
+    it: what it writes down for that into its own memory, no child has to, which would copy the page."""
+    here, there = _socket.socketpair()
+    own = dict.fromkeys(_OWN, "0")
+    example = protocol.encode({**start, "input": "0", "env": own, "egress": False})
+    for _ in range(_REHEARSALS):
+        here.sendall(example)
+        task = Task(there, protocol.receive(there) or {})
+        os.environ.update(task.env)
+        main.give_input(task)
+        task.send_frame(call.call_function(_nothing, task))
+        here.recv(_MAX_BYTES)
+        for name in (*own, "AGENT_INPUT"):
+            del os.environ[name]
+    here.close()
+    there.close()
+
+
+def _nothing(value: object) -> object:
+    return value
 
 
 def _reseed() -> None:
