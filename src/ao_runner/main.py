@@ -38,7 +38,6 @@ def main() -> NoReturn:
         sock.sendall(protocol.encode(failure.fields))
         leave(1)
     task = Task(sock, start)
-    settle(task)
     run(task, call.RUNNERS[task.kind])
 
 
@@ -55,21 +54,17 @@ def hello() -> Fields:
 def run(task: Task, runner: Callable[[Task], bytes]) -> NoReturn:
     tasks.current = task
     try:
-        give_input(task)
+        prepare(task)
         result = runner(task)
     except Failure as failure:
         task.finish(protocol.encode(failure.fields), failure.fields.get("exit_code") or 1)
     task.finish(result, 0)
 
 
-def settle(task: Task) -> None:
-    """What is the same for all runs of an agent."""
+def prepare(task: Task) -> None:
+    """The environment that every kind of agent finds."""
     os.chdir(task.code_dir)
     os.environ["AO_OUTPUT"] = task.output_file
-
-
-def give_input(task: Task) -> None:
-    """What every kind of agent finds of its own run."""
     try:
         text = task.input.encode()
     except UnicodeEncodeError:

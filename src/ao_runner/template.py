@@ -47,9 +47,9 @@ def serve() -> NoReturn:
     control = _socket.socket(fileno=CONTROL_FD)
     os.set_inheritable(CONTROL_FD, False)
     start = json.loads(control.recv(_MAX_BYTES))
-    task, forks = Task(control, start), Forks()
+    forks = Forks()
     try:
-        function = _load(task)
+        function = _load(Task(control, start))
         _flush()
         traces.look()
     except Unfit as error:
@@ -57,7 +57,6 @@ def serve() -> NoReturn:
         os._exit(0)
     forks.stop_watching()
     said = [_take_output(fd) for fd in (1, 2)]
-    main.settle(task)
     _rehearse(start)
     gc.collect()
     gc.freeze()
@@ -77,7 +76,7 @@ def serve() -> NoReturn:
 
 def _load(task: Task) -> Callable[..., Any]:
     """Import the agent as a cold run would, and watch what it does."""
-    main.settle(task)
+    os.chdir(task.code_dir)
     pools = [name for name in _POOLS if name not in os.environ]
     os.environ.update(dict.fromkeys(pools, "1"))
     watched = traces.Watched()
@@ -150,7 +149,7 @@ def _rehearse(start: Fields) -> None:
         here.sendall(example)
         task = Task(there, protocol.receive(there) or {})
         os.environ.update(task.env)
-        main.give_input(task)
+        main.prepare(task)
         task.send_frame(call.call_function(_nothing, task))
         here.recv(_MAX_BYTES)
         for name in (*own, "AGENT_INPUT"):

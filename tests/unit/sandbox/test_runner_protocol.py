@@ -121,7 +121,8 @@ def test_a_value_that_contains_itself_is_named() -> None:
 
 
 def test_tuples_and_number_keys_are_json() -> None:
-    assert last(None, {"a": (1, 2), 3: None})["type"] == "result"  # type: ignore[arg-type]
+    frame = last(None, {"a": (1, 2), 3: None})  # type: ignore[arg-type]
+    assert protocol.decode(frame[4:]) == {"type": "result", "value": {"a": [1, 2], "3": None}}
 
 
 @pytest.mark.parametrize("after", [-1, math.inf, math.nan])

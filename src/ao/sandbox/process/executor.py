@@ -25,6 +25,8 @@ from ao.sandbox.process.warm.pool import DIED_WAITING
 log = get_logger(__name__)
 
 _HELLO_SECONDS = 30.0
+_BEGIN_SECONDS = 0.005
+"""Most short runs have ended by then, and cost the supervisor no message; its first look is later anyway."""
 _KEPT = ("supervisor.lock", SHARED)
 _WARM = WarmOptions()
 _CHILDREN_TRIED = 2
@@ -176,7 +178,7 @@ class ProcessExecutor:
 
     async def _hand_over(self, sandbox: ProcessSandbox, spec: SandboxSpec, words: Message) -> bool:
         """Give a waiting child its task; False when it ended before it called the agent's function."""
-        self._current().send({"op": "begin", "slot": sandbox.slot_id})
+        asyncio.get_running_loop().call_later(_BEGIN_SECONDS, self._begin, sandbox)
         try:
             await sandbox.send(words)
             async with asyncio.timeout(_HELLO_SECONDS):
@@ -194,6 +196,11 @@ class ProcessExecutor:
         self._warm.give_up(sandbox)
         await asyncio.shield(self._abandon(sandbox))
         return False
+
+    def _begin(self, sandbox: ProcessSandbox) -> None:
+        """Have the limits of a run watched that has not ended by now."""
+        if self._link is not None and not sandbox.ended.done():
+            self._link.send({"op": "begin", "slot": sandbox.slot_id})
 
     def _first_words(self, sandbox: ProcessSandbox) -> Message:
         spec, egress = sandbox.spec, sandbox.has_egress
@@ -231,7 +238,8 @@ class ProcessExecutor:
         )  # fmt: skip
         self._live[id] = sandbox
         message = {"op": "fork", "slot": slot.id, "id": id, "fds": len(ends.theirs)}
-        self._current().send(message, ends.theirs)
+        assert self._link is not None
+        self._link.send(message, ends.theirs)
         return sandbox
 
     def end_slot(self, id: str) -> None:

@@ -5,9 +5,9 @@ time. The template has no more power than a run has; all that needs power is don
 code of AO only and cannot be seen from inside.
 
 Datagrams of JSON, supervisor → keeper: {op: "dress"} with a descriptor of the runs' process namespace, once
-the template is ready; {op: "tidy"} between two runs. Keeper → supervisor: {template: pid} first, then one
-{ok: true, left} for each order, `left` when objects remain that only the end of the slot ends; or {error}, its
-last word.
+the template is ready; {op: "tidy"} after a run that has left something. Keeper → supervisor: {template: pid}
+first, then one {ok: true, left} for each order with descriptors for `sight`, `left` when objects remain that
+only the end of the slot ends; or {error}, its last word.
 """
 
 import json
@@ -17,7 +17,7 @@ import socket
 import stat
 from typing import Any
 
-from . import enter, kernel
+from . import enter, kernel, sight
 
 MAX_BYTES = 1 << 16
 _PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus")
@@ -84,7 +84,10 @@ def _keep(
                 _dress(passed[0])
             for room in rooms:
                 room.tidy()
-            _say(sock, {"ok": True, "left": _left_objects()})
+            fds = sight.open_inside([path for path, _ in slot["private"]])
+            socket.send_fds(sock, [json.dumps({"ok": True, "left": _left_objects()}).encode()], fds)
+            for fd in fds:
+                os.close(fd)
     except OSError as error:
         _say(sock, {"error": str(error)})
 

@@ -49,6 +49,8 @@ class Supervisor:
     def run(self) -> None:
         self.send({"op": "ready", "pid": os.getpid()})
         while not (self._worker_gone and not self._boxes):
+            if self._outbox:
+                self._flush()
             for key, events in self._selector.select(self._pause()):
                 current = self._selector.get_map().get(key.fd)
                 if current is not None and current.data == key.data:
@@ -66,10 +68,9 @@ class Supervisor:
     # The worker
 
     def send(self, message: control.Message) -> None:
-        if self._worker_gone:
-            return
-        self._outbox += control.pack(message)
-        self._flush()
+        """It leaves with all others of this turn of the loop: the worker wakes up once for them."""
+        if not self._worker_gone:
+            self._outbox += control.pack(message)
 
     def _flush(self) -> None:
         try:

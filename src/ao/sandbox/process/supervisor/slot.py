@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from . import keeper, tree
 from .box import Box, send
 from .control import Message, close_all
+from .control import read as read_with_fds
+from .sight import Sight
 from .watch import Watch
 
 _IMPORT_SECONDS = 120.0
@@ -73,6 +75,7 @@ class Slot:
         """Of its runs."""
         self._sockets: list[socket.socket] = []
         self._keeper: socket.socket | None = None
+        self._sight: Sight | None = None
         self._template: socket.socket | None = None
         self.keeper_pid = self._template_pid = self._reaper_pid = 0
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -114,19 +117,37 @@ class Slot:
         self.state = "importing"
 
     def _on_keeper(self, _events: int) -> None:
-        message = _message(_read(self._keeper))
+        message, fds = self._heard_of_keeper()
+        if message.get("ok") and not message["left"] and self.state in ("dressing", "tidying"):
+            self._namespaces = self._namespaces or tree.namespaces(self._reaper_pid)
+            self._look_through(Sight(fds, self._template_pid))
+            return self._be_free()
+        close_all(fds)
         if "template" in message:
             self._template_pid = message["template"]
         elif message.get("left"):
             importing = self.state == "dressing"
             self.end("the import leaves System V objects" if importing else "", lasting=importing)
-        elif message.get("ok") and self.state in ("dressing", "tidying"):
-            self.state = "free"
-            self._namespaces = self._namespaces or tree.namespaces(self._reaper_pid)
-            size = tree.resident_bytes([self._template_pid])
-            self._tell(bytes=size, namespaces=self._namespaces, pid=self._reaper_pid)
         else:
             self.end(str(message.get("error", "its keeper ended")))
+
+    def _heard_of_keeper(self) -> "tuple[dict[str, Any], list[int]]":
+        assert self._keeper is not None
+        try:
+            data, fds = read_with_fds(self._keeper)
+        except OSError:
+            return {}, []
+        return _message(data), fds
+
+    def _look_through(self, sight: "Sight | None") -> None:
+        if self._sight is not None:
+            self._sight.close()
+        self._sight = sight
+
+    def _be_free(self) -> None:
+        self.state = "free"
+        size = tree.resident_bytes([self._template_pid])
+        self._tell(bytes=size, namespaces=self._namespaces, pid=self._reaper_pid)
 
     def _on_template(self, _events: int) -> None:
         message = _message(_read(self._template))
@@ -192,8 +213,10 @@ class Slot:
         if os.WIFSIGNALED(run.status) or not self._is_clean():
             # A signal may mean the end of its namespace. Reported when what it left is gone, with the slot.
             return self.end("")
-        self._host.send(run.report())
         self.run = None
+        self._host.send(run.report())
+        if self._sight is not None and self._sight.is_untouched():
+            return self._be_free()
         self.state = "tidying"
         self._order(self._keeper, b'{"op":"tidy"}')
 
@@ -201,7 +224,7 @@ class Slot:
         """Whether nothing of the run is left but files: no process, no connection that lingers."""
         if self._children() or tree.children(self._reaper_pid):
             return False
-        return not self._slot["own_network"] or not tree.has_connections(self._template_pid)
+        return not self._slot["own_network"] or (self._sight is not None and not self._sight.has_connections())
 
     def _order(self, sock: "socket.socket | None", order: bytes, fds: "list[int] | None" = None) -> None:
         assert sock is not None
@@ -242,6 +265,7 @@ class Slot:
             self._host.forget(sock.fileno())
             sock.close()
         self._sockets.clear()
+        self._look_through(None)
         if self.keeper_pid:
             send(self.keeper_pid, signal.SIGKILL)
 

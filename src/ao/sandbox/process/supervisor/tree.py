@@ -1,11 +1,6 @@
 """Process trees as `/proc` shows them."""
 
 import os
-import re
-
-_SOCKETS = re.compile(
-    rb"^(?:TCP|UDP|UDPLITE|RAW|TCP6|UDP6|UDPLITE6|RAW6): inuse (?:[1-9]|0 .*\btw [1-9])", re.M
-)
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -76,13 +71,6 @@ def namespaces(pid: int) -> dict[str, int]:
             continue
         numbers[name] = int(link[link.index("[") + 1 : -1])
     return numbers
-
-
-def has_connections(pid: int) -> bool:
-    """Whether sockets of the internet, closing ones too, are in the network namespace of `pid`. The tables of
-    connections would tell more, but to read them takes milliseconds."""
-    counts = _read(f"/proc/{pid}/net/sockstat") + _read(f"/proc/{pid}/net/sockstat6")
-    return _SOCKETS.search(counts) is not None or not counts
 
 
 def _read(path: str) -> bytes:

@@ -21,6 +21,8 @@ log = get_logger(__name__)
 
 _REMEMBERED_GROUPS = 256
 _LONGEST_WAIT_SECONDS = 1.0
+_FORK_SECONDS = 0.002
+"""While others wait, a child is made when the run before it has been written down: both take a core."""
 _GROWTH_BYTES = 64 << 20
 _IMPORTS_AT_ONCE = 1
 NO_ROOM = "templates have all the memory that they may have"
@@ -233,6 +235,16 @@ class WarmPool:
             else:
                 self._fail(group, NO_ROOM, lasting=False)
             return
+        if group.waiters or not any(each.state == "ready" for each in group.slots.values()):
+            self._fork(slot)
+        else:
+            asyncio.get_running_loop().call_later(_FORK_SECONDS, self._fork, slot)
+
+    def _fork(self, slot: Slot) -> None:
+        """Have a slot that is free and empty ready its next child."""
+        if slot.state != "tidy":
+            return
+        group = slot.group
         slot.sandbox = self._host.fork(slot, f"{slot.id}-{slot.runs}")
         slot.state = "ready"
         group.settled.set()
