@@ -12,6 +12,6 @@ def test_a_result_is_as_large_as_it_is_in_utf_8(monkeypatch: pytest.MonkeyPatch)
         assert results.text_of(fits, "step")
     for large in ("x" * 999, "é" * 500, "\ud800" * 400):
         with pytest.raises(Failure) as caught:
-            results._dumped(large, "result")
+            results.last(None, large)  # type: ignore[arg-type]
         assert "result is 1,0" in str(caught.value) or "result is 1,2" in str(caught.value)
         assert caught.value.fields["permanent"]
