@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks import host, report, source
 from benchmarks.ao_up import DidNotStart
 from benchmarks.closed_loop import WrongResult
+from benchmarks.idle import idle
 from benchmarks.isolation import Shared
 from benchmarks.measure import prepared, sqlite_settings
 from benchmarks.plan import FULL, QUICK, SETTINGS, Plan
@@ -44,14 +45,17 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ao-bench-") as name:
         directory = Path(name)
         facts, load_before, code = host.facts(directory), host.load(), source.digest()
+        at_rest = await idle(plan.idle, SETTINGS)
         async with prepared(plan, directory) as (measurement, cold):
             ticks, started = host.cpu_ticks(), time.perf_counter()
             for number in range(plan.rounds):
                 print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
                 await measurement.round(cold)
             await measurement.starts.sustain()
+            await measurement.check_packages()
             seconds = time.perf_counter() - started
             busy = host.busy_cores(ticks, host.cpu_ticks(), seconds)
+            rollbacks = await measurement.rollbacks.cold_starts()
             figures, checks = measurement.figures(cold), measurement.checks()
             sandbox, starts = measurement.sandbox, measurement.starts
         found = report.ratios(figures)
@@ -71,8 +75,10 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
             "ratios": [each.as_json() for each in found],
             "first_deploy_seconds": round(measurement.first_deploy_seconds, 3),
             "checks": checks,
+            "idle": at_rest,
             "sustained": starts.sustained,
             "starts": starts.facts,
+            "rollbacks": rollbacks,
         }
         print(report.figures_table(figures), report.ratios_table(found), _said(document), sep="\n\n")
         return document
@@ -80,11 +86,15 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
 
 def _said(document: dict[str, Any]) -> str:
     facts, checks, load = document["host"], document["checks"], document["load"]
-    spaces = checks["namespaces"]
+    spaces, rest, rollbacks = checks["namespaces"], document["idle"], document["rollbacks"]
     sustained = (f"{name}: {rates[0]:.0f}/s" for name, rates in document["sustained"].items())
+    packages = (f"import {name}: {how}" for name, how in document["starts"].get("packages", {}).items())
     return "\n".join(
         [
             *sustained,
+            *packages,
+            f"idle: {rest['memory_bytes'] / 1e6:.0f} MB, {rest['share_of_a_core']:.2%} of a core; "
+            f"rollbacks: {rollbacks['cold']} of {rollbacks['runs']} first runs started cold",
             f"{facts['cores']} cores ({facts['cpu']}), Linux {facts['kernel']}, Python {facts['python']}, "
             f"SQLite {facts['sqlite']} on {facts['file_system']}; load {load['before'][0]} before, "
             f"{load['busy_cores']} cores busy during {document['seconds']} s",

@@ -10,6 +10,7 @@ WITNESS = "witness"
 CHILD = "child"
 PACKAGED = "packaged"
 STEPS = "steps"
+ROLLED = "rolled"
 
 _NOOP = "def work(number):\n    return 2 * number + 1\n"
 
@@ -51,12 +52,25 @@ def work(count):
     return {"sum": total, "seconds": seconds}
 """
 
+_ROLLED = "import asyncio, json\n\nfrom changed import NUMBER\n\ndef work(_number):\n    return NUMBER\n"
+
 _PACKAGED = "import ao_benchmark_package\n\ndef work(number):\n    return ao_benchmark_package.odd(number)\n"
 
 STDLIB = "stdlib"
 OPENAI = "openai"
-_STARTS = {STDLIB: "import asyncio, dataclasses, json, urllib.request\n", OPENAI: "import openai\n"}
+_STDLIB = "import asyncio, dataclasses, json, urllib.request\n"
+PACKAGES = ("numpy", "pandas", OPENAI)
+"""Of these agents must start warm."""
 _COLD = "\n[sandbox]\nwarm = false\n"
+
+_CODE = {
+    NOOP: _NOOP,
+    WITNESS: _WITNESS,
+    CHILD: _CHILD,
+    PACKAGED: _PACKAGED,
+    STEPS: _STEPS,
+    ROLLED: _ROLLED,
+}
 
 WHEEL = "ao_benchmark_package-1.0-py3-none-any.whl"
 _MODULES = 200
@@ -65,7 +79,7 @@ _MODULES = 200
 
 def write(directory: Path, name: str, *, warm: bool = False) -> Path:
     """One of the projects above, started cold or as shipped; returns its directory."""
-    code = {NOOP: _NOOP, WITNESS: _WITNESS, CHILD: _CHILD, PACKAGED: _PACKAGED, STEPS: _STEPS}[name]
+    code = _CODE[name]
     project = directory / name
     project.mkdir()
     toml = f'name = "{name}"\nentrypoint = "agent:work"\n'
@@ -82,11 +96,11 @@ def write_start(directory: Path, name: str, imports: str, *, warm: bool) -> Path
     project = directory / name
     project.mkdir()
     toml = f'name = "{name}"\nentrypoint = "agent:work"\n'
-    if imports == OPENAI:
+    if imports in PACKAGES:
         toml += 'requirements = "requirements.txt"\n'
-        (project / "requirements.txt").write_text(f"{OPENAI}\n")
+        (project / "requirements.txt").write_text(f"{imports}\n")
     (project / "ao.toml").write_text(toml + ("" if warm else _COLD))
-    (project / "agent.py").write_text(_STARTS[imports] + _NOOP)
+    (project / "agent.py").write_text((_STDLIB if imports == STDLIB else f"import {imports}\n") + _NOOP)
     return project
 
 

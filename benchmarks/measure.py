@@ -14,6 +14,7 @@ from benchmarks import agents, ao_up, limits
 from benchmarks.closed_loop import Load, WrongResult, drive, expected
 from benchmarks.cold_start import ColdStart, cold_start
 from benchmarks.plan import SETTINGS, Plan
+from benchmarks.rollbacks import Rollbacks
 from benchmarks.starts import Starts
 from benchmarks.stats import Figure, durations, rates
 from benchmarks.steps import Steps
@@ -39,6 +40,7 @@ class Measurement:
         self._noop = Agent(http, agents.NOOP)
         self._witness = Witness(http)
         self._steps = Steps(http, plan.steps, plan.concurrency)
+        self.rollbacks = Rollbacks(http, plan.rollbacks)
         self._packaged = agents.write(directory, agents.PACKAGED)
         self._limits: dict[str, list[list[float]]] = {}
         self._http_rounds: list[list[float]] = []
@@ -63,10 +65,14 @@ class Measurement:
             project = self._directory / "projects"
             project.mkdir(exist_ok=True)
             await asyncio.to_thread(self._deploy, agents.write(project, name))
+        await asyncio.to_thread(self.rollbacks.prepare, self._directory, self._deploy)
         await self.starts.prepare(self._directory, self._deploy, self._directory / "wheels")
         self.first_deploy_seconds = await asyncio.to_thread(self._deploy, self._packaged)
         await drive(self._noop.result, self._take(WARM_UP_RUNS), 1)
         await Agent(self._http, agents.PACKAGED).result(next(self._numbers))
+
+    async def check_packages(self) -> None:
+        await self.starts.check_packages(self._directory, self._deploy, self._directory / "wheels")
 
     async def round(self, cold: ColdStart) -> None:
         plan = self._plan
@@ -81,6 +87,7 @@ class Measurement:
         await self._burst()
         await self._steps.round()
         await self.starts.round()
+        await self.rollbacks.round()
         await self._witness.crowd(self._take(plan.crowd), plan.concurrency)
         self._deploy_rounds.append(await asyncio.to_thread(self._redeploy))
 
@@ -111,6 +118,7 @@ class Measurement:
             durations("deploy", "AO over HTTP", self._deploy_rounds, "changed code, cached dependencies"),
             *self._steps.figures(),
             *self.starts.figures(),
+            *self.rollbacks.figures(),
             *self._witness.stages(),
         ]
 

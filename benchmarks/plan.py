@@ -29,8 +29,12 @@ class Plan:
     """Warm runs on end, once."""
     pending: int
     """Runs that wait meanwhile, once."""
+    idle: float
+    """Seconds of an `ao up` that has nothing to do."""
+    rollbacks: int
+    """Of each round."""
     openai: bool
-    """Also an agent that imports openai, which is downloaded for it."""
+    """Also agents that import openai and other packages, which are downloaded for it."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,6 +52,8 @@ FULL = Plan(
     sustained=5000,
     pending=100_000,
     openai=True,
+    idle=60.0,
+    rollbacks=10,
     steps=200,
 )
 QUICK = Plan(
@@ -62,5 +68,7 @@ QUICK = Plan(
     sustained=20,
     pending=20,
     openai=False,
+    idle=1.0,
+    rollbacks=1,
     steps=5,
 )

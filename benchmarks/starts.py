@@ -18,6 +18,8 @@ from benchmarks.submit import Agent, Http
 SETTLE_SECONDS = 60.0
 SUBMITTERS = 32
 LOW_PRIORITY = -10
+COLD_SHARE = 4
+"""Of a burst of cold runs only so much is made: they take long."""
 Take = Callable[[int], range]
 
 
@@ -83,7 +85,8 @@ class Starts:
             run = Agent(self._http, kind.name).result
             kind.alone.append((await drive(run, self._take(self._plan.alone), 1)).seconds)
             before = ao_up.cpu_seconds(self._server.pid)
-            load = await drive(run, self._take(self._plan.burst), self._plan.concurrency)
+            amount = self._plan.burst if kind.warm else self._plan.burst // COLD_SHARE
+            load = await drive(run, self._take(amount), self._plan.concurrency)
             kind.cpu.append((ao_up.cpu_seconds(self._server.pid) - before) / len(load.seconds))
             kind.loads.append(load)
 
@@ -101,6 +104,25 @@ class Starts:
             await self._queue_up(warm[-1])
             load = await self._drive(warm[-1], self._plan.sustained, priority=10)
             self._rates[f"sustained before {self._plan.pending} pending, {warm[-1].label}"] = [load.rate]
+
+    async def check_packages(self, directory: Path, deploy: Callable[[Path], object], wheels: Path) -> None:
+        """Last: agents that import packages of the index start warm, or the reason why they do not."""
+        found: dict[str, str] = {}
+        for name in agents.PACKAGES if self._plan.openai else ():
+            if await asyncio.to_thread(download, name, wheels):
+                project = agents.write_start(directory, f"import-{name}", name, warm=True)
+                await asyncio.to_thread(deploy, project)
+                found[name] = await self._how_it_starts(f"import-{name}")
+        self.facts["packages"] = found
+
+    async def _how_it_starts(self, agent: str) -> str:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        state = "unknown"
+        while time.monotonic() < deadline and state in ("unknown", "making"):
+            warm = (await self._http.get(f"/v1/agents/{agent}/deployments/1"))["warm"] or {"state": "unknown"}
+            state = warm["state"] if warm["state"] != "cold" else f"cold: {warm['why_cold']}"
+            await asyncio.sleep(0.1)
+        return state
 
     async def _drive(self, kind: Kind, amount: int, priority: int = 0) -> Load:
         agent = Agent(self._http, kind.name, priority=priority)

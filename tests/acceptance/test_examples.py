@@ -26,6 +26,8 @@ def test_numbers_uses_numpy_from_its_own_environment(ao: Ao) -> None:
     assert {50, 51, 133} <= set(done["output"]["outliers_at_hours"])
     assert done["output"]["p50"] < done["output"]["p95"] < done["output"]["p99"]
     assert "numpy 2." in ao.ok("logs", done["id"]).out
+    (deployment,) = ao.ok("deployments", "numbers", "--json").json["items"]
+    assert (deployment["warm"]["state"], deployment["warm"]["why_cold"]) in (("ready", None), ("making", None))
 
 
 def test_shell_report_writes_its_result_from_a_shell(ao: Ao) -> None:

@@ -123,6 +123,41 @@ async def test_a_slot_is_replaced_after_so_many_runs(rig: Rig) -> None:
     assert [slots.index(slot) for slot in slots] == [0, 0, 0, 3, 3, 3, 6]
 
 
+async def test_a_slot_whose_template_grows_is_replaced(rig: Rig) -> None:
+    spec = rig.spec("""
+        import os
+        HELD = []
+        os.register_at_fork(after_in_parent=lambda: HELD.append(bytearray(100 << 20)))
+        def main(): return len(HELD)
+        """)
+    slots = []
+    for number in range(2):
+        await rig.executor.prepare(spec)
+        sandbox = await rig.executor.start(dataclasses.replace(spec, id=f"growing-{number}"))
+        assert isinstance(sandbox, ProcessSandbox)
+        slots.append(sandbox.slot_id)
+        assert (await finish(sandbox)).result == 0
+    assert slots[0] != slots[1]
+
+
+async def test_the_least_used_template_makes_room_and_what_is_kept_goes_last(root: Path) -> None:
+    first = await opened(root, WarmOptions(slots=1))
+    specs = [Rig(first, root, root / "env").spec(f"def main(): return {number}") for number in range(3)]
+    assert await first.prepare(specs[0]) == ""
+    (template,) = first.templates()
+    await first.close()
+    executor = await opened(root, WarmOptions(slots=1, memory_bytes=int(2.5 * template.memory_bytes)))
+    executor.keep(specs[:1])
+    try:
+        for number in (0, 1, 2, 0):
+            assert await executor.prepare(specs[number]) == ""
+        states = [each.state for each in executor.templates()]
+        assert sorted(states) == ["cold", "ready", "ready"]
+        assert executor.templates()[0].state == "cold"  # the second: neither kept nor last
+    finally:
+        await executor.close()
+
+
 async def test_a_template_that_dies_is_made_again_and_its_run_is_told(rig: Rig) -> None:
     assert isinstance(rig.executor, ProcessExecutor)
     spec = rig.spec("import time\ndef main(seconds): time.sleep(seconds)", 600)

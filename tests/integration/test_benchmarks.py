@@ -34,7 +34,7 @@ def test_a_quick_benchmark_writes_figures_ratios_and_checks(tmp_path: Path) -> N
     assert document["versions"]["ao-platform"]
     figures = {figure["name"]: figure for figure in document["figures"]}
     wanted = {"fork + wait", "SQLite commit", "sandbox up", "submit → result", "throughput", "deploy", "accept"}
-    wanted |= {"checkpoint", "steps"}
+    wanted |= {"checkpoint", "steps", "rollback → result"}
     assert wanted <= set(figures)
     for name, figure in figures.items():
         # A stage lies between stamps of two processes: where it takes no time it may come out below zero.
@@ -43,6 +43,8 @@ def test_a_quick_benchmark_writes_figures_ratios_and_checks(tmp_path: Path) -> N
         assert len(figure["rounds"]) == document["settings"]["rounds"] >= 2
     assert all(ratio["min"] <= ratio["median"] <= ratio["max"] for ratio in document["ratios"])
     assert "submit → result" in done.stdout
+    assert document["idle"]["memory_bytes"] > 0
+    assert document["rollbacks"]["runs"] == document["settings"]["rounds"]
     checks = document["checks"]
     assert checks["distinct_results"] == checks["runs"] > 0
     if document["settings"]["sandbox"] == "namespaces":
