@@ -119,3 +119,17 @@ async def test_a_disk_that_is_full_for_longer_than_a_lease_costs_time_only(ao: L
     await asyncio.sleep(2.5)
     disk.free()
     await check(ao, running)
+
+
+async def test_a_step_whose_result_finds_no_space_waits_for_it(ao: Local, disk: SmallDisk) -> None:
+    source = AGENT.replace("    return task", "    return len(step.run('big', lambda: 'x' * 300_000))")
+    await ao.deploy(
+        "stepped", {"agent.py": f"from ao_runner import step\n{source}"}, toml=f"{FUNCTION}\nretries = 0"
+    )
+    running = await ao.submit("stepped", 0.5)
+    await ao.until_line(running, "on")
+    disk.fill()
+    await submit_until_refused(ao)
+    await asyncio.sleep(1.0)
+    disk.free()
+    await check(ao, running)

@@ -4,11 +4,11 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from ao.clock import Clock
 from ao.control.payloads import Payloads
-from ao.domain.errors import AoError, InvalidInput
+from ao.domain.errors import AoError, InvalidInput, Unavailable
 from ao.domain.event import EventKind, Json
 from ao.domain.outcome import ErrorInfo, OutcomeKind
 from ao.domain.question import Asked, Pause
@@ -26,6 +26,9 @@ from ao_runner.protocol import ProtocolError
 
 log = get_logger(__name__)
 
+T = TypeVar("T")
+
+RETRY_SECONDS = 0.5
 MAX_STEPS = 100_000
 """Of one attempt."""
 MAX_VALUE_BYTES = 1 << 30
@@ -137,7 +140,9 @@ class StepDesk:
 
     async def _complete_large(self, step: Step, text: str, message: Message) -> None:
         try:
-            result = await self._payloads.keep(text, f"the result of step {step.path!r}")
+            result = await self._until_available(
+                lambda: self._payloads.keep(text, f"the result of step {step.path!r}")
+            )
         except InvalidInput as error:
             await self._reply(message, error=f"{error.message}. {error.hint}")
             return
@@ -169,13 +174,24 @@ class StepDesk:
         self._in_background(self._tell_recorded(message, _path(message)))
 
     async def _tell_recorded(self, message: Message, path: str) -> None:
-        record = await look_up(self._store, self._payloads, self._claim.run_id, path)
+        record = await self._until_available(
+            lambda: look_up(self._store, self._payloads, self._claim.run_id, path)
+        )
         await self._reply(message, recorded=record)
 
     async def _acknowledge(self, message: Message) -> None:
         """Answer when everything said so far is durable; never, when it will not be."""
         if await self._recorder.durable():
             await self._reply(message)
+
+    async def _until_available(self, call: Callable[[], Awaitable[T]]) -> T:
+        """A disk that is full and a database that is away cost time only: the step waits."""
+        while True:
+            try:
+                return await call()
+            except Unavailable as error:
+                log.warning("a step waits", run=self._claim.run_id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _reply(self, message: Message, **fields: object) -> None:
         await self._send({"type": "reply", "id": message.get("id"), **fields})
