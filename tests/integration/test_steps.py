@@ -328,6 +328,7 @@ async def test_nonsense_about_steps_ends_the_attempt(cold: Local, message: dict[
     run = await cold.run("nonsense", message)  # type: ignore[arg-type]
     assert run.error is not None
     assert run.error.kind is OutcomeKind.LIMIT
+    assert "something else than its protocol: a step" in run.error.message
     assert descendants_of(cold.supervisors()[0]) == []
     assert await cold.platform.store.steps.list(run.id, 10) == []
 

@@ -82,6 +82,7 @@ class Attempt:
         )
         self._overrun: tuple[str, float] | None = None
         """The step that took too long, and its timeout."""
+        self._nonsense = ""
         self._lost = bench.executor.lost
         self._preparing: asyncio.Timeout | None = None
         self._sandbox: Sandbox | None = None
@@ -195,6 +196,9 @@ class Attempt:
         outcome = classify(ending, sandbox.info.level)
         if outcome.kind is OutcomeKind.TIMEOUT and self._overrun is not None:
             outcome = replace(outcome, error=overran(*self._overrun))
+        if outcome.kind is OutcomeKind.LIMIT and self._nonsense and outcome.error is not None:
+            message = f"{outcome.error.message}: {self._nonsense}"
+            outcome = replace(outcome, error=replace(outcome.error, message=message))
         return outcome
 
     async def _stream(self, sandbox: Sandbox) -> Ending:
@@ -287,6 +291,7 @@ class Attempt:
             await self._take_messages(sandbox)
         except ProtocolError as error:
             log.warning("the runner's socket carries nonsense", run=self.claim.run_id, error=str(error))
+            self._nonsense = str(error)
             await sandbox.stop(StopCause.PROTOCOL)
 
     async def _take_messages(self, sandbox: Sandbox) -> None:
