@@ -18,7 +18,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--minutes", type=float, default=40.0, help="it has failed when it takes longer")
     parser.add_argument("--blows", type=int, default=0, help="0: one for twelve runs")
-    parser.add_argument("--cuts", type=int, default=0, help="0: at least one for eight runs")
+    parser.add_argument("--cuts", type=int, default=0, help="it has failed with fewer; 0: one for four runs")
     parser.add_argument("--cold", action="store_true", help="without warm starts")
     parser.add_argument("--postgres", action="store_true", help="on a Postgres of its own, not on SQLite")
     return parser.parse_args()
@@ -26,7 +26,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
-    form = Form(given.runs, given.seed, given.minutes * 60, not given.cold, given.blows, given.cuts)
+    cuts = given.cuts or given.runs // 4
+    form = Form(given.runs, given.seed, given.minutes * 60, not given.cold, given.blows, cuts)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ao-chaos-")))
         settings = {}

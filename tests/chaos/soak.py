@@ -25,7 +25,7 @@ from ao.wire.schemas import EventView, RunView
 
 AGENT = Path(__file__).parent / "stepper"
 AT_ONCE = 60
-"""Runs that are open at a time."""
+"""Runs that are open at a time, in a long form."""
 WATCHED = 4
 """Runs that are followed by a stream at a time."""
 GATHER_SECONDS = 0.7
@@ -58,9 +58,21 @@ class Form:
     """It has failed when it takes longer."""
     warm: bool = True
     blows: int = 0
-    """Against server, supervisor and sandboxes; 0: one for twelve runs."""
+    """At least so many against server, supervisor and sandboxes; 0: one for twelve runs."""
     cuts: int = 0
-    """So many attempts are cut between an effect and its commit at least; 0: one for eight runs."""
+    """It has failed when fewer attempts were cut between an effect and its commit; 0: about one for four runs."""
+
+    @property
+    def wanted_blows(self) -> int:
+        return self.blows or self.runs // 12
+
+    @property
+    def wanted_cuts(self) -> int:
+        return self.cuts or self.runs // 4
+
+    @property
+    def at_once(self) -> int:
+        return max(8, min(AT_ONCE, self.runs // 4))
 
 
 def tasks_of(form: Form, rng: random.Random, port: int) -> list[Task]:
@@ -127,16 +139,13 @@ class Soak:
     def _torment(self, deadline: float) -> None:
         people = threading.Thread(target=self._people)
         people.start()
-        wanted_blows = self._form.blows or max(4, self._form.runs // 12)
         while people.is_alive():
             assert time.monotonic() < deadline, f"{len(self._open)} runs did not end: {self._chaos.counts}"
-            left = self._form.runs - len(self.accepted)
             # The last runs end in peace: hit by every blow, one would come to the losses that fail a run.
-            if left or len(self._open) > AT_ONCE // 2:
-                if sum(self._chaos.counts.values()) < wanted_blows:
-                    self._strike()
-            else:
+            if len(self.accepted) == self._form.runs and len(self._open) <= self._form.at_once // 2:
                 self._witness.spare()
+            elif self._is_too_quiet():
+                self._strike()
             time.sleep(self._rng.uniform(0.2, 1.0))
         people.join()
         for watcher in self._watchers:
@@ -144,6 +153,12 @@ class Soak:
             assert not watcher.is_alive(), "a stream of a run that has ended goes on"
         if self._failure is not None:
             raise self._failure
+
+    def _is_too_quiet(self) -> bool:
+        """Whether blows and cuts are behind the runs."""
+        share = len(self.accepted) / self._form.runs
+        blows, cuts = sum(self._chaos.counts.values()), sum(self._witness.cuts.values())
+        return blows < share * self._form.wanted_blows or cuts < share * self._form.wanted_cuts
 
     def _strike(self) -> None:
         """A blow against a worker waits until its agents stand between an effect and its commit."""
@@ -175,7 +190,7 @@ class Soak:
             self._failure = error
 
     def _submit(self, client: Client, waiting: list[Task]) -> None:
-        while waiting and len(self._open) < AT_ONCE:
+        while waiting and len(self._open) < self._form.at_once:
             task = waiting[-1]
             run = client.run("stepper", dict(task), idempotency_key=f"task-{task['number']}")
             self.accepted[task["number"]] = run.id
@@ -232,8 +247,9 @@ class Soak:
             for task in self._tasks:
                 self._check_run(client, self.accepted[task["number"]], task)
         cuts = sum(self._witness.cuts.values())
-        wanted = self._form.cuts or self._form.runs // 8
-        assert cuts >= wanted, f"only {cuts} of {wanted} attempts were cut between an effect and its commit"
+        assert cuts >= max(1, self._form.cuts), (
+            f"only {cuts} attempts were cut between an effect and its commit"
+        )
 
     def _check_run(self, client: Client, run_id: str, task: Task) -> None:
         """The promises for one run: one end, the right one, and no effect after its commit."""

@@ -13,12 +13,12 @@ def form(runs: int, *, warm: bool = True) -> Form:
 
 
 def test_no_recorded_step_is_executed_again_under_kills(tmp_path: Path) -> None:
-    print(Soak(tmp_path / "home", {}, form(80)).run())
+    print(Soak(tmp_path / "home", {}, form(60)).run())
 
 
 def test_no_recorded_step_is_executed_again_when_runs_start_cold(tmp_path: Path) -> None:
-    print(Soak(tmp_path / "home", {}, form(30, warm=False)).run())
+    print(Soak(tmp_path / "home", {}, form(24, warm=False)).run())
 
 
 def test_no_recorded_step_is_executed_again_on_postgres(tmp_path: Path, postgres_url: str) -> None:
-    print(Soak(tmp_path / "home", {"AO_DATABASE_URL": postgres_url}, form(30)).run())
+    print(Soak(tmp_path / "home", {"AO_DATABASE_URL": postgres_url}, form(24)).run())
