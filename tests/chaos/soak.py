@@ -60,7 +60,7 @@ class Form:
     blows: int = 0
     """At least so many against server, supervisor and sandboxes; 0: one for twelve runs."""
     cuts: int = 0
-    """It has failed when fewer attempts were cut between an effect and its commit; 0: about one for four runs."""
+    """It has failed when fewer attempts were cut between effect and commit; 0: about one for four runs."""
 
     @property
     def wanted_blows(self) -> int:
