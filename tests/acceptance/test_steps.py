@@ -126,6 +126,7 @@ def test_a_run_is_forked_from_a_step(ao: Ao) -> None:
     run = ao.ok("runs", "--agent", "thinker", "--json").json["items"][0]["id"]
     forked = ao.ok("fork", run, "--from", "tell").out.strip()
     assert ao.ok("logs", forked, "-f").status == 0
+    assert f"{run}, from step tell" in ao.ok("show", forked).out
     steps = ao.ok("show", forked, "--json").json["steps"]
     assert [(step["path"], step["attempt"]) for step in steps][-1] == ("tell", 2)
     missing = ao("fork", run, "--from", "tel")

@@ -161,6 +161,10 @@ def _facts(view: "RunView") -> Iterator[str]:
     }
     if view.tick is not None:
         facts["tick"] = view.tick.isoformat().replace("+00:00", "Z")
+    if view.fork_of is not None:
+        facts["made of"] = view.fork_of + (f", from step {view.fork_step}" if view.fork_step else "")
+    if view.lineage not in (None, view.id, view.fork_of):
+        facts["lineage"] = str(view.lineage)
     for name, value in facts.items():
         yield output.style(f"{name:<9}", "dim") + value
 
