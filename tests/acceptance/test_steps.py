@@ -113,7 +113,6 @@ def test_dead_letters_are_grouped_replayed_and_purged(ao: Ao) -> None:
     assert shown["run"]["fork_of"] == each[0]["run_id"]
     assert [(step["path"], step["attempt"]) for step in shown["steps"]] == [("first", 0), ("second", 1)]
     assert "2 replayed" in ao.ok("dlq", "replay", "--agent", "broken").err
-    assert "0 replayed" in ao.ok("dlq", "replay", "--agent", "broken").err
     assert ao("dlq", "replay").status == ao("dlq", "replay", each[0]["run_id"], "--agent", "broken").status == 2
     assert ao("dlq", "purge", "--older-than", "soon").status == 2
     until(lambda: len(ao.ok("dlq", "ls", "--each", "--all", "--json").json) == 5)
