@@ -32,6 +32,8 @@ class Entry:
         """What is recorded of it: {state, value, fingerprint}."""
         self.once = False
         self.fingerprint = ""
+        self.time: Fields = {}
+        """`timeout` of each try, and `grace`."""
         self.inside = Inside()
 
     def fields(self) -> Fields:

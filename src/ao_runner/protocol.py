@@ -19,9 +19,10 @@ runner → worker
                                                 forked child of a template
     started  {}                                 the agent's code is loaded and about to be called
     partial  {value}                            one value of a generator
-    step     {id, path, parent, name, key, kind, fingerprint, once, timeout}   since 2: a step begins (kind
-             "step") or a span; with an id only for `once`: it begins when that is durable
-    step_retry {path, try, delay, error: {type, message}}   since 2
+    step     {id, path, parent, name, key, kind, fingerprint, once, timeout, grace}   since 2: a step begins
+             (kind "step") or a span; with an id only for `once`: it begins when that is durable. When a try has
+             not ended `grace` after its `timeout`, the worker ends the attempt
+    step_retry {path, try, delay, error: {type, message}, timeout, grace}   since 2
     step_end {id, path, value | error: {type, message}, again}   since 2; the reply to a value means: it is
              durable. `again`, with an error of a step with `once`: it had no effect
     question {id, path, parent, name, key, kind, text, schema, details, timeout, fingerprint}   since 2; the

@@ -54,6 +54,8 @@ _CO_COROUTINE = 0x80
 _FIRST_DELAY_SECONDS = 1.0
 _LONGEST_DELAY_SECONDS = 60.0
 _MAX_TEXT = 4_000
+_GRACE_SECONDS = 2.0
+"""So long after its timeout a coroutine has for its own end; then the worker ends the attempt."""
 _PARKED_SECONDS = 0.05
 """A step that cannot begin because the run is about to pause looks again, in case a cancel has undone that."""
 
@@ -194,7 +196,7 @@ def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key
             return entry.record["value"]
         while not book.begin(entry):
             time.sleep(_PARKED_SECONDS)
-        start = _start(entry, fingerprint, options, options.timeout or book.default_timeout)
+        start = _start(entry, fingerprint, options, options.timeout or book.default_timeout, 0.0)
         if options.once:
             book.channel.call(start)
         else:
@@ -222,7 +224,7 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         while not book.begin(entry):
             await _pass(_PARKED_SECONDS)
         timeout = options.timeout or book.default_timeout
-        start = _start(entry, fingerprint, options, None)
+        start = _start(entry, fingerprint, options, timeout, _GRACE_SECONDS)
         if options.once:
             await book.channel.call_async(start)
         else:
@@ -236,16 +238,19 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         book.leave(entry)
 
 
-def _start(entry: Entry, fingerprint: str, options: _Options, timeout: float | None) -> dict[str, Any]:
-    """The worker keeps the time of what nobody in this process could interrupt."""
+def _start(
+    entry: Entry, fingerprint: str, options: _Options, timeout: float | None, grace: float
+) -> dict[str, Any]:
+    """The worker keeps the time of what nobody in this process can interrupt, and of what holds up its loop."""
     entry.once, entry.fingerprint = options.once, fingerprint
+    entry.time = {"timeout": timeout, "grace": grace}
     return {
         "type": "step",
         "id": 0,
         **entry.fields(),
         "fingerprint": fingerprint,
         "once": options.once,
-        "timeout": timeout,
+        **entry.time,
     }
 
 
@@ -335,7 +340,7 @@ def _tell_failure(book: Ledger, entry: Entry, error: BaseException, failed: int,
         if not message["again"]:
             book.doubt(entry)
     if delay is not None:
-        message.update(type="step_retry", **{"try": failed, "delay": delay})
+        message.update(type="step_retry", **{"try": failed, "delay": delay}, **entry.time)
     book.channel.tell(message)
 
 

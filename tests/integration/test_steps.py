@@ -219,7 +219,7 @@ async def test_the_failing_step_and_its_trace_are_on_the_run(cold: Local) -> Non
 
 SLOW = """
 import asyncio, os, time
-from ao_runner import step, StepTimeout
+from ao_runner import Retry, StepTimeout, step
 async def slow():
     await asyncio.sleep(600)
 async def asynchronous():
@@ -227,11 +227,24 @@ async def asynchronous():
         await step.run("await", slow, timeout=0.05)
     except StepTimeout as error:
         return str(error)
+async def blocking():
+    sleeps()
 def sleeps():
     time.sleep(600 if os.environ["AO_ATTEMPT"] == "1" else 0)
+tries = []
+def twice():
+    tries.append(1)
+    time.sleep(0.7)
+    if len(tries) < 2:
+        raise Retry("once more", after=0.01)
+    return len(tries)
 def work(task):
     if task == "async":
         return asyncio.run(asynchronous())
+    if task == "twice":
+        return step.run("twice", twice, timeout=1.0, retries=1)
+    if task == "blocking":
+        return asyncio.run(step.run("sleeps", blocking, timeout=0.3))
     return step.run("sleeps", sleeps, timeout=task)
 """
 
@@ -240,12 +253,15 @@ async def test_a_step_that_takes_too_long_is_cancelled_or_costs_the_attempt(cold
     await cold.deploy("slow", {"agent.py": SLOW}, toml=f'step_timeout = "1h"\n{FUNCTION}')
     run = await cold.run("slow", "async")
     assert await cold.output(run) == "step 'await' took longer than its timeout of 0.05 s"
-    run = await cold.run("slow", 0.3)
-    assert await cold.output(run) is None
-    first = (await cold.platform.store.runs.attempts(run.id))[0]
-    assert first.error is not None
-    assert (first.kind, first.error.step) == (OutcomeKind.TIMEOUT, "sleeps")
-    assert first.error.message == "step 'sleeps' took longer than its timeout of 0.3 s"
+    run = await cold.run("slow", "twice")  # each try has its own time
+    assert (await cold.output(run), run.head.attempt) == (2, 1)
+    for task in (0.3, "blocking"):
+        run = await cold.run("slow", task)
+        assert await cold.output(run) is None
+        first = (await cold.platform.store.runs.attempts(run.id))[0]
+        assert first.error is not None
+        assert (first.kind, first.error.step) == (OutcomeKind.TIMEOUT, "sleeps")
+        assert first.error.message == "step 'sleeps' took longer than its timeout of 0.3 s"
 
 
 MANY = """

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from ao.sandbox import Message
 from ao.store import StepStore
 from ao.store.records import INLINE_BYTES, Claim, Payload
 from ao.worker.classify import MAX_MESSAGE, MAX_WORD, storable
-from ao.worker.pauses import instant_of, pause_of, question_of
+from ao.worker.pauses import MAX_TIMEOUT_SECONDS, instant_of, pause_of, question_of
 from ao.worker.recall import look_up
 from ao.worker.recorder import Recorder
 from ao.worker.redact import NOTHING, Redactor
@@ -95,10 +96,7 @@ class StepDesk:
         step = self._started(message)
         self._open[step.path] = step
         self._event(EventKind.STEP_STARTED, step, _identity(step))
-        seconds = message.get("timeout")
-        if isinstance(seconds, int | float) and seconds > 0:
-            loop = asyncio.get_running_loop()
-            self._timers[step.path] = loop.call_later(seconds, self._overrun, step.path, seconds)
+        self._keep_time(step.path, message, 0.0)
         if message.get("id"):
             self._in_background(self._acknowledge(message))
 
@@ -107,6 +105,17 @@ class StepDesk:
         error = self._error(message, step.path)
         data: Json = {"path": step.path, "try": message.get("try"), "delay_seconds": message.get("delay")}
         self._recorder.event(EventKind.STEP_RETRIED, self._now_us(), {**data, "error": _shown(error)})
+        self._keep_time(step.path, message, _seconds(message, "delay"))
+
+    def _keep_time(self, path: str, message: Message, delay: float) -> None:
+        """Each try has its own time. `grace` is for what the runner interrupts by itself, if anybody can."""
+        if (former := self._timers.pop(path, None)) is not None:
+            former.cancel()
+        limit = _seconds(message, "timeout")
+        if limit > 0:
+            seconds = delay + limit + _seconds(message, "grace")
+            timer = asyncio.get_running_loop().call_later(seconds, self._overrun, path, limit)
+            self._timers[path] = timer
 
     def _end(self, message: Message) -> None:
         step = self._opened(message)
@@ -275,6 +284,13 @@ def _identity(step: Step) -> Json:
 def _end_of(step: Step) -> Json:
     took_us = (step.finished_us or step.started_us) - step.started_us
     return {"path": step.path, "kind": str(step.kind), "duration_us": took_us}
+
+
+def _seconds(message: Message, name: str) -> float:
+    value = message.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.0
+    return min(max(float(value), 0.0), MAX_TIMEOUT_SECONDS)
 
 
 def _shown(error: ErrorInfo) -> Json:
