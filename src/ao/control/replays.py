@@ -13,7 +13,7 @@ from ao.domain.run import RunState
 from ao.domain.step import Step, StepKind
 from ao.ids import RunId, new_run_id
 from ao.store import Store
-from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup
+from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup, RecordedSteps
 from ao.store.records import Deployment, Fork, NewRun, Run
 
 MAX_STEPS = 10_000
@@ -99,6 +99,14 @@ class Replays:
     async def groups(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetterGroup]:
         """Those that failed alike, the latest failure first."""
         return await self._store.dead_letters.groups(where, limit)
+
+    async def progress(self, where: DeadLetterFilter) -> dict[RunState, int]:
+        """What became of the runs that were made of them."""
+        return await self._store.dead_letters.replays(where)
+
+    async def recorded(self, where: DeadLetterFilter, limit: int) -> Sequence[RecordedSteps]:
+        """What a replay from the checkpoint would not do again."""
+        return await self._store.dead_letters.recorded(where, limit)
 
     async def purge(self, where: DeadLetterFilter, older_than_seconds: float, actor: str, limit: int) -> int:
         """Forget dead letters and what their runs have recorded of steps; returns how many."""

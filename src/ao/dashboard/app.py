@@ -11,8 +11,11 @@ from ao.dashboard.login import LoginPages
 from ao.dashboard.pages.again import AgainPages
 from ao.dashboard.pages.agents import AgentPages
 from ao.dashboard.pages.deployments import DeploymentPages
+from ao.dashboard.pages.failures import FailurePages
 from ao.dashboard.pages.home import HomePages
+from ao.dashboard.pages.inbox import InboxPages
 from ao.dashboard.pages.logs import LogPages
+from ao.dashboard.pages.replay import ReplayPages
 from ao.dashboard.pages.run import RunPages
 from ao.dashboard.pages.runs import RunListPages
 from ao.dashboard.pages.schedules import SchedulePages
@@ -35,6 +38,9 @@ def create_dashboard(services: Services) -> ASGIApp:
         *HomePages(frame).routes(),
         *RunPages(frame).routes(),
         *AgainPages(frame).routes(),
+        *ReplayPages(frame).routes(),
+        *InboxPages(frame).routes(),
+        *FailurePages(frame).routes(),
         *LogPages(frame).routes(),
         *StreamPages(frame).routes(),
         *AgentPages(frame).routes(),

@@ -25,6 +25,8 @@ class Crumb:
 
 SECTIONS: tuple[Section, ...] = (
     Section("home", "Home", "/", "list_runs"),
+    Section("inbox", "Inbox", "/inbox", "list_questions"),
+    Section("failures", "Failures", "/failures", "list_dead_letters"),
     Section("agents", "Agents", "/agents", "list_agents"),
     Section("runs", "Runs", "/runs", "list_runs"),
     Section("deployments", "Deployments", "/deployments", "list_deployments"),

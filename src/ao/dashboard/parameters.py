@@ -1,7 +1,10 @@
 """What a URL or a form says, checked."""
 
+import json
 import re
 from collections.abc import Mapping
+
+from pydantic import JsonValue
 
 from ao.domain.errors import InvalidInput, NotFound, Problem
 from ao.ids import RunId
@@ -38,3 +41,20 @@ def run_id_in(fields: Mapping[str, str], name: str) -> RunId | None:
     """A run's id, or None for anything else: a cursor that somebody changed starts at the newest."""
     text = fields.get(name, "")
     return RunId(text) if _UUID.fullmatch(text) else None
+
+
+def json_in(text: str, name: str) -> JsonValue:
+    """JSON that somebody typed into a field. Raises InvalidInput with its line and column."""
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        said = f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise InvalidInput(f"{name} {said}", problems=[Problem(name, said)]) from error
+    except (ValueError, RecursionError) as error:
+        said = f"is not JSON: {error}"
+        raise InvalidInput(f"{name} {said}", problems=[Problem(name, said)]) from error
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON value")

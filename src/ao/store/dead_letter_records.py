@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ao.domain.run import RunState
 from ao.ids import RunId
 
 
@@ -22,6 +23,8 @@ class DeadLetter:
     at_us: int
     replayed_by: RunId | None
     """The run that was last made of it; it is no longer waiting for somebody to look at it."""
+    replay_state: RunState | None = None
+    """What became of that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,28 @@ class DeadLetterGroup:
     fingerprint: str
     agent: str
     title: str
+    step: str
+    """Path of the step that failed in the newest; empty outside of steps."""
     count: int
+    open: int
+    """How many of them were not replayed."""
     first_us: int
     last_us: int
     newest: RunId
+    first_version: int | None
+    """The lowest of the versions that failed so."""
+    last_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSteps:
+    """Steps of one name, over several dead letters."""
+
+    name: str
+    done: int
+    """In so many runs it is recorded, and a replay from the checkpoint does not do it again."""
+    undone: int
+    """In so many it had begun and is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from ao.domain.run import RunState
 from ao.ids import RunId
 from ao.store.audit import NewAudit
-from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup
+from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup, RecordedSteps
 
 
 class DeadLetterStore(Protocol):
@@ -17,6 +18,14 @@ class DeadLetterStore(Protocol):
 
     async def groups(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetterGroup]:
         """By fingerprint and agent, the latest failure first."""
+        ...
+
+    async def replays(self, where: DeadLetterFilter) -> dict[RunState, int]:
+        """What became of the runs that were made of them (`open_only` does not count): how many by state."""
+        ...
+
+    async def recorded(self, where: DeadLetterFilter, limit: int) -> Sequence[RecordedSteps]:
+        """What the newest `limit` of them have recorded of steps, by the steps' names, in order."""
         ...
 
     async def get(self, run_id: RunId) -> DeadLetter:

@@ -96,6 +96,16 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """What of one agent waits for people."""
+
+    agent: str
+    count: int
+    at_us: int
+    """Since when the oldest question waits; when the last dead letter failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     now_us: int
     agents: Sequence[LiveAgent]
@@ -104,6 +114,10 @@ class Overview:
     queue: Queue
     failures: Sequence[Failure]
     """The newest few of every agent that is among the newest failures."""
+    questions: Sequence[Waits]
+    """That can be answered."""
+    dead_letters: Sequence[Waits]
+    """That were not replayed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,12 @@ class QuestionFilter:
     """Empty: of all."""
     run_id: RunId | None = None
     open_only: bool = True
+    ended_only: bool = False
+    """Only what nobody can answer any more. Not together with `open_only`."""
     before: QuestionId | None = None
     """Keyset cursor: only those asked before this one."""
+    after: QuestionId | None = None
+    """Keyset cursor: only those asked after this one, and the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class QuestionStore(Protocol):
     """Questions are asked by the end of an attempt (`RunStore.finish` with a pause)."""
 
     async def list(self, where: QuestionFilter, limit: int) -> Sequence[Question]:
-        """Newest first."""
+        """Newest first; with `where.after` the oldest first."""
         ...
 
     async def get(self, question_id: QuestionId) -> Question:

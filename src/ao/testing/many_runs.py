@@ -10,6 +10,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from ao.domain.dead_letter import fingerprint
+from ao.domain.outcome import ErrorInfo, OutcomeKind
 from ao.ids import new_deployment_id
 from ao.store.insights import HOUR_US, bucket_of, hour_of
 from ao.store.records import BuiltRelease, Deployment, NewDeployment
@@ -43,6 +45,24 @@ INSERT INTO run_tally (hour_us, agent, version, state, bucket, shard, runs)
 VALUES (:hour_us, :agent, :version, :state, :bucket, 0, :runs)
 ON CONFLICT (hour_us, agent, version, state, bucket, shard) DO UPDATE
 SET runs = run_tally.runs + excluded.runs"""
+_DEAD = """
+INSERT INTO dead_letter (run_id, agent, version, fingerprint, title, step, reason, at_us)
+SELECT h.run_id, r.agent, d.version, :fingerprint, :title, '', 'retries_exhausted', h.finished_us
+FROM run_head h
+  JOIN run r ON r.run_id = h.run_id
+  JOIN run_outcome o ON o.run_id = h.run_id
+  JOIN deployment d ON d.deployment_id = h.deployment_id
+WHERE h.state = 'failed' AND o.error = :error"""
+_ASK = """
+INSERT INTO run_question (question_id, run_id, path, kind, state, text, details, fingerprint, asked_us,
+  ended_us, actor)
+SELECT h.run_id, h.run_id, 'approve', 'approval', {state}, 'Refund 12.50 to the customer?', '{{"cents":1250}}',
+  '', h.started_us, {ended}, {actor}
+FROM run_head h WHERE h.state = {of}"""
+_ASKED = _ASK.format(state="'open'", ended="NULL", actor="NULL", of="'paused'")
+_ANSWERED = _ASK.format(state="'answered'", ended="h.finished_us", actor=":actor", of="'completed'") + (
+    " AND h.run_id LIKE :some"
+)
 _COUNTED = ("hour_us", "agent", "version", "state", "bucket")
 
 COPIES = 16
@@ -75,6 +95,7 @@ async def fill(store: SqlStore, runs: int, *, seed: int = 7) -> None:
         await store.engine.write(partial(_insert, rows=chunk))
     for digit in "123456789abcdef":
         await store.engine.write(partial(_copy, digit=digit))
+    await store.engine.write(_mark)
 
 
 async def _deploy(store: SqlStore, agent: str, number: int) -> Deployment:
@@ -101,12 +122,11 @@ def _rows(
         agent = random.choices(AGENTS, (50, 25, 15, 9, 1))[0]
         version = min(VERSIONS, 1 + number * VERSIONS // runs)
         breaks = agent == AGENTS[0] and version == VERSIONS
-        waits = number > runs - 20
-        failed = not waits and random.random() < (0.6 if breaks else 0.01)
+        waits, asks = number > runs - 20, runs - 40 < number <= runs - 20
+        failed = not (waits or asks) and random.random() < (0.6 if breaks else 0.01)
         duration_us = int(random.lognormvariate(14.5, 1))
         retries = 2 if failed else random.choice((0, 0, 0, 1))
         ends_us = min(now_us, created_us + duration_us)
-        error = {"kind": "error", "message": random.choice(ERRORS), "type": "Error", "traceback": "Traceback …"}
         yield {
             "run_id": _id_at(created_us, random),
             "agent": agent,
@@ -114,17 +134,21 @@ def _rows(
             "actor": "key:app",
             "input": json.dumps({"question": "why " * 20}),
             "created_us": created_us,
-            "state": "pending" if waits else "failed" if failed else "completed",
+            "state": "pending" if waits else "paused" if asks else "failed" if failed else "completed",
             "attempt": 0 if waits else 1 + retries,
             "failures": 0 if waits else retries,
             "started_us": None if waits else created_us + 1000,
-            "finished_us": None if waits else ends_us,
+            "finished_us": None if waits or asks else ends_us,
             "deployment_id": None if waits else deployments[agent][version - 1].id,
             "output": None if failed else '{"answer":42}',
-            "error": json.dumps(error) if failed else None,
+            "error": _error(random.choice(ERRORS)) if failed else None,
             "hour_us": hour_of(ends_us),
             "bucket": bucket_of(duration_us),
         }
+
+
+def _error(message: str) -> str:
+    return json.dumps({"kind": "error", "message": message, "type": "Error", "traceback": "Traceback …"})
 
 
 def _id_at(instant_us: int, random: random.Random) -> str:
@@ -134,7 +158,7 @@ def _id_at(instant_us: int, random: random.Random) -> str:
 
 
 def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    ended = [row for row in rows if row["state"] != "pending"]
+    ended = [row for row in rows if row["state"] in ("completed", "failed")]
     tx.many(_RUN, rows)
     tx.many(_HEAD, rows)
     tx.many(_OUTCOME, ended)
@@ -147,3 +171,12 @@ def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
 def _copy(tx: Tx, digit: str) -> None:
     for statement in _COPY:
         tx.run(statement, {"digit": digit, "first": f"{'_' * 24}0%"})
+
+
+def _mark(tx: Tx) -> None:
+    """Dead letters of what failed, questions of what is paused, and answered ones of a part of the rest."""
+    for message in ERRORS:
+        found = fingerprint(ErrorInfo(OutcomeKind.ERROR, message, type="Error", traceback="Traceback …"))
+        tx.run(_DEAD, {"error": _error(message), "fingerprint": found.digest, "title": found.title})
+    tx.run(_ASKED, {})
+    tx.run(_ANSWERED, {"some": "%0", "actor": "key:ops"})

@@ -61,7 +61,11 @@ class DeadLetterGroupView(Response):
     fingerprint: str
     agent: str
     title: str
+    step: str = Field(description="Path of the step that failed in the newest; empty outside of steps.")
     count: int
+    open: int = Field(description="How many of them were not replayed.")
+    first_version: int | None = Field(description="The lowest of the versions that failed so.")
+    last_version: int | None
     first_at: datetime
     last_at: datetime
     newest: str = Field(description="A run of the group.")

@@ -20,6 +20,10 @@ from ao.testing.many_runs import AGENTS, VERSIONS, fill
 FIRST = AGENTS[0]
 PAGES = (
     "/",
+    "/inbox",
+    "/inbox/ended",
+    "/failures",
+    "/failures?agent=billing&all=true",
     "/agents",
     f"/agents/{FIRST}",
     f"/agents/{FIRST}/rollback?to=3",

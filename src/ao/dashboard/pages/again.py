@@ -4,13 +4,13 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from pydantic import JsonValue
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.navigation import Crumb
 from ao.dashboard.pages.asked import run_id_of, short
+from ao.dashboard.parameters import json_in
 from ao.domain.errors import InvalidInput, Problem
 from ao.store.records import Run
 from ao.wire.problems import status_of
@@ -45,7 +45,7 @@ class AgainPages:
         run = await self._runs.get(run_id_of(visit))
         text, version = visit.form.get("input", ""), visit.form.get("version", "")
         try:
-            value = parsed(text)
+            value = json_in(text, "input")
             request = RunCreate(
                 agent=run.agent,
                 environment=run.environment,
@@ -75,23 +75,6 @@ class AgainPages:
             problems=problems,
             command=run_command(run.agent, text, run.version if version == "same" else None),
         )
-
-
-def parsed(text: str) -> JsonValue:
-    """JSON that somebody typed. Raises InvalidInput with its line and column."""
-    try:
-        value: JsonValue = json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        problem = Problem("input", f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}")
-        raise InvalidInput(f"input {problem.message}", problems=[problem]) from error
-    except (ValueError, RecursionError) as error:
-        problem = Problem("input", f"is not JSON: {error}")
-        raise InvalidInput(f"input {problem.message}", problems=[problem]) from error
-    return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def run_command(agent: str, text: str, version: int | None) -> str:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ao.dashboard import charts
-from ao.dashboard.formats import DAY, MINUTE, plural
+from ao.dashboard.formats import DAY, MINUTE, age, plural
 from ao.dashboard.frame import Frame, Visit
 from ao.dashboard.health import DAY_US, Health, all_health, record
 from ao.domain.deployment import DeploymentStatus
@@ -58,7 +58,9 @@ class HomePages:
         names = {one.name for one in agents}
         failures = [failure for failure in overview.failures if failure.agent in names]
         concerns = [
+            *_asked(overview, visit),
             *_failing(agents, failures),
+            *_dead(overview, visit),
             *_waiting(overview, names),
             *_not_built(agents, visit.now_us),
             *await self._machine(),
@@ -103,6 +105,26 @@ def _verdict(concerns: Sequence[Concern], agents: Sequence[Health]) -> str:
         return f"Nothing is broken; {plural(len(concerns), 'thing is', 'things are')} worth a look."
     live = sum(one.live.agent.stable is not None for one in agents)
     return f"All is well: {plural(live, 'agent')} live, nothing needs you."
+
+
+def _asked(overview: Overview, visit: Visit) -> Iterator[Concern]:
+    waits = [each for each in overview.questions if _seen(visit, each.agent)]
+    count = sum(each.count for each in waits)
+    if count:
+        since = age(min(each.at_us for each in waits), overview.now_us)
+        title = plural(count, "question waits for an answer", "questions wait for an answer")
+        text = f"Of {', '.join(each.agent for each in waits)}; the oldest was asked {since}."
+        yield Concern("warn", title, text, command="ao questions", links=(("Inbox", "/inbox"),))
+
+
+def _dead(overview: Overview, visit: Visit) -> Iterator[Concern]:
+    waits = [each for each in overview.dead_letters if _seen(visit, each.agent)]
+    count = sum(each.count for each in waits)
+    if count:
+        title = plural(count, "run has failed for good", "runs have failed for good")
+        last = age(max(each.at_us for each in waits), overview.now_us)
+        text = f"The last one {last}. They keep their input and their steps, and can be replayed."
+        yield Concern("warn", title, text, command="ao dlq ls", links=(("Failures", "/failures"),))
 
 
 def _failing(agents: Sequence[Health], failures: Sequence[Failure]) -> Iterator[Concern]:

@@ -16,6 +16,7 @@ from ao.dashboard.sentences import sentence
 from ao.dashboard.spans import rows_of
 from ao.dashboard.waterfall import MAX_ROWS, draw
 from ao.domain.errors import InvalidInput, NotFound
+from ao.domain.step import StepKind
 from ao.store.records import Payload, Run
 from ao.wire.schemas import LogLine, LogMatches
 
@@ -80,6 +81,7 @@ class RunPages:
             attempts=attempts,
             sentence=sentence(run, attempts, why),
             picture=draw(rows_of(run, attempts, steps), visit.now_us, limit),
+            has_steps=any(step.kind is not StepKind.SPAN for step in steps),
             values=await self._values(run),
             log=log,
             lines=shown_lines(log.lines, attempts),

@@ -1,26 +1,54 @@
 """`ao.store.DeadLetterStore` in SQL, and the mark on a run that fails."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ao.domain.dead_letter import fingerprint
 from ao.domain.errors import Conflict, NotFound
-from ao.domain.run import Transition
+from ao.domain.run import RunState, Transition
 from ao.ids import RunId
 from ao.store.audit import NewAudit
-from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup
+from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup, RecordedSteps
 from ao.store.sql.audit import note
 from ao.store.sql.codec import clean
 from ao.store.sql.engine import Engine, Params, Row, Tx
 
 _INSERT = """
-INSERT INTO dead_letter (run_id, agent, fingerprint, title, step, reason, at_us)
-SELECT run_id, agent, :fingerprint, :title, :step, :reason, :at_us FROM run WHERE run_id = :run_id"""
+INSERT INTO dead_letter (run_id, agent, version, fingerprint, title, step, reason, at_us)
+SELECT r.run_id, r.agent, d.version, :fingerprint, :title, :step, :reason, :at_us
+FROM run r
+  JOIN run_head h ON h.run_id = r.run_id
+  LEFT JOIN deployment d ON d.deployment_id = h.deployment_id
+WHERE r.run_id = :run_id"""
 
 _SELECT = """
-SELECT l.run_id, l.agent, d.version, l.fingerprint, l.title, l.step, l.reason, l.at_us, l.replayed_by
+SELECT l.run_id, l.agent, l.version, l.fingerprint, l.title, l.step, l.reason, l.at_us, l.replayed_by, n.state
 FROM dead_letter l
-  JOIN run_head h ON h.run_id = l.run_id
-  LEFT JOIN deployment d ON d.deployment_id = h.deployment_id"""
+  LEFT JOIN run_head n ON n.run_id = l.replayed_by"""
+
+_GROUPS = """
+WITH g AS MATERIALIZED (
+  SELECT l.agent, l.fingerprint, COUNT(*) AS total, {open} AS open, MIN(l.at_us) AS first_us,
+    MAX(l.at_us) AS last_us, MAX(l.run_id) AS newest, MIN(l.version) AS first_version,
+    MAX(l.version) AS last_version
+  FROM dead_letter l{where} GROUP BY l.agent, l.fingerprint
+  ORDER BY MAX(l.at_us) DESC, l.fingerprint LIMIT :limit)
+SELECT g.fingerprint, g.agent, t.title, t.step, g.total, g.open, g.first_us, g.last_us, g.newest,
+  g.first_version, g.last_version
+FROM g JOIN dead_letter t ON t.run_id = g.newest
+ORDER BY g.last_us DESC, g.fingerprint"""
+
+_REPLAYS = """
+SELECT n.state, COUNT(*) FROM dead_letter l JOIN run_head n ON n.run_id = l.replayed_by{where}
+GROUP BY n.state"""
+
+_RECORDED = """
+WITH chosen AS MATERIALIZED (
+  SELECT l.run_id FROM dead_letter l{where} ORDER BY l.run_id DESC LIMIT :limit)
+SELECT s.name, SUM(CASE WHEN s.state = 'completed' THEN 1 ELSE 0 END),
+  SUM(CASE WHEN s.state = 'completed' THEN 0 ELSE 1 END)
+FROM chosen c JOIN run_step s ON s.run_id = c.run_id
+WHERE s.kind <> 'span' GROUP BY s.name ORDER BY MIN(s.first_us), s.name LIMIT 100"""
 
 _GET = _SELECT + " WHERE l.run_id = :run_id"
 
@@ -45,12 +73,21 @@ class SqlDeadLetterStore:
 
     async def groups(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetterGroup]:
         conditions, params = _conditions(where)
-        sql = f"""
-SELECT l.fingerprint, l.agent, MAX(l.title), COUNT(*), MIN(l.at_us), MAX(l.at_us), MAX(l.run_id)
-FROM dead_letter l{conditions} GROUP BY l.fingerprint, l.agent
-ORDER BY MAX(l.at_us) DESC, l.fingerprint LIMIT :limit"""
+        count = "COUNT(*)" if where.open_only else "SUM(CASE WHEN l.replayed_by IS NULL THEN 1 ELSE 0 END)"
+        sql = _GROUPS.format(open=count, where=conditions)
         rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
         return [DeadLetterGroup(*row) for row in rows]
+
+    async def replays(self, where: DeadLetterFilter) -> dict[RunState, int]:
+        conditions, params = _conditions(replace(where, open_only=False))
+        rows = await self._engine.read(lambda tx: tx.all(_REPLAYS.format(where=conditions), params))
+        return {RunState(state): count for state, count in rows}
+
+    async def recorded(self, where: DeadLetterFilter, limit: int) -> Sequence[RecordedSteps]:
+        conditions, params = _conditions(where)
+        sql = _RECORDED.format(where=conditions)
+        rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
+        return [RecordedSteps(name, int(done), int(undone)) for name, done, undone in rows]
 
     async def get(self, run_id: RunId) -> DeadLetter:
         row = await self._engine.read(lambda tx: tx.one(_GET, {"run_id": run_id}))
@@ -124,4 +161,5 @@ def _conditions(where: DeadLetterFilter) -> tuple[str, Params]:
 
 
 def _letter_from(row: Row) -> DeadLetter:
-    return DeadLetter(*row)
+    letter, state = DeadLetter(*row[:-1]), row[-1]
+    return letter if state is None else replace(letter, replay_state=RunState(state))

@@ -23,6 +23,7 @@ from ao.store.insights import (
     ScheduleLine,
     SecretName,
     Tally,
+    Waits,
     hour_of,
 )
 from ao.store.records import Agent, PointerMove
@@ -83,7 +84,13 @@ def _overview(tx: Tx, since_us: int) -> Overview:
             Failure(RunId(run_id), agent, version, _message(error), finished_us)
             for run_id, agent, version, error, finished_us in failures
         ],
+        questions=_waits(numbers["asked"]),
+        dead_letters=_waits(numbers["dead"]),
     )
+
+
+def _waits(rows: Sequence[Row]) -> list[Waits]:
+    return sorted((Waits(row[0], row[5], row[3]) for row in rows), key=lambda waits: waits.agent)
 
 
 def _span(tx: Tx, since_us: int) -> Params:

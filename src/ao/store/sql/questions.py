@@ -54,7 +54,8 @@ class SqlQuestionStore:
 
     async def list(self, where: QuestionFilter, limit: int) -> Sequence[Question]:
         conditions, params = _conditions(where)
-        sql = f"{_SELECT}{conditions} ORDER BY q.question_id DESC LIMIT :limit"
+        order = "DESC" if where.after is None else "ASC"
+        sql = f"{_SELECT}{conditions} ORDER BY q.question_id {order} LIMIT :limit"
         rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
         return [_question_from(row) for row in rows]
 
@@ -68,18 +69,23 @@ class SqlQuestionStore:
         return await self._engine.write(lambda tx: _answer(tx, answer, audit))
 
 
+_ENDED = "('completed', 'failed', 'cancelled')"
+
+
 def _conditions(where: QuestionFilter) -> tuple[str, Params]:
     found = {
         "q.state = 'open'": where.open_only,
-        "h.state NOT IN ('completed', 'failed', 'cancelled')": where.open_only,
+        f"h.state NOT IN {_ENDED}": where.open_only,
+        f"(q.state <> 'open' OR h.state IN {_ENDED})": where.ended_only,
         "q.run_id = :run_id": where.run_id is not None,
         "q.question_id < :before": where.before is not None,
+        "q.question_id > :after": where.after is not None,
     }
     names = {f"agent{number}": name for number, name in enumerate(where.agents)}
     if names:
         found[f"r.agent IN ({', '.join(f':{name}' for name in names)})"] = True
     asked = [condition for condition, wanted in found.items() if wanted]
-    params: Params = {"run_id": where.run_id, "before": where.before, **names}
+    params: Params = {"run_id": where.run_id, "before": where.before, "after": where.after, **names}
     return (f" WHERE {' AND '.join(asked)}" if asked else ""), params
 
 

@@ -55,10 +55,13 @@ CREATE TABLE dead_letter (
 	reason TEXT COLLATE "C" NOT NULL,
 	at_us BIGINT NOT NULL,
 	replayed_by TEXT COLLATE "C",
+	version BIGINT,
 	CONSTRAINT dead_letter_pkey PRIMARY KEY (run_id)
 );
 
 CREATE INDEX dead_letter_fingerprint ON dead_letter (fingerprint, run_id);
+
+CREATE INDEX dead_letter_open ON dead_letter (agent, fingerprint, at_us, version, run_id, replayed_by) WHERE replayed_by IS NULL;
 
 CREATE TABLE deployment (
 	deployment_id TEXT COLLATE "C" NOT NULL,

@@ -77,6 +77,19 @@ dead_letter = Table(
     _text("reason"),
     _int("at_us"),
     _text("replayed_by", null=True),
+    _int("version", null=True),
     Index("dead_letter_fingerprint", "fingerprint", "run_id"),
     comment="Runs that failed for good.",
+)
+_NOT_REPLAYED = text("replayed_by IS NULL")
+Index(
+    "dead_letter_open",
+    dead_letter.c.agent,
+    dead_letter.c.fingerprint,
+    dead_letter.c.at_us,
+    dead_letter.c.version,
+    dead_letter.c.run_id,
+    dead_letter.c.replayed_by,
+    sqlite_where=_NOT_REPLAYED,
+    postgresql_where=_NOT_REPLAYED,
 )

@@ -130,6 +130,15 @@ class Overviews:
         harness.advance(2 * LEASE_US / SECOND)
         assert (await harness.store.insights.overview(EVER)).queue.workers == 0
 
+    async def test_dead_letters_are_counted_by_agent(self, harness: Harness) -> None:
+        await harness.deploy()
+        await harness.deploy("billing")
+        for agent in (AGENT, AGENT, "billing"):
+            await ended(harness, agent=agent, fails="ValueError: no")
+        overview = await harness.replica.insights.overview(EVER)
+        assert [(each.agent, each.count) for each in overview.dead_letters] == [("billing", 1), (AGENT, 2)]
+        assert overview.questions == []
+
     async def test_failures_are_the_newest_of_every_agent(self, harness: Harness) -> None:
         await harness.deploy()
         await harness.deploy("billing")

@@ -69,6 +69,24 @@ class Pausing:
         await harness.store.runs.promote_due(10)
         assert (await harness.store.runs.get(claim.run_id)).head.state is RunState.PAUSED
 
+    async def test_questions_are_read_oldest_first_and_ended_ones_apart(self, harness: Harness) -> None:
+        asks = [(await self.pause(harness))[0].run_id for _ in range(3)]
+        first = QuestionId("")
+
+        async def found(where: QuestionFilter) -> list[RunId]:
+            return [question.run_id for question in await harness.replica.questions.list(where, 10)]
+
+        assert await found(QuestionFilter(after=first)) == asks
+        (overview,) = (await harness.store.insights.overview(0)).questions
+        assert (overview.agent, overview.count) == ("support", 3)
+        (oldest,) = await self.open_of(harness, asks[0])
+        assert overview.at_us == oldest.asked_us
+        await harness.store.questions.answer(yes(oldest))
+        await harness.store.runs.cancel(asks[1], "key:anna")
+        assert await found(QuestionFilter(after=first)) == asks[2:]
+        assert await found(QuestionFilter(after=oldest.id, open_only=False)) == asks[1:]
+        assert await found(QuestionFilter(open_only=False, ended_only=True)) == [asks[1], asks[0]]
+
     async def test_an_answer_completes_the_step_and_makes_the_run_claimable(self, harness: Harness) -> None:
         claim, _ = await self.pause(harness)
         (question,) = await self.open_of(harness, claim.run_id)

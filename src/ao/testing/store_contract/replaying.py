@@ -102,6 +102,7 @@ class DeadLetters:
         other, group = await harness.store.dead_letters.groups(DeadLetterFilter(agents=["support"]), 10)
         assert (group.count, group.title, group.newest, other.count) == (2, "KeyError: <n>", two, 1)
         assert group.first_us <= group.last_us <= other.last_us
+        assert (group.open, group.first_version, group.last_version, group.step) == (2, 1, 1, "")
         found = await harness.store.dead_letters.list(DeadLetterFilter(fingerprint=group.fingerprint), 10)
         assert [letter.run_id for letter in found] == [two, one]
         before = DeadLetterFilter(fingerprint=group.fingerprint, before=two)
@@ -115,7 +116,27 @@ class DeadLetters:
         await harness.store.runs.create(replay)
         assert await harness.store.dead_letters.list(DeadLetterFilter(), 10) == []
         (letter,) = await harness.store.dead_letters.list(ALL, 10)
-        assert letter.replayed_by == replay.id
+        assert (letter.replayed_by, letter.replay_state) == (replay.id, RunState.PENDING)
+        (group,) = await harness.replica.dead_letters.groups(ALL, 10)
+        assert (group.count, group.open) == (1, 0)
+        assert await harness.store.dead_letters.groups(DeadLetterFilter(), 10) == []
+        await harness.finish(await harness.claim_one(await harness.register()), COMPLETED)
+        assert await harness.replica.dead_letters.replays(ALL) == {RunState.COMPLETED: 1}
+
+    async def test_what_is_recorded_of_several_is_told_by_name(self, harness: Harness) -> None:
+        await harness.deploy()
+        for number in range(3):
+            await harness.submit()
+            claim = await harness.claim_one(await harness.register())
+            steps = [
+                step("a", at_us=1),
+                step("b", StepState.FAILED if number else StepState.COMPLETED, at_us=2),
+            ]
+            steps.append(dataclasses.replace(step("s", at_us=3), kind=StepKind.SPAN))
+            await harness.finish(claim, failed(permanent=True), said(*steps))
+        found = await harness.replica.dead_letters.recorded(DeadLetterFilter(), 100)
+        assert [(each.name, each.done, each.undone) for each in found] == [("a", 3, 0), ("b", 1, 2)]
+        assert await harness.store.dead_letters.recorded(DeadLetterFilter(agents=["nobody"]), 100) == []
 
     async def test_of_many_replays_at_once_one_is_the_first(self, harness: Harness) -> None:
         await harness.deploy()

@@ -8,7 +8,15 @@
     const selection = document.getSelection();
     if (selection && !selection.isCollapsed && element.contains(selection.anchorNode)) return true;
     const focused = document.activeElement;
-    return element.contains(focused) && focused.matches("input, select, textarea");
+    if (element.contains(focused) && focused.matches("input, select, textarea")) return true;
+    return [...element.querySelectorAll("input, select, textarea")].some(changed);
+  }
+
+  // Somebody has begun to fill in a form.
+  function changed(field) {
+    if (field.matches("input[type=radio], input[type=checkbox]")) return field.checked !== field.defaultChecked;
+    if (field.matches("select")) return [...field.options].some((option) => option.selected && option.index > 0 && !option.defaultSelected);
+    return field.type !== "hidden" && field.value !== field.defaultValue;
   }
 
   function look() {
