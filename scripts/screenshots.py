@@ -17,6 +17,8 @@ from pydantic import JsonValue  # noqa: E402
 from tests.chromium import NARROW, WIDE, connected, desk, running_chromium  # noqa: E402
 from tests.served import Served, served  # noqa: E402
 
+from ao.domain.run import RunState  # noqa: E402
+
 IMAGES = ROOT / "docs" / "images"
 MOST_BYTES = 1_500_000
 """Of all pictures together."""
@@ -48,6 +50,29 @@ def work(task):
         time.sleep(task.get("pause", 0.1))
     return {"ticket": task["ticket"], "reply": text}
 """
+REFUNDS = r"""
+from ao_runner import approve, ask, step
+
+@step
+def look_up(order):
+    return {"order": order, "paid": 1250, "customer": "Grace"}
+
+def work(task):
+    found = look_up(task["order"])
+    if task.get("ask"):
+        return ask("How much goes back?", schema=task["ask"], details=found, timeout=86400)
+    decision = approve(f"Refund 12.50 to {found['customer']}?", details=found, timeout=7200)
+    return {"approved": bool(decision)}
+"""
+HOW_MUCH: JsonValue = {
+    "type": "object",
+    "required": ["cents", "tone"],
+    "properties": {
+        "cents": {"type": "integer", "minimum": 0, "maximum": 1250, "description": "In cents; paid were 1250"},
+        "tone": {"enum": ["warm", "formal"], "default": "warm"},
+        "note": {"type": "string", "title": "Note for the customer"},
+    },
+}
 BROKEN = SUPPORT.replace('"reply": text', '"reply": text, "to": task["email"]')
 REPORT = "def work(task):\n    print('42 invoices')\n    return {'invoices': 42}\n"
 QUICK = 'entrypoint = "agent:work"\nretries = { max_retries = 2, initial_delay = 1.2, jitter = false }'
@@ -67,6 +92,22 @@ async def prepare(server: Served) -> dict[str, str]:
         await local.run("reports", {})
     await local.deploy("support", {"agent.py": BROKEN}, toml=QUICK)
     bad = await asyncio.gather(*(local.run("support", ticket) for ticket in TICKETS))
+    await local.deploy("refunds", {"agent.py": REFUNDS}, toml='entrypoint = "agent:work"\nretries = 0')
+    answered = await local.submit("refunds", {"order": "A-15"})
+    await local.until_state(answered, RunState.PAUSED)
+    given = {"approved": True, "comment": "Within the limit"}
+    await server.json("POST", f"/v1/runs/{answered}/answer", given)
+    await local.result(answered)
+    asking = await local.submit("refunds", {"order": "A-16", "ask": HOW_MUCH})
+    await local.until_state(asking, RunState.PAUSED)
+    approving = await local.submit("refunds", {"order": "A-17"})
+    await local.until_state(approving, RunState.PAUSED)
+    replay = await local.platform.services.replays.replay(
+        bad[1].id, scratch=False, version=1, actor="key:local"
+    )
+    await local.result(replay.id)
+    (group,) = await server.json("GET", "/v1/dead-letters/groups?all=true")
+    letters = f"/agents/support/failures/{group['fingerprint']}"
     live = await local.submit("support", {**TICKETS[0], "pages": 100_000, "pause": 0.5})
     await local.until_line(live, "  wrote paragraph 3")
     return {
@@ -82,7 +123,16 @@ async def prepare(server: Served) -> dict[str, str]:
         "run-completed": f"/runs/{good[0].id}",
         "run-live": f"/runs/{live}",
         "run-again": f"/runs/{bad[0].id}/again",
+        "run-paused": f"/runs/{asking}",
+        "run-replayed": f"/runs/{replay.id}",
+        "run-replay": f"/runs/{bad[0].id}/replay",
+        "run-fork": f"/runs/{bad[0].id}/fork",
         "schedules": "/schedules",
+        "inbox": "/inbox",
+        "inbox-ended": "/inbox/ended",
+        "failures": "/failures?all=true",
+        "failure": f"{letters}?show=replayed",
+        "failure-replay": f"{letters}/replay",
     }
 
 

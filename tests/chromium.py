@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 CHROMIUM = "/usr/bin/chromium"
@@ -32,6 +33,8 @@ FLAGS = (
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 """A test run that is killed cannot clean up."""
 START_SECONDS = 90.0
+SERIOUS = {"serious", "critical"}
+"""What axe calls the findings that keep people out."""
 PATIENCE_MS = 60_000
 """How long a page may take to show what is expected of it; far above what any needs."""
 
@@ -170,3 +173,23 @@ async def until(condition: Any, seconds: float = PATIENCE_MS / 1000) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.05)
+
+
+async def findings(page: Page) -> list[str]:
+    """What axe finds that keeps people out."""
+    await page.evaluate(Path(AXE_FILE_PATH).read_text())
+    found: dict[str, Any] = await page.evaluate("axe.run()")
+    return [
+        f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for violation in found["violations"]
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+
+
+async def fits(page: Page) -> bool:
+    """Whether a page is not wider than its window."""
+    width, room = await page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    return bool(width <= room)

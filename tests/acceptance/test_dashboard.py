@@ -13,6 +13,7 @@ from playwright.async_api import Browser, expect
 from tests.acceptance.command import Ao, Platform, platform_up
 from tests.acceptance.projects import project
 from tests.chromium import PATIENCE_MS, desk, kept, until_line
+from tests.index import add_wheel, slow_index
 from tests.platform import Up
 
 from ao.client.async_api import AsyncClient
@@ -37,17 +38,21 @@ RETRY = "retries = { max_retries = 1, initial_delay = 0.2, jitter = false }"
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    platform = platform_up(Ao(tmp_path / "home", tmp_path))
-    yield platform
-    platform.stop()
-    platform.ao.end()
+    add_wheel(tmp_path / "index", "customers", "1.0")
+    with slow_index(tmp_path / "index", pause_seconds=1.0) as index:
+        platform = platform_up(Ao(tmp_path / "home", tmp_path), PIP_INDEX_URL=index)
+        yield platform
+        platform.stop()
+        platform.ao.end()
 
 
-def orders(directory: Path, agent: str) -> Path:
+def orders(directory: Path, agent: str, requirements: str = "") -> Path:
     """The project as it is to be deployed now; it retries once."""
     made = project(directory, "orders", agent=agent)
     toml = (made / "ao.toml").read_text().replace("retries = 0", RETRY)
     (made / "ao.toml").write_text(toml)
+    if requirements:
+        (made / "requirements.txt").write_text(requirements)
     return made
 
 
@@ -56,13 +61,30 @@ async def test_a_broken_release_is_seen_understood_and_taken_back(
 ) -> None:
     ao = platform.ao
     here = orders(tmp_path / "orders", GOOD)
-    await asyncio.to_thread(ao.ok, "deploy", str(here))
-    await asyncio.to_thread(ao.ok, "run", "orders", "-i", '{"order": "A1"}', "--wait")
-    orders(here, BROKEN)
-    await asyncio.to_thread(ao.ok, "deploy", str(here))
     async with desk(browser) as night:
         page = await night.tab(platform.facts["login_url"])  # the link that `ao up` printed
         await page.wait_for_url("**/ui/")
+        await expect(page.get_by_role("heading", name="Nothing has been deployed yet")).to_be_visible()
+        await asyncio.to_thread(ao.ok, "deploy", str(here))
+        await asyncio.to_thread(ao.ok, "run", "orders", "-i", '{"order": "A1"}', "--wait")
+
+        # A new version is deployed; its build is watched, line by line, until it is live.
+        await page.get_by_role("link", name="Deployments").click()
+        await page.wait_for_url("**/ui/deployments")
+        orders(here, BROKEN, "customers==1.0\n")
+        deploying = asyncio.create_task(asyncio.to_thread(ao.ok, "deploy", str(here), "-m", "Names customers"))
+        await page.get_by_role("link", name="orders v2").click()
+        await page.evaluate("window.same = true")
+        lines = page.locator("ol.lines li")
+        await expect(page.locator("h1 .status")).to_have_text("building")
+        await expect(lines.filter(has_text="Resolving the packages of requirements.txt")).to_be_visible()
+        resolving = await lines.count()
+        await expect(page.locator("h1 .status")).to_have_text("building")
+        await expect(lines.filter(has_text="release ")).to_be_visible()
+        await expect(page.locator("h1 .status")).to_have_text("live")
+        assert await lines.count() > resolving
+        assert await page.evaluate("window.same")
+        await deploying
 
         # A run of the new version starts; its log comes line by line.
         started = await asyncio.to_thread(ao.ok, "run", "orders", "-i", '{"order": "A2"}')

@@ -52,10 +52,11 @@ def fields_of(schema: object) -> list[Field]:
     properties = schema.get("properties")
     if schema.get("type") == "object" and isinstance(properties, dict) and properties:
         required = schema.get("required", [])
-        return [
+        fields = [
             _field(f"{ROOT}.{name}", name, found, required=name in required)
             for name, found in properties.items()
         ]
+        return sorted(fields, key=lambda each: not each.required)
     return [_field(ROOT, "answer", schema, required=True)]
 
 

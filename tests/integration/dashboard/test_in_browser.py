@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
-from playwright.async_api import Browser, Page, expect
-from tests.chromium import desk
+from playwright.async_api import Browser, expect
+from tests.chromium import desk, findings, fits
 from tests.served import FUNCTION, Served, served
 from tests.wire import wire_to
 
@@ -34,7 +33,6 @@ PAGES = (
     "/runs?q=nothing",
     "/schedules",
 )
-SERIOUS = {"serious", "critical"}
 GOOD = {"agent.py": "def work(task):\n    return {'ok': True}\n"}
 BROKEN = {"agent.py": "def work(task):\n    raise ValueError('broken by a release')\n"}
 ONCE = f"{FUNCTION}\nretries = 0"
@@ -56,18 +54,6 @@ async def busy(tmp_path: Path) -> AsyncIterator[Served]:
         yield running
 
 
-async def findings(page: Page) -> list[str]:
-    """What axe finds that keeps people out."""
-    await page.evaluate(Path(AXE_FILE_PATH).read_text())
-    found: dict[str, Any] = await page.evaluate("axe.run()")
-    return [
-        f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for violation in found["violations"]
-        if violation["impact"] in SERIOUS
-        for node in violation["nodes"]
-    ]
-
-
 class TestEveryPage:
     @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
     @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -82,10 +68,7 @@ class TestEveryPage:
             for path in PAGES:
                 await page.goto(f"{busy.url}/ui{path}")
                 assert await findings(page) == [], path
-                width, room = await page.evaluate(
-                    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-                )
-                assert width <= room, f"{path} is wider than the window"
+                assert await fits(page), f"{path} is wider than the window"
             visitor.allowed.append("404")
             await page.goto(f"{busy.url}/ui/nothing")
             assert await findings(page) == []

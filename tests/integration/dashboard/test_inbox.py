@@ -63,7 +63,7 @@ async def test_an_approval_shows_its_arguments_and_is_answered_once(server: Serv
     assert "Refund 12.50?" in inbox
     assert json.dumps(details, indent=2, sort_keys=True).replace('"', "&#34;") in inbox
     assert f"ao answer {run_id} --approve" in inbox
-    assert re.search(r"until <time [^>]*>in (59 min|1 h)<", inbox)
+    assert re.search(r"expires <time [^>]*>in (59 min|1 h)<", inbox)
     assert "1 question waits for an answer" in await browser.page("/")
     answer = await browser.send(inbox, f'action="/ui{path}', {"approved": "true", "comment": "Read it twice"})
     assert answer.headers["location"] == f"/ui{path}"
@@ -82,6 +82,7 @@ async def test_an_object_is_a_form_whose_fields_tell_what_is_wrong(server: Serve
     run_id, path = await asks(server, {"ask": "How much?", "schema": SCHEMA})
     page = await browser.page(path)
     assert re.search(r'name="answer.cents" type="number"[^>]* max="500"[^>]* required', page)
+    assert "&lt;/" not in page
     assert page.count('type="radio" name="answer.tone"') == 2
     empty = await browser.send(page, f'action="/ui{path}', {"answer.tone": '"warm"'})
     assert empty.status_code == 422

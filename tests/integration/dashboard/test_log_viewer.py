@@ -126,6 +126,28 @@ async def test_the_whole_log_is_searched_on_the_server(server: Served, visitor: 
     await expect(results).to_be_hidden()
 
 
+async def test_a_part_of_the_log_is_chosen_by_time(server: Served, visitor: Desk, browser: Browser) -> None:
+    run = await server.local.run("talker", {"lines": 5, "pause": 1.1})
+    lines = await server.json("GET", f"/v1/runs/{run.id}/logs")
+    since, until = lines[1]["at"][:19], lines[3]["at"][:19]  # whole seconds, as the fields have them
+    between = [line["text"] for line in lines if since <= line["at"][:19] < until]
+    assert 0 < len(between) < 5
+    page = await visitor.tab(f"{server.url}/ui/runs/{run.id}")
+    await page.get_by_text("Time range").click()
+    await page.get_by_label("From").fill(since)
+    await page.get_by_label("before").fill(until)
+    await expect(page.locator(".log-said")).to_contain_text(f"{len(between)} line")
+    await expect(page.locator(".log-results .text")).to_have_text(between)
+    async with desk(browser, scripts=False) as plain:
+        await plain.log_in(server.url, server.key)
+        page = await plain.tab(f"{server.url}/ui/runs/{run.id}")
+        await page.get_by_text("Time range").click()
+        await page.get_by_label("From").fill(since)
+        await page.get_by_label("before").fill(until)
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.get_by_role("region", name="Lines found").locator(".text")).to_have_text(between)
+
+
 async def test_colours_long_lines_and_what_was_cut_are_seen(server: Served, visitor: Desk) -> None:
     texts: list[JsonValue] = [
         "\x1b[1;32mgreen\x1b[0m plain \x1b[38;2;10;20;30mrgb\x1b[0m",
