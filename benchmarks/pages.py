@@ -76,6 +76,7 @@ async def measure(server: Served, pages: dict[str, str], rounds: int) -> dict[st
             cpu_ms = (time.process_time() - cpu) * 1000 / rounds
             own = sorted(took_ms[WARM_UP:])
             figures[name] = {
+                "least_ms": round(own[0], 1),
                 "median_ms": round(statistics.median(own), 1),
                 "p95_ms": round(own[int(len(own) * 0.95)], 1),
                 "cpu_ms": round(cpu_ms, 1),

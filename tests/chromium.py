@@ -147,6 +147,10 @@ async def desk(
     try:
         yield found
         found.check()
+    except BaseException as error:
+        if found.problems:
+            error.add_note("in its tabs:\n" + "\n".join(found.problems))
+        raise
     finally:
         await context.close()
 

@@ -11,6 +11,7 @@ from tests.served import FUNCTION, Served, served
 from tests.wire import wire_to
 
 from ao.bus import build_topic
+from ao.domain.run import RunState
 from ao.ids import new_deployment_id
 from ao.store.records import NewDeployment
 from ao.store.sql.store import SqlStore
@@ -35,6 +36,14 @@ PAGES = (
 )
 GOOD = {"agent.py": "def work(task):\n    return {'ok': True}\n"}
 BROKEN = {"agent.py": "def work(task):\n    raise ValueError('broken by a release')\n"}
+ASKING = {
+    "agent.py": """
+from ao_runner import ask
+
+def work(task):
+    return ask(task["ask"], schema={"title": "a number", "type": "integer"})
+"""
+}
 ONCE = f"{FUNCTION}\nretries = 0"
 
 
@@ -177,6 +186,38 @@ class TestLive:
                 "failed: no such package: nothing"
             )
             assert await page.evaluate("window.same")
+
+
+class TestInbox:
+    async def test_what_was_typed_stays_while_new_questions_come(
+        self, server: Served, browser: Browser
+    ) -> None:
+        await server.local.deploy("asker", ASKING, toml=ONCE)
+        first = await server.local.submit("asker", {"ask": "first?"})
+        await server.local.until_state(first, RunState.PAUSED)
+        async with desk(browser) as visitor:
+            await visitor.log_in(server.url, server.key)
+            page = await visitor.tab()
+            await page.clock.install()
+            await page.goto(f"{server.url}/ui/inbox")
+            comment = page.get_by_label("Comment (optional), kept with the answer")
+            await comment.fill("Half of")
+            await comment.blur()
+            second = await server.local.submit("asker", {"ask": "second?"})
+            await server.local.until_state(second, RunState.PAUSED)
+            await page.clock.run_for(20_000)
+            await expect(comment).to_have_value("Half of")
+            await comment.fill("")
+            await comment.blur()
+            await page.clock.resume()
+            await expect(page.get_by_role("heading", name="second?")).to_be_visible()
+            card = page.locator("article", has=page.get_by_role("heading", name="first?"))
+            await card.get_by_label("a number").fill("12")
+            await card.get_by_role("button", name="Answer").click()
+            await page.wait_for_url(f"**/runs/{first}/questions/**")
+            await expect(page.get_by_text("Answered by key:local")).to_be_visible()
+            assert await server.local.output(await server.local.result(first)) == 12
+            await server.json("POST", f"/v1/runs/{second}/cancel")
 
 
 class TestStories:
