@@ -16,6 +16,7 @@ from ao.ids import new_deployment_id
 from ao.store.insights import HOUR_US, bucket_of, hour_of
 from ao.store.records import BuiltRelease, Deployment, NewDeployment
 from ao.store.sql.engine import Tx
+from ao.store.sql.postgres import PostgresEngine
 from ao.store.sql.store import SqlStore
 from ao.testing.store_contract.harness import digest
 
@@ -96,6 +97,8 @@ async def fill(store: SqlStore, runs: int, *, seed: int = 7) -> None:
     for digit in "123456789abcdef":
         await store.engine.write(partial(_copy, digit=digit))
     await store.engine.write(_mark)
+    if isinstance(store.engine, PostgresEngine):
+        await store.engine.write(lambda tx: tx.run("ANALYZE", {}))  # as autovacuum has done after a minute
 
 
 async def _deploy(store: SqlStore, agent: str, number: int) -> Deployment:

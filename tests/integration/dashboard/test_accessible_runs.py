@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 from playwright.async_api import Browser
+from pydantic import JsonValue
 from tests.chromium import desk, findings, fits
 from tests.served import Served, served
 
@@ -45,7 +46,7 @@ def work(task):
         pay(task["pay"])
 """
 TOML = 'entrypoint = "agent:work"\nretries = { max_retries = 1, initial_delay = 0.05, jitter = false }'
-SCHEMA = {
+SCHEMA: JsonValue = {
     "type": "object",
     "required": ["cents", "tone"],
     "properties": {
@@ -68,9 +69,8 @@ async def paths_of(server: Served) -> list[str]:
     """Pages about a run in each state, and what leads on from there."""
     local = server.local
     failed, live = await local.run("refunds", {"pay": 12}), await local.submit("refunds", {"lines": True})
-    asking, approving = [
-        await local.submit("refunds", input) for input in ({"schema": SCHEMA}, {"approve": True})
-    ]
+    asking = await local.submit("refunds", {"schema": SCHEMA})
+    approving = await local.submit("refunds", {"approve": True})
     sleeping = await local.submit("refunds", {"sleep": True})
     for run_id in (asking, approving):
         await local.until_state(run_id, RunState.PAUSED)
