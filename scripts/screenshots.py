@@ -105,7 +105,7 @@ async def prepare(server: Served) -> dict[str, str]:
     replay = await local.platform.services.replays.replay(
         bad[1].id, scratch=False, version=1, actor="key:local"
     )
-    await local.result(replay.id)
+    await local.result(replay.run.id)
     (group,) = await server.json("GET", "/v1/dead-letters/groups?all=true")
     letters = f"/agents/support/failures/{group['fingerprint']}"
     live = await local.submit("support", {**TICKETS[0], "pages": 100_000, "pause": 0.5})
@@ -124,7 +124,7 @@ async def prepare(server: Served) -> dict[str, str]:
         "run-live": f"/runs/{live}",
         "run-again": f"/runs/{bad[0].id}/again",
         "run-paused": f"/runs/{asking}",
-        "run-replayed": f"/runs/{replay.id}",
+        "run-replayed": f"/runs/{replay.run.id}",
         "run-replay": f"/runs/{bad[0].id}/replay",
         "run-fork": f"/runs/{bad[0].id}/fork",
         "schedules": "/schedules",

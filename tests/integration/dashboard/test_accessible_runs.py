@@ -79,7 +79,7 @@ async def paths_of(server: Served) -> list[str]:
     replay = await local.platform.services.replays.replay(
         failed.id, scratch=False, version=None, actor="key:test"
     )
-    await local.result(replay.id)
+    await local.result(replay.run.id)
     (question,) = (await server.json("GET", f"/v1/questions?run={asking}"))["items"]
     (group,) = await server.json("GET", "/v1/dead-letters/groups")
     store = local.platform.store.deployments
@@ -87,7 +87,7 @@ async def paths_of(server: Served) -> list[str]:
     await store.create(NewDeployment(new_deployment_id(), "refunds", "key:test", first.source_digest))
     letters = f"/agents/refunds/failures/{group['fingerprint']}"
     return [
-        *(f"/runs/{run_id}" for run_id in (failed.id, live, asking, approving, sleeping, replay.id)),
+        *(f"/runs/{run_id}" for run_id in (failed.id, live, asking, approving, sleeping, replay.run.id)),
         *(f"/runs/{failed.id}/{what}" for what in ("again", "replay", "fork")),
         "/inbox",
         f"/runs/{asking}/questions/{question['id']}",

@@ -108,7 +108,7 @@ class ReplayPages:
             version=version_of(visit.form.get("version", "")),
             actor=visit.actor,
         )
-        return redirect(f"/runs/{made.id}")
+        return redirect(f"/runs/{made.run.id}")
 
     async def fork(self, visit: Visit) -> Response:
         step = visit.form.get("step", "")
@@ -116,7 +116,7 @@ class ReplayPages:
             raise InvalidInput("no step was chosen", problems=[Problem("step", "is needed")])
         version = version_of(visit.form.get("version", ""))
         made = await self._replays.fork(run_id_of(visit), step, version, visit.actor)
-        return redirect(f"/runs/{made.id}")
+        return redirect(f"/runs/{made.run.id}")
 
     async def _steps(self, run: Run) -> Sequence[Step]:
         found = await self._store.steps.list(run.id, STEPS)
