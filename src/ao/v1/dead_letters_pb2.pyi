@@ -71,7 +71,7 @@ class ListDeadLetterGroupsResponse(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[DeadLetterGroup, _Mapping]]] = ...) -> None: ...
 
 class DeadLetterGroup(_message.Message):
-    __slots__ = ("fingerprint", "agent", "title", "count", "first_at", "last_at", "newest")
+    __slots__ = ("fingerprint", "agent", "title", "count", "first_at", "last_at", "newest", "step", "open", "first_version", "last_version")
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,10 @@ class DeadLetterGroup(_message.Message):
     FIRST_AT_FIELD_NUMBER: _ClassVar[int]
     LAST_AT_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LAST_VERSION_FIELD_NUMBER: _ClassVar[int]
     fingerprint: str
     agent: str
     title: str
@@ -86,7 +90,11 @@ class DeadLetterGroup(_message.Message):
     first_at: _timestamp_pb2.Timestamp
     last_at: _timestamp_pb2.Timestamp
     newest: str
-    def __init__(self, fingerprint: _Optional[str] = ..., agent: _Optional[str] = ..., title: _Optional[str] = ..., count: _Optional[int] = ..., first_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., newest: _Optional[str] = ...) -> None: ...
+    step: str
+    open: int
+    first_version: int
+    last_version: int
+    def __init__(self, fingerprint: _Optional[str] = ..., agent: _Optional[str] = ..., title: _Optional[str] = ..., count: _Optional[int] = ..., first_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., newest: _Optional[str] = ..., step: _Optional[str] = ..., open: _Optional[int] = ..., first_version: _Optional[int] = ..., last_version: _Optional[int] = ...) -> None: ...
 
 class ReplayDeadLettersRequest(_message.Message):
     __slots__ = ("agent", "runs", "fingerprint", "all", "begin", "version", "limit")
