@@ -270,7 +270,7 @@ class RunEnd(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq")
+    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq", "tick")
     ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -296,6 +296,7 @@ class Run(_message.Message):
     FORK_OF_FIELD_NUMBER: _ClassVar[int]
     FORK_STEP_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TICK_FIELD_NUMBER: _ClassVar[int]
     id: str
     agent: str
     environment: str
@@ -321,7 +322,8 @@ class Run(_message.Message):
     fork_of: str
     fork_step: str
     last_seq: int
-    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ...) -> None: ...
+    tick: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ..., tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("kind", "message", "type", "traceback", "hint", "exit_code", "signal", "step")

@@ -21,12 +21,13 @@ from ao.server.grpc.methods import Method, Service
 from ao.server.grpc.questions import question_service
 from ao.server.grpc.reflection import REFLECTION, reflection_handlers
 from ao.server.grpc.runs import run_service
+from ao.server.grpc.schedules import schedule_service
 from ao.server.grpc.server import server_service
 from ao.server.health import Readiness
 from ao.server.listen import GRACE_SECONDS, bind
 from ao.server.operations.server import ServerOperations
 from ao.server.services import Services
-from ao.v1 import agents_pb2, dead_letters_pb2, questions_pb2, runs_pb2, server_pb2
+from ao.v1 import agents_pb2, dead_letters_pb2, questions_pb2, runs_pb2, schedules_pb2, server_pb2
 from ao.wire.schemas import CheckView
 
 VARIABLE = "AO_GRPC_PORT"
@@ -51,6 +52,7 @@ def services_of(services: Services, readiness: Readiness) -> Sequence[tuple[Serv
         questions_pb2: {"QuestionService": question_service(services)},
         dead_letters_pb2: {"DeadLetterService": dead_letter_service(services)},
         agents_pb2: {"AgentService": agent_service(services)},
+        schedules_pb2: {"ScheduleService": schedule_service(services)},
         server_pb2: {"ServerService": server_service(ServerOperations(services, readiness))},
     }
     return [

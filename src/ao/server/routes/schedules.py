@@ -7,11 +7,12 @@ from pydantic import Field
 
 from ao.clock import from_datetime
 from ao.domain.schedule import TickOutcome
+from ao.server.operations.schedules import ScheduleOperations, SchedulesQuery
 from ao.server.replies import bad_cursor, cursor, read_cursor, reply, reply_list
 from ao.server.roles import caller_of
 from ao.server.route import Route
-from ao.server.routes.parameters import AgentFilter, AgentName, Cursor, Limit, actor
-from ao.server.schedule_views import backfill_view, schedule_detail, schedule_view, tick_view, upcoming_tick
+from ao.server.routes.parameters import AgentName, Cursor, Limit, actor
+from ao.server.schedule_views import backfill_view, schedule_detail, tick_view, upcoming_tick
 from ao.server.services import Services
 from ao.store.schedules import Schedule, TickFilter
 from ao.wire.schedules import (
@@ -33,10 +34,6 @@ from ao.wire.schemas import Request as Strict
 Name = Annotated[str, Path(pattern=AGENT_NAME, description="The schedule's name.", examples=["nightly"])]
 
 
-class AgentQuery(Strict):
-    agent: AgentFilter = None
-
-
 class TicksQuery(Strict):
     outcome: TickOutcome | None = None
     limit: Limit = 50
@@ -49,6 +46,7 @@ class NextQuery(Strict):
 
 class ScheduleRoutes:
     def __init__(self, services: Services) -> None:
+        self._operations = ScheduleOperations(services)
         self._schedules = services.schedules
 
     def router(self) -> APIRouter:
@@ -69,10 +67,9 @@ class ScheduleRoutes:
         add(f"{one}/next", self.list_next_ticks, methods=["GET"], response_model=list[UpcomingTick])
         return router
 
-    async def list_schedules(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
+    async def list_schedules(self, request: Request, query: Annotated[SchedulesQuery, Query()]) -> Response:
         """What runs by itself, and when next."""
-        found = await self._schedules.list(query.agent)
-        return reply_list([schedule_view(entry) for entry in found if caller_of(request).sees(entry.agent)])
+        return reply_list(await self._operations.list(caller_of(request), query))
 
     async def create_schedule(self, request: Request, body: ScheduleCreate) -> Response:
         """Make a schedule of an agent that is live."""
