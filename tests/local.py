@@ -30,7 +30,7 @@ HINT_SECONDS = 1.0
 class Local:
     def __init__(self, platform: Platform, scratch: Path) -> None:
         self.platform = platform
-        self._scratch = scratch
+        self.scratch = scratch
         self._worker: asyncio.Task[None] | None = None
 
     async def deploy(self, name: str, files: Mapping[str, str], *, toml: str = "") -> Deployment:
@@ -40,12 +40,12 @@ class Local:
         return built
 
     async def try_deploy(self, name: str, files: Mapping[str, str], *, toml: str = "") -> Deployment:
-        project = self._scratch / f"project-{name}"
+        project = self.scratch / f"project-{name}"
         project.mkdir(exist_ok=True)
         for path, text in {"ao.toml": f'name = "{name}"\n{toml}\n', **files}.items():
             (project / path).parent.mkdir(parents=True, exist_ok=True)
             (project / path).write_text(text)
-        archive = self._scratch / f"{name}.tar"
+        archive = self.scratch / f"{name}.tar"
         packed = pack(project, archive)
         deployments = self.platform.deployments
         deployment = await deployments.deploy(name, archive, packed.digest, actor=ACTOR)
@@ -93,7 +93,7 @@ class Local:
 
     def supervisors(self) -> list[int]:
         """Pids of this platform's supervisors: one, but for the moment when one replaces another."""
-        ours = processes_mentioning(str(self._scratch))
+        ours = processes_mentioning(str(self.scratch))
         return [pid for pid in children_of(os.getpid()) if "supervisor.lock" in ours.get(pid, "")]
 
     async def until_state(self, run_id: RunId, state: RunState, attempt: int = 0) -> Run:

@@ -1,11 +1,12 @@
 """Runs one attempt of an agent inside its sandbox. What agents may import from here is in `__all__`.
 
-`step`, `span`, `ask` and the others are loaded when they are first used: most runs need none of them.
+`step`, `span`, `ask`, `models` and the others are loaded when they are first used: most runs need none of them.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ao_runner.pauses import Approval, approve, ask, sleep, sleep_until
+    from ao_runner.release import model, models, prompt
     from ao_runner.steps import idempotency_key, span, step
 
 
@@ -52,6 +53,9 @@ _LAZY = {
     "approve": "pauses",
     "ask": "pauses",
     "idempotency_key": "steps",
+    "model": "release",
+    "models": "release",
+    "prompt": "release",
     "sleep": "pauses",
     "sleep_until": "pauses",
     "span": "steps",
@@ -71,6 +75,9 @@ __all__ = [
     "approve",
     "ask",
     "idempotency_key",
+    "model",
+    "models",
+    "prompt",
     "sleep",
     "sleep_until",
     "span",

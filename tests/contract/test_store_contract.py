@@ -23,6 +23,10 @@ class TestDelays(store_contract.Delays):
     pass
 
 
+class TestAssistants(store_contract.Assistants):
+    pass
+
+
 class TestAttempts(store_contract.Attempts):
     pass
 

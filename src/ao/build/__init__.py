@@ -10,12 +10,13 @@ Contract of `Builder`:
   without secrets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from ao.domain.agent_config import AgentConfig
+from ao.domain.assistant import OtherPrompt
 from ao.ids import Digest
 from ao.store.records import BuiltRelease
 from ao.wire.schemas import PartDiff
@@ -59,6 +60,14 @@ class Builder(Protocol):
 
     async def build(self, request: BuildRequest, log: Log) -> BuiltRelease:
         """Make and keep the artifact and its environment. Raises `BuildFailed`."""
+        ...
+
+    async def derive(
+        self, base: Digest, config: AgentConfig, prompts: Mapping[str, str | OtherPrompt]
+    ) -> Digest:
+        """Keep a release that is like `base`, but with this configuration, its model pins and these texts of
+        prompts. A function of its arguments alone; `base` itself when nothing differs. Raises `InvalidInput`
+        with a problem for each prompt that the base does not have."""
         ...
 
     async def discard(self, upload: Upload) -> None:

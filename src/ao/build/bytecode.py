@@ -21,7 +21,8 @@ log = get_logger(__name__)
 _SECONDS = 600.0
 WAIT_SECONDS = 0.25
 """So long a deploy waits for its modules; more of them are compiled while the release is in use already."""
-_DONE = Path(".ao", "compiled")
+COMPILED = Path(".ao", "compiled")
+"""In a release: it has its compiled modules."""
 _SCRIPT = """
 import importlib.util, os, py_compile, sys
 root, out = sys.argv[1:]
@@ -77,7 +78,7 @@ class Compiling:
 
     def is_needed(self, digest: Digest, release: Path) -> bool:
         """Also when an earlier process did not come to the end; what failed in this one is not tried again."""
-        return digest not in self._tried and not (release / _DONE).exists()
+        return digest not in self._tried and not (release / COMPILED).exists()
 
     def begin(self, digest: Digest, release: Path, python: Path) -> None:
         if digest not in self._tasks:
@@ -116,10 +117,10 @@ def _place(compiled: Path, release: Path) -> None:
                 os.chmod(os.path.join(name, file), 0o444)
                 os.rename(os.path.join(name, file), target / file)
     with _writable(release):
-        (release / _DONE.parent).mkdir(exist_ok=True)
-    with _writable(release / _DONE.parent):
-        (release / _DONE).touch()
-        (release / _DONE).chmod(0o444)
+        (release / COMPILED.parent).mkdir(exist_ok=True)
+    with _writable(release / COMPILED.parent):
+        (release / COMPILED).touch()
+        (release / COMPILED).chmod(0o444)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ao.domain import artifact
@@ -58,6 +58,12 @@ def files(layer: bytes) -> dict[str, tuple[Entry, bytes]]:
     """The entries of a layer with their content, by path."""
     reader = archive.Reader(io.BytesIO(layer))
     return {entry.path: (entry, b"".join(reader.chunks())) for entry in reader}
+
+
+def pack(files: Iterable[tuple[Entry, bytes]]) -> bytes:
+    """The layer of these files, in their order: what `write` makes of the same files in a directory."""
+    found = [archive.header(entry) + content + archive.padding(len(content)) for entry, content in files]
+    return b"".join(found) + archive.ending()
 
 
 def _stream(root: Path, entries: list[Entry], extra: Extra | None) -> Iterator[bytes]:

@@ -3,13 +3,14 @@
 import asyncio
 import tempfile
 import time
+from collections import OrderedDict
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import ao.project.config
 from ao.blobs import BlobStore
-from ao.build import BuildRequest, Collected, Log, Upload, host, layers
+from ao.build import BuildRequest, Collected, Log, Upload, deriving, host, layers
 from ao.build.bytecode import WAIT_SECONDS, Compiling
 from ao.build.collecting import sweep
 from ao.build.dependencies import Dependencies
@@ -18,12 +19,13 @@ from ao.build.disk import full_disk_told
 from ao.build.environments import Environments
 from ao.build.locks import Locks
 from ao.build.pythons import Pythons
-from ao.build.releases import Releases, remove_tree
+from ao.build.releases import Like, Releases, remove_tree
 from ao.build.sources import SourceBuilds
 from ao.build.upload import unpack
 from ao.domain import artifact
 from ao.domain.agent_config import AgentConfig
 from ao.domain.artifact import Blob, Manifest, Part
+from ao.domain.assistant import OtherPrompt
 from ao.ids import Digest
 from ao.project.archive import Entry
 from ao.project.packing import DEFAULT_LIMITS, Limits
@@ -33,6 +35,7 @@ from ao.wire.schemas import PartDiff
 
 ABANDONED_SECONDS = 86_400.0
 """After so long, work that a killed process left behind is removed."""
+REMEMBERED_BASES = 256
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -61,6 +64,8 @@ class LocalBuilder:
         self._grace_seconds = grace_seconds
         self._in_progress: dict[str, float] = {}
         """Unpacked uploads that were not discarded yet, and when they began."""
+        self._bases: OrderedDict[Digest, Digest] = OrderedDict()
+        """Of what each release was derived."""
         self._collecting = asyncio.Lock()
         self._pythons = Pythons()
         self._compiling = Compiling(self._work, environ)
@@ -132,6 +137,16 @@ class LocalBuilder:
         manifest = Manifest(Blob.of(config), parts)
         return await self._blobs.put(manifest.to_bytes()), manifest
 
+    async def derive(
+        self, base: Digest, config: AgentConfig, prompts: Mapping[str, str | OtherPrompt]
+    ) -> Digest:
+        with full_disk_told():
+            digest = await deriving.derive(self._blobs, await self._manifest(base), config, prompts)
+        self._bases[digest] = base
+        if len(self._bases) > REMEMBERED_BASES:
+            self._bases.popitem(last=False)
+        return digest
+
     async def discard(self, upload: Upload) -> None:
         await self._remove(upload.directory)
 
@@ -157,15 +172,26 @@ class LocalBuilder:
         return path
 
     async def _unpack(self, digest: Digest, manifest: Manifest) -> None:
+        parts, like = await self._unlike(digest, manifest)
         with tempfile.TemporaryDirectory(dir=self._work, prefix="layers-") as name:
             saved: list[Path] = []
-            for part, blob in manifest.parts.items():
+            for part, blob in parts.items():
                 if part is not Part.LOCK:
                     saved.append(Path(name) / part.value)
                     await self._blobs.save(blob.digest, saved[-1])
-            lock = manifest.parts.get(Part.LOCK)
+            lock = parts.get(Part.LOCK)
             content = await self._blobs.get(lock.digest) if lock else None
-            await asyncio.to_thread(self._releases.make, digest, saved, content)
+            await asyncio.to_thread(self._releases.make, digest, saved, content, like)
+
+    async def _unlike(self, digest: Digest, manifest: Manifest) -> tuple[Mapping[Part, Blob], Like | None]:
+        """The parts to be unpacked, and what the release shares with the one that it was derived of."""
+        base = self._bases.get(digest)
+        if base is None or base == digest or not self._releases.path(base).is_dir():
+            return manifest.parts, None
+        other = (await self._manifest(base)).parts
+        changed = {part: blob for part, blob in manifest.parts.items() if other.get(part) != blob}
+        replaced = [await self._part(await self._manifest(base), part) for part in changed]
+        return changed, Like(base, {name for content in replaced if content for name in content.files})
 
     async def settle(self) -> None:
         """Wait for what goes on beside deploys: compiling."""

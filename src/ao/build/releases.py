@@ -5,14 +5,25 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from ao.build.bytecode import COMPILED
 from ao.domain.errors import InternalError
 from ao.ids import Digest
 from ao.project.archive import BadArchive, Kind, Reader
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A release begins as another one that is unpacked, without some files. Nobody ever writes to either:
+    what is alike is on the disk once."""
+
+    base: Digest
+    without: Collection[str]
 
 
 class Releases:
@@ -23,13 +34,17 @@ class Releases:
     def path(self, digest: Digest) -> Path:
         return self.root / digest.removeprefix("sha256:")
 
-    def make(self, digest: Digest, layers: Sequence[Path], lock: bytes | None) -> Path:
+    def make(
+        self, digest: Digest, layers: Sequence[Path], lock: bytes | None, like: "Like | None" = None
+    ) -> Path:
         """Unpack layers side by side; whoever is first publishes, with one rename."""
         target = self.path(digest)
         if target.is_dir():
             return target
         new = Path(tempfile.mkdtemp(dir=self.root, prefix=".new-"))
         try:
+            if like is not None:
+                _share(self.path(like.base), new, like.without)
             for layer in layers:
                 _unpack(layer, new)
             if lock is not None:
@@ -44,6 +59,29 @@ class Releases:
         finally:
             remove_tree(new)
         return target
+
+
+def _share(base: Path, new: Path, without: Collection[str]) -> None:
+    """Files as further names of the same; compiled modules, too, unless a module is left out."""
+    anew = any(name.endswith(".py") for name in without)
+    for directory, names, files in os.walk(base):
+        inside = Path(directory).relative_to(base)
+        if anew and inside.name == "__pycache__":
+            names.clear()
+            continue
+        (new / inside).mkdir(exist_ok=True)
+        linked = [name for name in names if os.path.islink(os.path.join(directory, name))]
+        for name in [*files, *linked]:
+            path = inside / name
+            if str(path) not in without and not (anew and path == COMPILED):
+                _link(base / path, new / path)
+
+
+def _link(file: Path, other: Path) -> None:
+    try:
+        os.link(file, other, follow_symlinks=False)
+    except OSError:  # this file system has no links, or no more of this file
+        shutil.copy2(file, other, follow_symlinks=False)
 
 
 def _unpack(layer: Path, root: Path) -> None:

@@ -53,6 +53,52 @@ _WEBHOOKS = {
     "replay": Entry("ao.cli.webhooks", "replay", OPERATE, "Deliver once more, with the same id."),
 }
 
+_ASSISTANTS = {
+    "list": Entry(
+        "ao.cli.assistants",
+        "list_assistants",
+        RELEASE,
+        "List the assistants; every agent has one of its own name.",
+    ),
+    "show": Entry(
+        "ao.cli.assistants",
+        "show",
+        RELEASE,
+        "Show an assistant: what it runs, its input schema and what it overrides.",
+    ),
+    "create": Entry(
+        "ao.cli.assistant_edit",
+        "create",
+        RELEASE,
+        "Make an assistant: a name for an agent's release with other settings.",
+    ),
+    "update": Entry(
+        "ao.cli.assistant_edit",
+        "update",
+        RELEASE,
+        "Change an assistant: its next version, which its name means from then on.",
+    ),
+    "history": Entry(
+        "ao.cli.assistants",
+        "history",
+        RELEASE,
+        "Show what an assistant's name has meant: since when, because of whom and why.",
+    ),
+    "set-latest": Entry(
+        "ao.cli.assistants",
+        "set_latest",
+        RELEASE,
+        "Let an assistant's name mean a version that is there already.",
+    ),
+    "diff": Entry(
+        "ao.cli.assistants",
+        "diff",
+        RELEASE,
+        "Show what differs between two versions of an assistant, field by field.",
+    ),
+    "delete": Entry("ao.cli.assistants", "delete", RELEASE, "Archive an assistant: nothing new runs on it."),
+}
+
 _DLQ = {
     "ls": Entry(
         "ao.cli.dlq", "list_letters", RUN, "List runs that failed for good, grouped by what went wrong."
@@ -112,7 +158,14 @@ COMMANDS: Mapping[str, Entry] = {
     "diff": Entry("ao.cli.releases", "diff", RELEASE, "Show what differs between two versions, part by part."),
     "rollback": Entry("ao.cli.releases", "rollback", RELEASE, "Make an earlier version live again."),
     "agents": Entry("ao.cli.releases", "agents", RELEASE, "List the agents."),
-    "run": Entry("ao.cli.run", "run", RUN, "Start a run of an agent."),
+    "assistants": Entry(
+        "ao.cli.assistants",
+        "",
+        RELEASE,
+        "Manage the assistants: named, versioned settings over an agent's release.",
+        subcommands=_ASSISTANTS,
+    ),
+    "run": Entry("ao.cli.run", "run", RUN, "Start a run of an agent, or of an assistant."),
     "runs": Entry("ao.cli.runs", "runs", RUN, "List runs, newest first."),
     "show": Entry("ao.cli.runs", "show", RUN, "Show a run: state, attempts, error, input and output."),
     "logs": Entry("ao.cli.logs", "logs", RUN, "Print what a run wrote to stdout and stderr."),

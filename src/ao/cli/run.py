@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +11,10 @@ from ao.cli import follow, output
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.cli.values import agent_name, run_input, version_number
+from ao.client import assistant_calls
+from ao.client.api import Client
 from ao.client.handles import RunHandle
-from ao.domain.errors import UsageError
+from ao.domain.errors import Forbidden, NotFound, UsageError
 
 
 class Disconnect(StrEnum):
@@ -22,7 +24,9 @@ class Disconnect(StrEnum):
 
 def run(
     session: Session,
-    agent: Annotated[str, typer.Argument(help="Name of the agent.")],
+    agent: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Name of the agent, or of an assistant.")
+    ] = None,
     input_: Annotated[
         str | None, typer.Option("--input", "-i", metavar="JSON", help="JSON, @FILE, or - for stdin.")
     ] = None,
@@ -34,6 +38,13 @@ def run(
     ] = None,
     version: Annotated[
         str | None, typer.Option("--version", metavar="V", help="Run this version, not the live one.")
+    ] = None,
+    assistant: Annotated[
+        str | None, typer.Option("--assistant", metavar="NAME", help="Run this assistant.")
+    ] = None,
+    assistant_version: Annotated[
+        str | None,
+        typer.Option("--assistant-version", metavar="V", help="This version of the assistant, not its latest."),
     ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key starts one run only.")
@@ -50,7 +61,7 @@ def run(
         typer.Option("--on-disconnect", help="With --wait or --follow: when this command ends first."),
     ] = Disconnect.CONTINUE,
 ) -> None:
-    """Start a run of an agent.
+    """Start a run of an agent, or of an assistant.
 
     Answers with the run's id once it is stored safely. --wait and --follow answer with the result, and exit
     with 0 when the run completed, 1 when it did not, and 124 when --timeout is over first.
@@ -63,14 +74,15 @@ def run(
     if bound and (timeout is not None or not (wait or follow_)):
         raise UsageError("--on-disconnect cancel needs --wait or --follow, without --timeout")
     client = connect(session)
-    handle = client.run(
-        agent_name(agent),
-        run_input(input_),
-        version=version_number(version) if version else None,
-        idempotency_key=idempotency_key,
-        priority=priority,
-        webhook={"url": webhook, "secret": webhook_secret} if webhook and webhook_secret else None,
-    )
+    asked: dict[str, Any] = {
+        "input": run_input(input_),
+        "version": version_number(version) if version else None,
+        "idempotency_key": idempotency_key,
+        "priority": priority,
+        "webhook": {"url": webhook, "secret": webhook_secret} if webhook and webhook_secret else None,
+        "assistant_version": version_number(assistant_version) if assistant_version else None,
+    }
+    handle = _start(client, agent, assistant, asked)
     session.on_interrupt = f"run {handle.id} goes on: ao logs {handle.id} -f, ao cancel {handle.id}"
     if not (wait or follow_):
         _submitted(session, handle)
@@ -86,6 +98,29 @@ def run(
         handle.wait(timeout)
         _tell_gaps(follow.gaps_of(client, handle.id), handle.id)
     _result(session, handle, timeout, follow_)
+
+
+def _start(client: Client, agent: str | None, assistant: str | None, asked: dict[str, Any]) -> RunHandle:
+    """Of the agent; of the assistant that has the name, where no agent has it."""
+    if (agent is None) == (assistant is None):
+        raise UsageError(
+            "name what is to run: an agent, or an assistant", hint="`ao assistants list` shows both"
+        )
+    if assistant is not None or asked["assistant_version"] is not None:
+        return client.run(assistant=agent_name(assistant or agent or ""), **asked)
+    name = agent_name(agent or "")
+    try:
+        return client.run(name, **asked)
+    except (NotFound, Forbidden) as error:  # a key with a scope is for agents, not for names of assistants
+        try:
+            is_own = client.send_json(assistant_calls.get_assistant(name))["own"]
+        except NotFound as unknown:  # its hint knows the names of both
+            raise NotFound(error.message, hint=unknown.hint) from None
+        except Forbidden:
+            raise error from None
+        if is_own:
+            raise
+    return client.run(assistant=name, **asked)
 
 
 def _submitted(session: Session, handle: RunHandle) -> None:

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 def runs(
     session: Session,
     agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Of this agent.")] = None,
+    assistant: Annotated[
+        str | None,
+        typer.Option("--assistant", metavar="NAME", help="Of this assistant; an agent's name means its own."),
+    ] = None,
     state: Annotated[RunState | None, typer.Option("--state", help="In this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most this many.")] = 20,
 ) -> None:
     """List runs, newest first."""
-    call = calls.list_runs(agent=agent, state=[state.value] if state else [], limit=limit)
+    states = [state.value] if state else []
+    call = calls.list_runs(agent=agent, assistant=assistant, state=states, limit=limit)
     # Plain JSON: the models would double the time to the first line.
     page = connect(session).send_json(call)
     if session.json:
@@ -51,6 +56,8 @@ def _row(run: Mapping[str, Any]) -> Sequence[str]:
     created, started, finished = (_moment(run[name]) for name in ("created_at", "started_at", "finished_at"))
     took = output.duration((finished - started).total_seconds()) if started and finished else "-"
     agent = f"{run['agent']} v{run['version']}" if run["version"] else str(run["agent"])
+    if run.get("assistant", "") not in ("", run["agent"]):
+        agent = f"{run['assistant']} ({agent})"
     error = (run["error"] or "").partition("\n")[0]
     state = output.state(run["state"])
     return (str(run["id"]), agent, state, str(run["attempt"]), output.age(created), took, error)
@@ -114,6 +121,8 @@ def cancel(session: Session, run: Annotated[str, typer.Argument(help="Id of the 
 def sentence(view: "RunView") -> str:
     """What there is to know first."""
     name = f"{view.agent} v{view.version}" if view.version else view.agent
+    if view.assistant_version is not None:
+        name = f"{view.assistant} v{view.assistant_version} ({name})"
     text = f"{output.style(name, 'bold')} is {output.state(view.state)}"
     if view.why_pending:
         return f"{text}: {view.why_pending}"
@@ -165,6 +174,8 @@ def _facts(view: "RunView") -> Iterator[str]:
         facts["made of"] = view.fork_of + (f", from step {view.fork_step}" if view.fork_step else "")
     if view.lineage not in (None, view.id, view.fork_of):
         facts["lineage"] = str(view.lineage)
+    if view.artifact_digest not in (None, view.digest):
+        facts["release"] = f"{view.artifact_digest}, by the overrides of {view.assistant}"
     for name, value in facts.items():
         yield output.style(f"{name:<9}", "dim") + value
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ao.client import calls, replay_calls, schedule_calls, wire
+from ao.client.assistants import Assistants
 from ao.client.calls import RunRequest
 from ao.client.events import Stream
 from ao.client.handles import Deployment, RunHandle
@@ -44,6 +45,7 @@ class Client:
     def __init__(self, url: str | None = None, api_key: str | None = None, *, home: Path | None = None) -> None:
         self.target: Target = find(url, api_key, home)
         self._http = SyncHttp(self.target.url)
+        self.assistants = Assistants(self)
 
     def close(self) -> None:
         self._http.close()
@@ -95,7 +97,7 @@ class Client:
 
     def run(
         self,
-        agent: str,
+        agent: str | None = None,
         input: object = None,
         *,
         version: int | None = None,
@@ -104,11 +106,14 @@ class Client:
         environment: str = "prod",
         wait: float = 0.0,
         webhook: Mapping[str, str] | None = None,
+        assistant: str | None = None,
+        assistant_version: int | None = None,
     ) -> RunHandle:
         """Start a run; it is durable when this returns. `wait` seconds (≤ 60) may pass if it is not over.
 
         Sent again after a lost connection it does not run twice: without a key of yours it gets one.
         `webhook` is told of the end: `{"url": …, "secret": name of the secret that signs}`.
+        `assistant` stands in place of `agent`, `version` and `environment`.
         """
         call = calls.create_run(
             agent,
@@ -119,12 +124,14 @@ class Client:
             priority=priority,
             wait=wait,
             webhook=webhook,
+            assistant=assistant,
+            assistant_version=assistant_version,
         )
         return RunHandle(self, self.send_json(call))
 
     def run_and_wait(
         self,
-        agent: str,
+        agent: str | None = None,
         input: object = None,
         *,
         on_disconnect: str = "continue",
@@ -140,7 +147,7 @@ class Client:
 
     def stream(
         self,
-        agent: str,
+        agent: str | None = None,
         input: object = None,
         *,
         on_disconnect: str = "continue",
@@ -159,13 +166,18 @@ class Client:
         self,
         *,
         agent: str | None = None,
+        assistant: str | None = None,
         state: Sequence[str] = (),
         version: int | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> "s.Page[s.RunSummary]":
         """One page, newest first; pass its `next` as `cursor` for the one after."""
-        return self.send(calls.list_runs(agent=agent, state=state, version=version, limit=limit, cursor=cursor))
+        return self.send(
+            calls.list_runs(
+                agent=agent, assistant=assistant, state=state, version=version, limit=limit, cursor=cursor
+            )
+        )
 
     # --- agents and deployments ---
 

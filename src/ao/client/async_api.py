@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ao.client import calls, replay_calls, schedule_calls, wire
+from ao.client.assistants import AsyncAssistants
 from ao.client.async_handles import AsyncDeployment, AsyncRunHandle
 from ao.client.calls import RunRequest
 from ao.client.events import Stream
@@ -45,6 +46,7 @@ class AsyncClient:
     def __init__(self, url: str | None = None, api_key: str | None = None, *, home: Path | None = None) -> None:
         self.target: Target = find(url, api_key, home)
         self._http = AsyncHttp(self.target.url)
+        self.assistants = AsyncAssistants(self)
 
     async def close(self) -> None:
         await self._http.close()
@@ -97,7 +99,7 @@ class AsyncClient:
 
     async def run(
         self,
-        agent: str,
+        agent: str | None = None,
         input: object = None,
         *,
         version: int | None = None,
@@ -106,11 +108,14 @@ class AsyncClient:
         environment: str = "prod",
         wait: float = 0.0,
         webhook: Mapping[str, str] | None = None,
+        assistant: str | None = None,
+        assistant_version: int | None = None,
     ) -> AsyncRunHandle:
         """Start a run; it is durable when this returns. `wait` seconds (≤ 60) may pass if it is not over.
 
         Sent again after a lost connection it does not run twice: without a key of yours it gets one.
         `webhook` is told of the end: `{"url": …, "secret": name of the secret that signs}`.
+        `assistant` stands in place of `agent`, `version` and `environment`.
         """
         call = calls.create_run(
             agent,
@@ -121,12 +126,14 @@ class AsyncClient:
             priority=priority,
             wait=wait,
             webhook=webhook,
+            assistant=assistant,
+            assistant_version=assistant_version,
         )
         return AsyncRunHandle(self, await self.send_json(call))
 
     async def run_and_wait(
         self,
-        agent: str,
+        agent: str | None = None,
         input: object = None,
         *,
         on_disconnect: str = "continue",
@@ -142,7 +149,7 @@ class AsyncClient:
 
     def stream(
         self,
-        agent: str,
+        agent: str | None = None,
         input: object = None,
         *,
         on_disconnect: str = "continue",
@@ -161,6 +168,7 @@ class AsyncClient:
         self,
         *,
         agent: str | None = None,
+        assistant: str | None = None,
         state: Sequence[str] = (),
         version: int | None = None,
         limit: int = 50,
@@ -168,7 +176,9 @@ class AsyncClient:
     ) -> "s.Page[s.RunSummary]":
         """One page, newest first; pass its `next` as `cursor` for the one after."""
         return await self.send(
-            calls.list_runs(agent=agent, state=state, version=version, limit=limit, cursor=cursor)
+            calls.list_runs(
+                agent=agent, assistant=assistant, state=state, version=version, limit=limit, cursor=cursor
+            )
         )
 
     # --- agents and deployments ---

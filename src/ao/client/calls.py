@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from ao.client.events import Frame
 from ao.client.wire import Call
+from ao.domain.deployment import DEFAULT_ENVIRONMENT
 from ao.domain.event import EventKind
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def create_run(
-    agent: str,
+    agent: str | None,
     input: object,
     *,
     idempotency_key: str,
@@ -31,13 +32,13 @@ def create_run(
     priority: int = 0,
     wait: float = 0.0,
     webhook: "Mapping[str, str] | None" = None,
+    assistant: str | None = None,
+    assistant_version: int | None = None,
 ) -> "Call[s.RunView]":
     """Repeatable, because of the key."""
     body: dict[str, object] = {
-        "agent": agent,
+        **_target(agent, assistant, assistant_version, {"version": version, "environment": environment}),
         "input": {} if input is None else input,
-        "version": version,
-        "environment": environment,
         "priority": priority,
         "idempotency_key": idempotency_key,
     }
@@ -45,6 +46,17 @@ def create_run(
         body["webhook"] = dict(webhook)
     query = {"wait": wait or None}
     return Call("POST", "/v1/runs", one("RunView"), query, body, patience_seconds=wait)
+
+
+def _target(
+    agent: str | None, assistant: str | None, assistant_version: int | None, release: dict[str, object]
+) -> dict[str, object]:
+    """What is to run: of an agent with its release, or of an assistant, which knows both. Both together, or
+    none, is for the server to refuse."""
+    if assistant is None and assistant_version is None:
+        return {**release, **({} if agent is None else {"agent": agent})}
+    said = {"agent": agent, "assistant": assistant, "assistant_version": assistant_version, **release}
+    return {name: value for name, value in said.items() if value not in (None, DEFAULT_ENVIRONMENT)}
 
 
 class RunRequest(TypedDict, total=False):
@@ -55,10 +67,13 @@ class RunRequest(TypedDict, total=False):
     priority: int
     webhook: "Mapping[str, str] | None"
     """`url`, and `secret`: the name of a secret of the agent, or of all agents, that signs."""
+    assistant: str | None
+    """In place of an agent, a version and an environment."""
+    assistant_version: int | None
 
 
 def create_run_wait(
-    agent: str,
+    agent: str | None,
     input: object,
     on_disconnect: str,
     idempotency_key: str,
@@ -70,7 +85,7 @@ def create_run_wait(
 
 
 def create_run_stream(
-    agent: str,
+    agent: str | None,
     input: object,
     on_disconnect: str,
     idempotency_key: str,
@@ -82,9 +97,10 @@ def create_run_stream(
 
 
 def _live(
-    agent: str, input: object, on_disconnect: str, idempotency_key: str, more: RunRequest
+    agent: str | None, input: object, on_disconnect: str, idempotency_key: str, more: RunRequest
 ) -> dict[str, object]:
-    own = {"agent": agent, "input": {} if input is None else input, "idempotency_key": idempotency_key}
+    named = {} if agent is None else {"agent": agent}
+    own = {**named, "input": {} if input is None else input, "idempotency_key": idempotency_key}
     return {**own, "on_disconnect": on_disconnect, **more}
 
 
@@ -95,12 +111,14 @@ def get_run(run_id: str, wait: float = 0.0) -> "Call[s.RunView]":
 def list_runs(
     *,
     agent: str | None = None,
+    assistant: str | None = None,
     state: Sequence[str] = (),
     version: int | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> "Call[s.Page[s.RunSummary]]":
-    query = {"agent": agent, "state": list(state), "version": version, "limit": limit, "cursor": cursor}
+    where = {"agent": agent, "assistant": assistant}
+    query = {**where, "state": list(state), "version": version, "limit": limit, "cursor": cursor}
     return Call("GET", "/v1/runs", page("RunSummary"), query)
 
 

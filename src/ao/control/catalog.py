@@ -21,6 +21,7 @@ class Catalog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._live: OrderedDict[tuple[str, str], tuple[float, Deployment]] = OrderedDict()
+        self._pinned: OrderedDict[DeploymentId, Deployment] = OrderedDict()
         self._moves = 0
         self._queue_seconds: OrderedDict[DeploymentId, float | None] = OrderedDict()
         self._validators: OrderedDict[DeploymentId, jsonschema_rs.Validator | None] = OrderedDict()
@@ -30,6 +31,18 @@ class Catalog:
         if version is not None:
             await self._store.agents.get(agent)
             return _runnable(await self._store.deployments.get(agent, version))
+        return await self.live(agent, environment)
+
+    async def pinned(self, deployment_id: DeploymentId) -> Deployment:
+        """One that has succeeded: it never changes."""
+        if deployment_id not in self._pinned:
+            self._pinned[deployment_id] = await self._store.deployments.get_by_id(deployment_id)
+            if len(self._pinned) > REMEMBERED:
+                self._pinned.popitem(last=False)
+        return self._pinned[deployment_id]
+
+    async def live(self, agent: str, environment: str) -> Deployment:
+        """What `stable` points at. NotFound or Conflict when there is nothing."""
         remembered = self._live.get((agent, environment))
         if remembered is not None and remembered[0] > time.monotonic():
             return remembered[1]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from ao.bus import READY, Bus
 from ao.control import audit
+from ao.control.assistants import Assistants
 from ao.control.catalog import Catalog
 from ao.domain.artifact import Part
-from ao.domain.errors import AoError, Conflict, NotFound
+from ao.domain.errors import AoError, Conflict, InvalidInput, NotFound
 from ao.domain.run import RunState
 from ao.domain.step import Step, StepKind
 from ao.ids import RunId, new_run_id
@@ -39,16 +40,18 @@ class Replayed:
 
 
 class Replays:
-    def __init__(self, store: Store, catalog: Catalog, bus: Bus) -> None:
+    def __init__(self, store: Store, catalog: Catalog, assistants: Assistants, bus: Bus) -> None:
         self._store = store
         self._catalog = catalog
+        self._assistants = assistants
         self._bus = bus
 
     async def fork(self, run_id: RunId, step: str, version: int | None, actor: str) -> Made:
         """A new run that has the results of the steps which the old one began before `step`, and executes the
         rest. `version` names another deployment; None is the old run's.
 
-        Raises NotFound (run, step, version), Conflict (a version that cannot run).
+        Raises NotFound (run, step, version), Conflict (a version that cannot run), InvalidInput (one that the
+        overrides of the run's assistant do not fit).
         """
         source = await self._store.runs.get(run_id)
         found = await self._store.steps.get(run_id, step)
@@ -88,7 +91,7 @@ class Replays:
                 await self._store.dead_letters.get(run_id)
                 made = await self.replay(run_id, scratch=scratch, version=version, actor=actor, as_first=True)
                 done.append(Replayed(run_id, made.run.id, None, made.warnings))
-            except (NotFound, Conflict) as error:
+            except (NotFound, Conflict, InvalidInput) as error:
                 done.append(Replayed(run_id, None, error))
         return done
 
@@ -119,6 +122,8 @@ class Replays:
         deployment_id, target = source.deployment_id, None
         if version is not None or deployment_id is None:
             target = await self._catalog.resolve(source.agent, source.environment, version)
+            if source.assistant_version is not None:
+                await self._assistants.fits(source.assistant, source.assistant_version, target)
             deployment_id = target.id
         new = NewRun(
             id=new_run_id(),
@@ -130,6 +135,8 @@ class Replays:
             priority=source.priority,
             lineage=source.lineage,
             fork=fork,
+            assistant=source.assistant if source.assistant_version is not None else None,
+            assistant_version=source.assistant_version,
         )
         entry = audit.entry(actor, action, f"run:{source.id}", source.agent, run=new.id, step=fork.step or "")
         warnings = await self._warnings(source, target) if fork.with_steps and target is not None else []

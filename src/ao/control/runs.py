@@ -11,9 +11,11 @@ from pydantic import JsonValue
 from ao.blobs import BlobStore
 from ao.bus import CANCEL, DELAYED, READY, Bus, run_topic
 from ao.control import audit
+from ao.control.assistants import Assistants
 from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.payloads import Payloads, dump
+from ao.control.targets import Target
 from ao.control.waiting import why_pending
 from ao.control.webhooks import Webhooks
 from ao.domain.errors import InvalidInput, Problem
@@ -36,6 +38,7 @@ class Runs:
         blobs: BlobStore,
         bus: Bus,
         catalog: Catalog,
+        assistants: Assistants,
         webhooks: Webhooks,
         backpressure: Backpressure,
     ) -> None:
@@ -43,6 +46,7 @@ class Runs:
         self._payloads = Payloads(blobs)
         self._bus = bus
         self._catalog = catalog
+        self._assistants = assistants
         self._webhooks = webhooks
         self._backpressure = backpressure
 
@@ -55,30 +59,33 @@ class Runs:
         """Accept a run. It is durable when this returns. `lineage` is the first run of the line that it goes
         on.
 
-        Raises NotFound (agent, version), Conflict (nothing live), InvalidInput (the agent's
-        `input_schema`), IdempotencyConflict, QueueFull.
+        Raises NotFound (agent, assistant, version), Conflict (nothing live, an archived assistant),
+        InvalidInput (an `input_schema`), IdempotencyConflict, QueueFull.
         """
-        deployment = await self._catalog.resolve(request.agent, request.environment, request.version)
-        check_input(request.input, self._catalog.input_validator(deployment))
+        target = await self._target(request)
+        check_input(request.input, target.validator, f"assistant {target.assistant}")
+        check_input(request.input, self._catalog.input_validator(target.deployment))
         text = dump(request.input)
-        await self._backpressure.admit(request.agent)
+        await self._backpressure.admit(target.agent)
         webhook = None
         if request.webhook is not None:
-            await self._webhooks.check(request.agent, request.webhook.url, request.webhook.secret)
+            await self._webhooks.check(target.agent, request.webhook.url, request.webhook.secret)
             webhook = Webhook(request.webhook.url, request.webhook.secret)
         new = NewRun(
             id=new_run_id(),
-            agent=request.agent,
-            environment=request.environment,
+            agent=target.agent,
+            environment=target.environment,
             input=await self._payloads.keep(text, "input"),
             actor=actor,
-            deployment_id=deployment.id if request.version is not None else None,
+            deployment_id=target.deployment.id if target.pinned else None,
             idempotency_key=request.idempotency_key,
-            request_hash=_request_hash(request, text) if request.idempotency_key else "",
+            request_hash=_request_hash(request, target, text) if request.idempotency_key else "",
             priority=request.priority,
-            queue_seconds=self._catalog.queue_seconds(deployment),
+            queue_seconds=self._catalog.queue_seconds(target.deployment),
             webhook=webhook,
             lineage=lineage,
+            assistant=target.assistant,
+            assistant_version=target.assistant_version,
         )
         created = await self._store.runs.create(new)
         if created.is_new:
@@ -86,6 +93,17 @@ class Runs:
             if new.queue_seconds is not None:
                 self._bus.publish(DELAYED)
         return created
+
+    async def agent_asked_for(self, request: RunCreate) -> str:
+        """The agent that would run. NotFound for an assistant that is not there."""
+        return request.agent or await self._assistants.agent_of(request.assistant or "")
+
+    async def _target(self, request: RunCreate) -> Target:
+        if request.assistant is not None:
+            return await self._assistants.target(request.assistant, request.assistant_version)
+        agent = request.agent or ""
+        deployment = await self._catalog.resolve(agent, request.environment, request.version)
+        return Target(agent, request.environment, deployment, request.version is not None)
 
     async def get(self, run_id: RunId) -> Run:
         return await self._store.runs.get(run_id)
@@ -145,7 +163,7 @@ class Runs:
         return None if waiting is None else why_pending(run, waiting)
 
 
-def check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) -> None:
+def check_input(value: JsonValue, validator: jsonschema_rs.Validator | None, whose: str = "agent") -> None:
     if validator is None:
         return
     problems = [
@@ -155,14 +173,19 @@ def check_input(value: JsonValue, validator: jsonschema_rs.Validator | None) -> 
     if problems:
         first = problems[0]
         raise InvalidInput(
-            f"the input does not match the agent's input_schema: {first.field}: {first.message}",
-            hint="compare it with `input_schema` in the agent's ao.toml",
+            f"the input does not match the {whose}'s input_schema: {first.field}: {first.message}",
+            hint=_WHERE_SCHEMAS_ARE[whose == "agent"],
             problems=problems,
         )
 
 
-def _request_hash(request: RunCreate, input_text: str) -> str:
-    asked = dump([request.agent, request.environment, request.version, request.priority])
+_WHERE_SCHEMAS_ARE = ("`ao assistants show` prints it", "compare it with `input_schema` in the agent's ao.toml")
+
+
+def _request_hash(request: RunCreate, target: Target, input_text: str) -> str:
+    asked = dump([target.agent, target.environment, request.version, request.priority])
+    if target.assistant is not None:
+        asked += dump([target.assistant, request.assistant_version])
     if request.webhook is not None:
         asked += dump(request.webhook.model_dump())
     return hashlib.sha256(f"{asked}\n{input_text}".encode("utf-8", "surrogatepass")).hexdigest()

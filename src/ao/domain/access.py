@@ -25,7 +25,7 @@ class Permission(StrEnum):
     ANSWER = "answer"
     """Answer what agents ask, approvals too."""
     DEPLOY = "deploy"
-    """Upload projects, move pointers."""
+    """Upload projects, move pointers, make and change assistants."""
     SECRETS = "secrets"
     """See names of secrets, set and remove them."""
     ADMINISTER = "administer"

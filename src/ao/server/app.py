@@ -21,6 +21,7 @@ from ao.server.openapi import complete
 from ao.server.route import Route
 from ao.server.routes.access import AccessRoutes
 from ao.server.routes.agents import AgentRoutes
+from ao.server.routes.assistants import AssistantRoutes
 from ao.server.routes.deployments import DeploymentRoutes
 from ao.server.routes.live import LiveRoutes
 from ao.server.routes.operations import OperationRoutes
@@ -71,6 +72,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         QuestionRoutes(services).router(),
         ReplayRoutes(services).router(),
         AgentRoutes(services).router(),
+        AssistantRoutes(services).router(),
         DeploymentRoutes(services, uploads).router(),
         ScheduleRoutes(services).router(),
         OperationRoutes(services, readiness).router(),

@@ -56,11 +56,20 @@ def _templates_in_words(templates: Sequence[Template]) -> str:
     ready = [template for template in templates if template.state == "ready"]
     size = sum(template.memory_bytes for template in ready) >> 20
     words = [f"{len(ready)} kinds of runs start warm, their templates take {size} MiB"]
-    for template in templates:
-        if template.state == "cold" and template.why_cold:
-            env = template.env
-            words.append(f"{env.get('AO_AGENT')} v{env.get('AO_VERSION')} starts cold: {template.why_cold}")
+    words += [
+        f"{_name_of(template)} starts cold: {template.why_cold}"
+        for template in templates
+        if template.state == "cold" and template.why_cold
+    ]
     return "; ".join(words)
+
+
+def _name_of(template: Template) -> str:
+    env = template.env
+    name = f"{env.get('AO_AGENT')} v{env.get('AO_VERSION')}"
+    if "AO_ASSISTANT" in env:
+        return f"{env['AO_ASSISTANT']} v{env['AO_ASSISTANT_VERSION']} ({name})"
+    return name
 
 
 def worker_check(worker: Worker) -> Check:

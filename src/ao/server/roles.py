@@ -24,6 +24,8 @@ class Of(Enum):
     the query is held against the scope."""
     RUN = auto()
     """The agent of the run `{run_id}`."""
+    ASSISTANT = auto()
+    """The agent of the assistant `{assistant}`."""
     DELIVERY = auto()
     """The agent of the webhook delivery `{delivery_id}`."""
     SERVER = auto()
@@ -64,6 +66,16 @@ RULES: Mapping[str, Rule] = {
     "list_agents": Rule(_P.READ, Of.LIST),
     "get_agent": Rule(_P.READ, Of.PATH),
     "list_pointer_history": Rule(_P.READ, Of.PATH),
+    "create_assistant": Rule(_P.DEPLOY, Of.BODY),
+    "list_assistants": Rule(_P.READ, Of.LIST),
+    "get_assistant": Rule(_P.READ, Of.ASSISTANT),
+    "update_assistant": Rule(_P.DEPLOY, Of.ASSISTANT),
+    "delete_assistant": Rule(_P.DEPLOY, Of.ASSISTANT),
+    "set_latest_assistant": Rule(_P.DEPLOY, Of.ASSISTANT),
+    "list_assistant_versions": Rule(_P.READ, Of.ASSISTANT),
+    "get_assistant_version": Rule(_P.READ, Of.ASSISTANT),
+    "list_assistant_history": Rule(_P.READ, Of.ASSISTANT),
+    "get_assistant_diff": Rule(_P.READ, Of.ASSISTANT),
     "create_deployment": Rule(_P.DEPLOY, Of.PATH),
     "list_deployments": Rule(_P.READ, Of.PATH),
     "get_deployment": Rule(_P.READ, Of.PATH),
@@ -101,7 +113,7 @@ RULES: Mapping[str, Rule] = {
 Locate = Callable[[str], Awaitable[str]]
 """The agent of something with an id."""
 
-_ID = {Of.RUN: "run_id", Of.DELIVERY: "delivery_id"}
+_ID = {Of.RUN: "run_id", Of.DELIVERY: "delivery_id", Of.ASSISTANT: "assistant"}
 """How a request names what has an agent."""
 
 
@@ -134,7 +146,7 @@ class Caller:
 async def admit(key: ApiKey, rule: Rule, named: Mapping[str, str], agent_of: Mapping[Of, Locate]) -> Caller:
     """Raises Forbidden unless the key has the role and, where the request says enough, the scope.
 
-    `named` is what the request names: `agent`, `run_id`, `delivery_id`.
+    `named` is what the request names: `agent`, `run_id`, `delivery_id`, `assistant`.
     """
     require(key, rule.permission, await _concerned(rule, named, agent_of) if key.agents else SOME_AGENT)
     return Caller(key, rule)
@@ -148,7 +160,7 @@ async def _concerned(rule: Rule, named: Mapping[str, str], agent_of: Mapping[Of,
             return named.get("agent", ALL_AGENTS)
         case Of.LIST:
             return named.get("agent", SOME_AGENT)
-        case Of.RUN | Of.DELIVERY:
+        case Of.RUN | Of.DELIVERY | Of.ASSISTANT:
             return await agent_of[rule.of](named[_ID[rule.of]])
         case Of.SERVER:
             return ALL_AGENTS

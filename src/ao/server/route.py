@@ -1,7 +1,7 @@
 """One kind of route for all: role, media type, strict JSON, unknown names refused with a suggestion."""
 
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,11 +10,12 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 
 from ao.domain.errors import Problem, UsageError
 from ao.server.failures import problem_response
-from ao.server.invalid import invalid, problem_of
 from ao.server.roles import RULES, Rule, admit
+from ao.wire.refusals import invalid, refusal
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -32,7 +33,7 @@ class Route(APIRoute):
         rule = RULES[operation]
         takes_json = self.body_field is not None
         takes_query = bool(self.dependant.query_params)
-        names = _known_names(self)
+        models = _models(self)
 
         async def handler(request: Request) -> Response:
             await _admit(request, rule)
@@ -43,7 +44,7 @@ class Route(APIRoute):
             try:
                 return await handle(_StrictRequest(request.scope, request.receive))
             except RequestValidationError as error:
-                raise invalid([_problem(entry, names) for entry in error.errors()]) from error
+                raise invalid([_problem(entry, models, error.body) for entry in error.errors()]) from error
 
         return handler
 
@@ -74,25 +75,24 @@ def _is_json(request: Request) -> bool:
     return False
 
 
-def _known_names(route: APIRoute) -> Mapping[str, Iterable[str]]:
-    """Names that a request may use, by the place they stand in."""
-    known: dict[str, list[str]] = {"body": [], "query": []}
+def _models(route: APIRoute) -> Mapping[str, type[BaseModel] | None]:
+    """What a request may say, by the place where it says it."""
     fields = [("query", field) for field in route.dependant.query_params]
     if route.body_field is not None:
         fields.append(("body", route.body_field))
-    for place, field in fields:
-        model = field.field_info.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            known[place] += [info.alias or name for name, info in model.model_fields.items()]
-        else:
-            known[place].append(field.alias)
-    return known
+    models = {place: field.field_info.annotation for place, field in fields}
+    return {
+        place: model if isinstance(model, type) and issubclass(model, BaseModel) else None
+        for place, model in models.items()
+    }
 
 
-def _problem(entry: Mapping[str, Any], names: Mapping[str, Iterable[str]]) -> Problem:
+def _problem(entry: ErrorDetails, models: Mapping[str, type[BaseModel] | None], body: object) -> Problem:
     place, *path = entry["loc"]
+    if entry["type"] == "json_invalid":
+        return Problem("", f"the request body is not JSON: {entry['ctx']['error']}")
     what = "query parameter" if place == "query" else "field"
-    return problem_of(entry, path, names.get(str(place), ()), what)
+    return refusal(entry, path, models.get(str(place)), body if place == "body" else None, what)
 
 
 def _unknown_query(request: Request) -> list[Problem]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ao.bus import Bus
+from ao.control.assistants import Assistants
 from ao.control.audit import AuditLog
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
@@ -44,6 +45,7 @@ class About:
 @dataclass(frozen=True, slots=True)
 class Services:
     runs: Runs
+    assistants: Assistants
     steps: Steps
     questions: Questions
     replays: Replays
@@ -73,4 +75,8 @@ class Services:
     @property
     def agent_of(self) -> Mapping[Of, Locate]:
         """How the agent is found that something belongs to, for the scopes of keys."""
-        return {Of.RUN: self.runs.agent_of, Of.DELIVERY: self.webhooks.agent_of}
+        return {
+            Of.RUN: self.runs.agent_of,
+            Of.DELIVERY: self.webhooks.agent_of,
+            Of.ASSISTANT: self.assistants.agent_of,
+        }

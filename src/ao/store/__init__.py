@@ -15,6 +15,7 @@ One contract suite (`ao.testing.store_contract`) runs against every implementati
 from typing import Protocol
 
 from ao.store.access import KeyStore, LoginStore, SecretStore
+from ao.store.assistants import AssistantStore
 from ao.store.audit import AuditStore
 from ao.store.dead_letters import DeadLetterStore
 from ao.store.deployments import AgentStore, DeploymentStore
@@ -28,6 +29,7 @@ from ao.store.webhooks import WebhookStore
 
 __all__ = [
     "AgentStore",
+    "AssistantStore",
     "AuditStore",
     "DeadLetterStore",
     "DeploymentStore",
@@ -69,6 +71,8 @@ class Store(Protocol):
     def deployments(self) -> DeploymentStore: ...
     @property
     def agents(self) -> AgentStore: ...
+    @property
+    def assistants(self) -> AssistantStore: ...
     @property
     def schedules(self) -> ScheduleStore: ...
     @property

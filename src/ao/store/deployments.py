@@ -12,7 +12,8 @@ from ao.store.schedules import Schedule
 
 class DeploymentStore(Protocol):
     async def create(self, deployment: NewDeployment, audit: NewAudit | None = None) -> Deployment:
-        """Allocate the agent's next version (agent made if new), status `building`."""
+        """Allocate the agent's next version, status `building`. A new agent is made, with its own assistant;
+        `Conflict` when its name is another assistant's."""
         ...
 
     async def append_log(self, deployment_id: DeploymentId, lines: Sequence[tuple[int, str]]) -> int:

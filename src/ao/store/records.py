@@ -69,6 +69,9 @@ class NewRun:
     concurrency_key: str | None = None
     """Runs of an agent with the same key take turns with those of others as one."""
     gates: Sequence[Gate] = ()
+    assistant: str | None = None
+    """None: the agent's own."""
+    assistant_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,13 @@ class Run:
     """Resolved at the first claim (or pinned)."""
     version: int | None
     digest: Digest | None
+    """What is executed: the deployment's artifact, or the one that its assistant's overrides make of it."""
+    artifact: Digest | None
+    """The deployment's."""
+    assistant: str
+    """The agent's name for its own."""
+    assistant_version: int | None
+    """None for an agent's own assistant."""
     schedule_id: ScheduleId | None
     tick_us: int | None
     """The tick of its schedule that it is the run of."""
@@ -157,6 +167,11 @@ class Claim:
     """It began with recorded steps of another run."""
     tick_us: int | None = None
     """The tick of its schedule, if one made it."""
+    assistant: str | None = None
+    """None for the agent's own, which has no version and no overrides."""
+    assistant_version: int = 0
+    overrides: str = ""
+    """`Overrides.text()`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +192,8 @@ class RunFilter:
     """Keyset cursor: only runs created before this one."""
     agents: Sequence[str] = ()
     """Only runs of these; empty means all. Not together with `agent`."""
+    assistant: str | None = None
+    """An agent's name means its own assistant: its runs without another."""
 
 
 @dataclass(frozen=True, slots=True)

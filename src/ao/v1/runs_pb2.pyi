@@ -190,7 +190,7 @@ class CreateRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
 
 class RunAndWaitRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "on_disconnect")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "on_disconnect")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +198,8 @@ class RunAndWaitRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
     ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
     agent: str
     input_json: str
@@ -206,11 +208,13 @@ class RunAndWaitRequest(_message.Message):
     priority: int
     webhook: WebhookTarget
     idempotency_key: str
+    assistant: str
+    assistant_version: int
     on_disconnect: OnDisconnect
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ...) -> None: ...
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ...) -> None: ...
 
 class StreamRunRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "on_disconnect", "after")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "on_disconnect", "after")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +222,8 @@ class StreamRunRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
     ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     agent: str
@@ -227,9 +233,11 @@ class StreamRunRequest(_message.Message):
     priority: int
     webhook: WebhookTarget
     idempotency_key: str
+    assistant: str
+    assistant_version: int
     on_disconnect: OnDisconnect
     after: int
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ...) -> None: ...
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ...) -> None: ...
 
 class WatchRunRequest(_message.Message):
     __slots__ = ("run_id", "after", "on_disconnect")
@@ -270,7 +278,7 @@ class RunEnd(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq", "tick")
+    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq", "tick", "assistant", "assistant_version", "artifact_digest")
     ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -297,6 +305,9 @@ class Run(_message.Message):
     FORK_STEP_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQ_FIELD_NUMBER: _ClassVar[int]
     TICK_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_DIGEST_FIELD_NUMBER: _ClassVar[int]
     id: str
     agent: str
     environment: str
@@ -323,7 +334,10 @@ class Run(_message.Message):
     fork_step: str
     last_seq: int
     tick: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ..., tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    assistant: str
+    assistant_version: int
+    artifact_digest: str
+    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ..., tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., artifact_digest: _Optional[str] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("kind", "message", "type", "traceback", "hint", "exit_code", "signal", "step")
@@ -354,18 +368,20 @@ class GetRunRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., wait: _Optional[float] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("agent", "state", "version", "limit", "cursor")
+    __slots__ = ("agent", "state", "version", "limit", "cursor", "assistant")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_FIELD_NUMBER: _ClassVar[int]
     agent: str
     state: _containers.RepeatedScalarFieldContainer[RunState]
     version: int
     limit: int
     cursor: str
-    def __init__(self, agent: _Optional[str] = ..., state: _Optional[_Iterable[_Union[RunState, str]]] = ..., version: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    assistant: str
+    def __init__(self, agent: _Optional[str] = ..., state: _Optional[_Iterable[_Union[RunState, str]]] = ..., version: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., assistant: _Optional[str] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("items", "next")
@@ -376,7 +392,7 @@ class ListRunsResponse(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[RunSummary, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class RunSummary(_message.Message):
-    __slots__ = ("id", "agent", "environment", "state", "version", "attempt", "error", "actor", "created_at", "started_at", "finished_at", "due_at")
+    __slots__ = ("id", "agent", "environment", "state", "version", "attempt", "error", "actor", "created_at", "started_at", "finished_at", "due_at", "assistant")
     ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -389,6 +405,7 @@ class RunSummary(_message.Message):
     STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     FINISHED_AT_FIELD_NUMBER: _ClassVar[int]
     DUE_AT_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_FIELD_NUMBER: _ClassVar[int]
     id: str
     agent: str
     environment: str
@@ -401,7 +418,8 @@ class RunSummary(_message.Message):
     started_at: _timestamp_pb2.Timestamp
     finished_at: _timestamp_pb2.Timestamp
     due_at: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[str] = ..., actor: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    assistant: str
+    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[str] = ..., actor: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ...) -> None: ...
 
 class CancelRunRequest(_message.Message):
     __slots__ = ("run_id",)

@@ -12,6 +12,7 @@ from ao.domain.deployment import DeploymentStatus
 from ao.domain.event import EventKind
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
+from ao.wire.run_target import RunTarget
 
 T = TypeVar("T")
 
@@ -60,13 +61,8 @@ class WebhookTarget(Request):
     )
 
 
-class RunCreate(Request):
-    agent: str = Field(pattern=AGENT_NAME, examples=["support"])
+class RunCreate(RunTarget):
     input: JsonValue = Field(default_factory=dict, description="Any JSON value; given to the entrypoint.")
-    version: int | None = Field(
-        None, ge=1, le=MAX_VERSION, description="Pin a deployment; null follows `stable`."
-    )
-    environment: str = Field("prod", pattern=AGENT_NAME)
     priority: int = Field(0, ge=-1000, le=1000, description="Larger is sooner.")
     webhook: WebhookTarget | None = Field(None, description="Told when the run has ended.")
     idempotency_key: Text | None = Field(
@@ -83,7 +79,13 @@ class RunView(Response):
     environment: str
     state: RunState
     version: int | None = Field(description="Null until the first claim of a run that follows `stable`.")
-    digest: str | None
+    digest: str | None = Field(
+        description="What is executed: the deployment's artifact, or what the overrides of its assistant make "
+        "of it. Null until the first claim of a run that follows `stable`."
+    )
+    artifact_digest: str | None = Field(None, description="The deployment's artifact.")
+    assistant: str = Field("", description="The agent's name for its own.")
+    assistant_version: int | None = Field(None, description="Null for an agent's own assistant.")
     pinned: bool
     input: JsonValue
     output: JsonValue
@@ -112,6 +114,7 @@ class RunSummary(Response):
     id: str
     agent: str
     environment: str
+    assistant: str = ""
     state: RunState
     version: int | None
     attempt: int

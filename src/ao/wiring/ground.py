@@ -13,6 +13,7 @@ from ao.blobs.local import LocalBlobs
 from ao.build.local import LocalBuilder
 from ao.bus import Bus
 from ao.bus.local import LocalBus
+from ao.control.derivation import Derivation
 from ao.control.payloads import Payloads
 from ao.control.secrets import Cipher, Secrets
 from ao.domain.errors import SandboxError
@@ -48,6 +49,7 @@ class Ground:
     executor: ProcessExecutor
     builder: LocalBuilder
     secrets: Secrets
+    derivation: Derivation
 
     @property
     def on_postgres(self) -> bool:
@@ -65,6 +67,7 @@ async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> 
     store = await _open_store(settings.database_url)
     stack.push_async_callback(store.close)
     blobs = LocalBlobs(home.blobs)
+    builder = LocalBuilder(home.root, blobs, environ=host_environment(), executor=executor)
     return Ground(
         settings,
         home,
@@ -74,8 +77,9 @@ async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> 
         blobs,
         Payloads(blobs),
         executor,
-        LocalBuilder(home.root, blobs, environ=host_environment(), executor=executor),
+        builder,
         Secrets(store, Cipher(settings.secrets_key or home.secrets_key_bytes())),
+        Derivation(builder, store.assistants),
     )
 
 

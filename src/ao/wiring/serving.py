@@ -6,6 +6,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from ao.clock import SystemClock
+from ao.control.assistants import Assistants
 from ao.control.audit import AuditLog
 from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
@@ -35,6 +36,7 @@ def make_services(
 ) -> Services:
     store, bus, settings = ground.store, ground.bus, ground.settings
     catalog = Catalog(store)
+    assistants = Assistants(store, catalog, ground.derivation)
     deployments = Deployments(store, ground.builder, bus, catalog)
     stack.push_async_callback(deployments.close)
     outbound = Outbound(settings.webhook_hosts)
@@ -42,10 +44,11 @@ def make_services(
     webhooks = Webhooks(store, ground.payloads, ground.secrets, outbound)
     backpressure = Backpressure(store, *settings.queue_limits)
     return Services(
-        runs=Runs(store, ground.blobs, bus, catalog, webhooks, backpressure),
+        runs=Runs(store, ground.blobs, bus, catalog, assistants, webhooks, backpressure),
+        assistants=assistants,
         webhooks=webhooks,
         steps=Steps(store, ground.payloads),
-        replays=Replays(store, catalog, bus),
+        replays=Replays(store, catalog, assistants, bus),
         questions=Questions(store, ground.payloads, bus, SystemClock()),
         logs=Logs(store),
         deployments=deployments,

@@ -16,7 +16,7 @@ def make_worker(ground: Ground) -> tuple[Worker, Warming | None]:
     """Without the second where no run starts warm."""
     executor, settings = ground.executor, ground.settings
     supervision = Supervision(executor, lambda: kill_supervisor(executor))
-    resolver = Resolver(ground.builder, ground.payloads, ground.secrets, ground.store.steps)
+    resolver = Resolver(ground.builder, ground.payloads, ground.secrets, ground.store.steps, ground.derivation)
     bench = Bench(ground.store, ground.bus, executor, supervision, resolver, ground.payloads, SystemClock())
     options = WorkerOptions(
         name=socket.gethostname(),

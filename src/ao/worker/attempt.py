@@ -13,7 +13,7 @@ from ao.bus import Bus
 from ao.clock import Clock
 from ao.control.payloads import Payloads
 from ao.domain.agent_config import AgentConfig
-from ao.domain.errors import AoError, SandboxError, Unavailable
+from ao.domain.errors import AoError, InvalidInput, SandboxError, Unavailable
 from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.question import Pause
@@ -173,7 +173,9 @@ class Attempt:
         if isinstance(error, SandboxError) and await self._supervisor_died():
             return _lost("the sandbox supervisor died while the run was starting")
         return AttemptOutcome(
-            OutcomeKind.SANDBOX, error=ErrorInfo(OutcomeKind.SANDBOX, error.message, hint=error.hint)
+            OutcomeKind.SANDBOX,
+            error=ErrorInfo(OutcomeKind.SANDBOX, error.message, hint=error.hint),
+            permanent=isinstance(error, InvalidInput),  # overrides that do not fit what is live now
         )
 
     async def _supervisor_died(self) -> bool:

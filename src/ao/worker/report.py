@@ -68,7 +68,7 @@ class Reporter:
                 output = await self._payloads.keep(outcome.output, "result")
             except InvalidInput as error:
                 outcome = _refused_result(outcome, error)
-        claim, policy = self._claim, retry_policy(self._claim.config)
+        claim, policy = self._claim, retry_policy(self._claim.config, self._claim.overrides)
         report = FinishAttempt(claim.run_id, claim.fence, policy, random.random(), output)  # noqa: S311
         return await self._store.runs.finish(report, outcome, events)
 
@@ -86,9 +86,11 @@ class Reporter:
 
 
 @lru_cache(maxsize=256)
-def retry_policy(config: str) -> RetryPolicy:
-    """The policy in a deployment's configuration, which is needed even when the rest cannot be had."""
-    return Retries.model_validate(json.loads(config).get("retries", {})).policy()
+def retry_policy(config: str, overrides: str = "") -> RetryPolicy:
+    """The policy in a deployment's configuration, or in what its assistant has over it; it is needed even when
+    the rest cannot be had."""
+    said = [json.loads(text).get("retries", {}) for text in (config, overrides) if text]
+    return Retries.model_validate({name: value for each in said for name, value in each.items()}).policy()
 
 
 def _refused_result(outcome: AttemptOutcome, error: InvalidInput) -> AttemptOutcome:

@@ -2,15 +2,18 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from ao.build import Builder
 from ao.clock import iso_utc
+from ao.control.derivation import Base, Derivation
 from ao.control.payloads import Payloads
 from ao.control.secrets import Secrets
 from ao.domain.agent_config import AgentConfig
+from ao.domain.assistant import Overrides
 from ao.domain.errors import NotFound
 from ao.domain.retry import is_class
 from ao.ids import DeploymentId, Digest
@@ -21,6 +24,8 @@ from ao.worker.recall import recall
 
 REMEMBERED = 128
 MAX_LAST_ERROR = 8 * 1024
+Key = tuple[DeploymentId, str, int]
+"""A deployment, and the assistant's version that has something over it; of none for the agent's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +75,24 @@ class Resolved:
 class Resolver:
     """Remembers unpacked deployments: they never change."""
 
-    def __init__(self, builder: Builder, payloads: Payloads, secrets: Secrets, steps: StepStore) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        payloads: Payloads,
+        secrets: Secrets,
+        steps: StepStore,
+        derivation: Derivation,
+    ) -> None:
         self._steps = steps
+        self._derivation = derivation
         self._builder = builder
         self._payloads = payloads
         self._secrets = secrets
-        self._unpacked: OrderedDict[DeploymentId, Unpacked] = OrderedDict()
+        self._unpacked: OrderedDict[Key, Unpacked] = OrderedDict()
 
     async def resolve(self, claim: Claim) -> Resolved:
         """Raises AoError when the release cannot be had or a secret is not set."""
-        unpacked = await self._unpack(claim.deployment_id, claim.digest, claim.config, claim.env_key)
+        unpacked = await self._of(claim)
         config = unpacked.config
         secrets = await self._secrets.reveal(claim.agent, config.secrets)
         spec = unpacked.spec(
@@ -96,17 +109,29 @@ class Resolver:
         release = deployment.release
         if release is None:
             raise NotFound(f"{deployment.agent} v{deployment.version} has no release")
-        unpacked = await self._unpack(deployment.id, release.digest, release.config, release.env_key)
+        key = (deployment.id, "", 0)
+        unpacked = await self._unpack(key, release.digest, release.env_key, lambda: _read(release.config))
         secrets = await self._secrets.reveal(deployment.agent, unpacked.config.secrets)
         own = _release(deployment.agent, deployment.version, environment)
         return unpacked.spec(id="", input_json="null", env={**unpacked.config.env, **secrets, **own})
 
-    async def _unpack(self, id: DeploymentId, digest: Digest, config_text: str, env_key: str) -> Unpacked:
-        known = self._unpacked.get(id)
+    async def _of(self, claim: Claim) -> Unpacked:
+        if claim.assistant is None:
+            key = (claim.deployment_id, "", 0)
+            return await self._unpack(key, claim.digest, claim.env_key, lambda: _read(claim.config))
+        base = Base(claim.deployment_id, f"{claim.agent} v{claim.version}", claim.digest, claim.config)
+        derived = await self._derivation.of(claim.assistant, claim.assistant_version, claim.overrides, base)
+        key = (claim.deployment_id, claim.assistant, claim.assistant_version)
+        return await self._unpack(key, derived.files, claim.env_key, lambda: derived.config)
+
+    async def _unpack(
+        self, key: Key, digest: Digest, env_key: str, config_of: Callable[[], AgentConfig]
+    ) -> Unpacked:
+        known = self._unpacked.get(key)
         if known is not None and known.env_dir.exists() and known.code_dir.exists():
-            self._unpacked.move_to_end(id)
+            self._unpacked.move_to_end(key)
             return known
-        config = AgentConfig.model_validate(json.loads(config_text))
+        config = config_of()
         unpacked = Unpacked(
             config,
             await self._builder.code_dir(digest),
@@ -115,10 +140,14 @@ class Resolver:
             limits_of(config),
             network_of(config),
         )
-        self._unpacked[id] = unpacked
+        self._unpacked[key] = unpacked
         if len(self._unpacked) > REMEMBERED:
             self._unpacked.popitem(last=False)
         return unpacked
+
+
+def _read(config: str) -> AgentConfig:
+    return AgentConfig.model_validate(json.loads(config))
 
 
 def entrypoint_of(config: AgentConfig) -> Entrypoint:
@@ -154,17 +183,36 @@ def classes_of(config: AgentConfig) -> dict[str, list[str]] | None:
 
 
 def release_of(claim: Claim) -> dict[str, str]:
-    """What all runs of a deployment in one environment are told."""
-    return _release(claim.agent, claim.version, claim.environment)
+    """What all runs of a deployment in one environment are told. Those of an assistant whose overrides an
+    import may see are told of it, too: this keeps its templates apart from all others."""
+    told = _release(claim.agent, claim.version, claim.environment)
+    return {**told, **_assistant(claim)} if _has_own_templates(claim) else told
 
 
 def _release(agent: str, version: int, environment: str) -> dict[str, str]:
     return {"AO_AGENT": agent, "AO_VERSION": str(version), "AO_ENVIRONMENT": environment}
 
 
+def _assistant(claim: Claim) -> dict[str, str]:
+    if claim.assistant is None:
+        return {}
+    return {"AO_ASSISTANT": claim.assistant, "AO_ASSISTANT_VERSION": str(claim.assistant_version)}
+
+
+def _has_own_templates(claim: Claim) -> bool:
+    return bool(claim.overrides) and _seen_by_imports(claim.overrides)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _seen_by_imports(overrides: str) -> bool:
+    return Overrides.model_validate_json(overrides).seen_by_imports
+
+
 def context_of(claim: Claim) -> dict[str, str]:
     """What this attempt alone is told."""
     context = {"AO_RUN_ID": str(claim.run_id), "AO_ATTEMPT": str(claim.attempt)}
+    if not _has_own_templates(claim):
+        context |= _assistant(claim)
     if claim.last_error is not None:
         text = claim.last_error.replace("\0", "\ufffd")[:MAX_LAST_ERROR]
         context["AO_LAST_ERROR"] = text.encode("utf-8", "replace").decode()

@@ -73,10 +73,11 @@ class Warming:
             return None
 
     def template(self, agent: str, version: int) -> Template | None:
-        """That of a deployment; None when nobody has asked for it yet."""
+        """That of a deployment itself; None when nobody has asked for it yet."""
         wanted = (agent, str(version))
         for template in self._executor.templates():
-            if (template.env.get("AO_AGENT"), template.env.get("AO_VERSION")) == wanted:
+            of = (template.env.get("AO_AGENT"), template.env.get("AO_VERSION"))
+            if of == wanted and "AO_ASSISTANT" not in template.env:
                 return template
         return None
 

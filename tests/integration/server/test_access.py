@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -36,7 +36,13 @@ async def operations(
     """(operation id, method, path with values) of every operation in the OpenAPI document."""
     document = await api.json("GET", "/v1/openapi.json")
     values = defaultdict(
-        lambda: RUN, run_id=run_id, delivery_id=delivery_id, agent=agent, version=1, name="NONE"
+        lambda: RUN,
+        run_id=run_id,
+        delivery_id=delivery_id,
+        agent=agent,
+        assistant=agent,  # the agent's own
+        version=1,
+        name="NONE",
     )
     found = []
     for path, item in document["paths"].items():
@@ -66,11 +72,17 @@ async def test_a_wrong_key_is_refused(api: Served, header: bytes) -> None:
     assert answer.status_code == 401
 
 
+MORE: Mapping[str, Mapping[str, object]] = {
+    "create_assistant": {"name": "made"},
+    "create_schedule": {"name": "nightly", "cron": "0 3 * * *"},
+}
+"""What else must be in the body of operations that say there which agent they concern."""
+
+
 async def refused(api: Served, token: str, operation: str, method: str, path: str, agent: str) -> bool:
     """Whether the key is refused. Bodies are as wrong as can be after the door: 422 is let in, too."""
     headers = {"authorization": f"Bearer {token}", "accept": "text/event-stream, application/json"}
-    more = {"create_schedule": {"name": "nightly", "cron": "0 3 * * *"}}.get(operation, {})
-    body: object = {"agent": agent, "input": {}, **more} if RULES[operation].of is Of.BODY else None
+    body: object = {"agent": agent, **MORE.get(operation, {})} if RULES[operation].of is Of.BODY else None
     if RULES[operation].of in (Of.QUERY, Of.LIST):
         path += f"?agent={agent}"
     async with api.http.stream(method, path, headers=headers, json=body) as answer:

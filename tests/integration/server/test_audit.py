@@ -118,6 +118,26 @@ async def _gc(api: Served, _: Path) -> object:
     return await api.json("POST", "/v1/gc")
 
 
+async def _create_assistant(api: Served, scratch: Path) -> object:
+    await _deploy(api, scratch)
+    return await api.json("POST", "/v1/assistants", {"name": "brief", "agent": "echo"}, status=201)
+
+
+async def _update_assistant(api: Served, scratch: Path) -> object:
+    await _create_assistant(api, scratch)
+    return await api.json("PATCH", "/v1/assistants/brief", {"description": "x"})
+
+
+async def _set_latest_assistant(api: Served, scratch: Path) -> object:
+    await _update_assistant(api, scratch)
+    return await api.json("POST", "/v1/assistants/brief/latest", {"version": 1})
+
+
+async def _delete_assistant(api: Served, scratch: Path) -> object:
+    await _create_assistant(api, scratch)
+    return await api.json("DELETE", "/v1/assistants/brief")
+
+
 CHANGES: Mapping[str, tuple[Change, str]] = {
     "set_secret": (_set_secret, "secret.set"),
     "delete_secret": (_delete_secret, "secret.delete"),
@@ -125,6 +145,10 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
     "revoke_key": (_revoke_key, "key.revoke"),
     "create_deployment": (_deploy, "deployment.create"),
     "rollback_agent": (_rollback, "agent.rollback"),
+    "create_assistant": (_create_assistant, "assistant.create"),
+    "update_assistant": (_update_assistant, "assistant.update"),
+    "set_latest_assistant": (_set_latest_assistant, "assistant.set_latest"),
+    "delete_assistant": (_delete_assistant, "assistant.delete"),
     "cancel_run": (_cancel, "run.cancel"),
     "replay_webhook": (_replay_webhook, "webhook.replay"),
     "replay_run": (_replay_run, "run.replay"),

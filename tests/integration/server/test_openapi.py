@@ -46,6 +46,7 @@ async def test_whatever_it_is_sent_the_server_keeps_to_its_schema(api: Served, t
     await api.json("PUT", "/v1/secrets/TOKEN", {"value": "x"})
     schedule = {"agent": "echo", "name": "nightly", "cron": "0 3 * * *"}
     await api.json("POST", "/v1/schedules", schedule, status=201)
+    await api.json("POST", "/v1/assistants", {"name": "brief", "agent": "echo"}, status=201)
     (tmp_path / "openapi.json").write_text((await api.http.get("/v1/openapi.json")).text)
     config = tmp_path / "schemathesis.toml"
     config.write_text(_CONFIG.format(key=api.key, run_id=run["id"]))
@@ -68,6 +69,7 @@ request-timeout = 30
 [parameters]
 "path.run_id" = "{run_id}"
 "path.agent" = "echo"
+"path.assistant" = "brief"
 "path.version" = 1
 "path.key_id" = "{run_id}"
 "path.delivery_id" = "{run_id}"
@@ -90,13 +92,17 @@ enabled = false
 [[operations]]
 include-operation-id = [
   "list_runs", "list_deployments", "create_deployment", "list_audit", "list_webhooks", "list_questions",
-  "list_dead_letters", "list_schedule_ticks",
+  "list_dead_letters", "list_schedule_ticks", "list_assistants", "list_assistant_versions",
+  "list_assistant_history",
 ]
 checks.positive_data_acceptance.enabled = false
 
-# A text may be no cron expression or time zone, a range may have too many ticks.
+# A text may be no cron expression or time zone, a range may have too many ticks. What an assistant overrides
+# has to fit a release, and a name of a variable to be one.
 [[operations]]
-include-operation-id = ["create_schedule", "update_schedule", "backfill_schedule"]
+include-operation-id = [
+  "create_schedule", "update_schedule", "backfill_schedule", "create_assistant", "update_assistant",
+]
 checks.positive_data_acceptance.enabled = false
 
 # They get the id of the parameters above, whatever was made before: there is no such key.

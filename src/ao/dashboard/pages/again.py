@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 
+from pydantic import JsonValue
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -46,12 +47,8 @@ class AgainPages:
         text, version = visit.form.get("input", ""), visit.form.get("version", "")
         try:
             value = json_in(text, "input")
-            request = RunCreate(
-                agent=run.agent,
-                environment=run.environment,
-                input=value,
-                version=run.version if version == "same" else None,
-                priority=run.priority,
+            request = RunCreate.model_validate(
+                {**target_of(run, same=version == "same"), "input": value, "priority": run.priority}
             )
             made, _ = await self._runs.create(request, visit.actor, run.lineage)
         except InvalidInput as error:
@@ -73,15 +70,24 @@ class AgainPages:
             text=text,
             version=version,
             problems=problems,
-            command=run_command(run.agent, text, run.version if version == "same" else None),
+            command=run_command(run, text, same=version == "same"),
         )
 
 
-def run_command(agent: str, text: str, version: int | None) -> str:
+def target_of(run: Run, *, same: bool) -> dict[str, JsonValue]:
+    """What is to run again: of an agent or of an assistant, the version of then or of now."""
+    if run.assistant_version is not None:
+        return {"assistant": run.assistant, "assistant_version": run.assistant_version if same else None}
+    return {"agent": run.agent, "environment": run.environment, "version": run.version if same else None}
+
+
+def run_command(run: Run, text: str, *, same: bool) -> str:
     """The command that starts such a run."""
     try:
         text = json.dumps(json.loads(text), ensure_ascii=False)
     except (ValueError, RecursionError):
         text = "@input.json"
-    pinned = f" --version {version}" if version is not None else ""
-    return f"ao run {agent} -i {shlex.quote(text)}{pinned}"
+    option = "--version" if run.assistant_version is None else "--assistant-version"
+    version = run.version if run.assistant_version is None else run.assistant_version
+    pinned = f" {option} {version}" if same and version is not None else ""
+    return f"ao run {run.assistant} -i {shlex.quote(text)}{pinned}"

@@ -7,10 +7,10 @@ from pydantic import Field
 from ao.domain.errors import Problem
 from ao.server.grpc.methods import Method, Service, answer, items
 from ao.server.grpc.requests import OfAgent
-from ao.server.invalid import invalid
 from ao.server.operations.replays import GroupsQuery, LettersQuery, PurgeQuery, ReplayOperations
 from ao.server.roles import Caller
 from ao.server.services import Services
+from ao.wire.refusals import invalid
 from ao.wire.replays import ReplayedView, ReplayMany
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from ao.clock import from_datetime
 from ao.domain.errors import Problem
-from ao.server.invalid import invalid, problem_of
+from ao.wire.refusals import invalid, refused
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=BaseModel)
@@ -38,8 +38,7 @@ def read(message: Message, model: type[R]) -> R:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        known = list(model.model_fields)
-        raise invalid([problem_of(entry, entry["loc"], known) for entry in error.errors()]) from error
+        raise refused(error, model, values) from error
 
 
 def _values(message: Message, path: str, problems: list[Problem]) -> dict[str, Any]:

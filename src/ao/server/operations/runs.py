@@ -20,6 +20,7 @@ from ao.store.records import Created, Run, RunFilter
 from ao.wire.instants import Instant
 from ao.wire.live import Disconnect
 from ao.wire.schemas import (
+    AGENT_NAME,
     MAX_VERSION,
     AttemptView,
     LogLine,
@@ -42,6 +43,9 @@ class WaitQuery(Request):
 
 class RunsQuery(Request):
     agent: AgentFilter = None
+    assistant: str | None = Field(
+        None, pattern=AGENT_NAME, description="Only runs of this assistant; an agent's name means its own."
+    )
     state: list[RunState] = Field(default_factory=list, description="May be repeated.")
     version: int | None = Field(None, ge=1, le=MAX_VERSION)
     limit: Limit = 50
@@ -85,7 +89,7 @@ class RunOperations:
 
     async def accept(self, caller: Caller, body: RunCreate) -> Created:
         """It is durable."""
-        caller.require(body.agent)
+        await self._require(caller, body)
         return await self._runs.accept(body, caller.actor)
 
     async def accepted(self, created: Created, body: RunCreate, wait: float) -> RunView:
@@ -101,9 +105,14 @@ class RunOperations:
 
     async def begin(self, caller: Caller, body: RunCreate) -> Run:
         """The run of somebody who stays on the line."""
-        caller.require(body.agent)
+        await self._require(caller, body)
         run, _ = await self._runs.create(body, caller.actor)
         return run
+
+    async def _require(self, caller: Caller, body: RunCreate) -> None:
+        """Where the key has no scope, it does not matter whose the assistant is."""
+        if body.agent is not None or caller.scope:
+            caller.require(await self._runs.agent_asked_for(body))
 
     async def join(self, caller: Caller, run_id: str, policy: Disconnect) -> Run:
         run = await self._runs.get(RunId(run_id))
@@ -118,7 +127,9 @@ class RunOperations:
     async def list(self, caller: Caller, query: RunsQuery) -> Page[RunSummary]:
         before = id_before(query.cursor)
         scope = caller.scope if query.agent is None else ()
-        where = RunFilter(query.agent, query.state, query.version, RunId(before) if before else None, scope)
+        where = RunFilter(
+            query.agent, query.state, query.version, RunId(before) if before else None, scope, query.assistant
+        )
         found, more = cut(await self._runs.list(where, query.limit + 1), query.limit, lambda run: run.id)
         return Page[RunSummary].model_construct(items=[run_summary(run) for run in found], next=more)
 

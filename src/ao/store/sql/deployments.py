@@ -10,6 +10,7 @@ from ao.store.audit import NewAudit
 from ao.store.records import BuiltRelease, Deployment, NewDeployment
 from ao.store.schedules import Schedule
 from ao.store.sql import pointers
+from ao.store.sql.assistants import take_name
 from ao.store.sql.audit import note
 from ao.store.sql.codec import clean
 from ao.store.sql.engine import Engine, Params, Row, Tx
@@ -60,6 +61,7 @@ _IN_USE = """
 SELECT 'env', env_key FROM deployment WHERE env_key IS NOT NULL
 UNION SELECT 'blob', digest FROM deployment WHERE digest IS NOT NULL
 UNION SELECT 'blob', source_digest FROM deployment
+UNION SELECT 'blob', digest FROM assistant_release
 UNION SELECT 'blob', lock_digest FROM deployment WHERE lock_digest IS NOT NULL
 UNION SELECT 'parts', parts FROM deployment WHERE parts IS NOT NULL
 UNION SELECT 'blob', input_blob FROM run WHERE input_blob IS NOT NULL
@@ -88,6 +90,8 @@ class SqlDeploymentStore:
         def write(tx: Tx) -> Deployment:
             row = tx.one(_NEXT_VERSION, params)
             assert row is not None
+            if row[0] == 1:
+                take_name(tx, deployment.agent)
             tx.run(_INSERT, params | {"version": row[0]})
             note(tx, audit)
             return get_deployment(tx, deployment.id)

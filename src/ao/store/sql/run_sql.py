@@ -20,9 +20,11 @@ FIND_KEY = "SELECT run_id, request_hash FROM idempotency WHERE agent = :agent AN
 
 INSERT_RUN = """
 INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
-  pinned_deployment_id, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key)
+  pinned_deployment_id, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key, assistant,
+  assistant_version)
 VALUES (:run_id, :agent, :environment, :input, :input_blob, :actor, :now, :priority,
-  :deployment_id, :schedule_id, :tick_us, :lineage, :fork_of, :fork_step, :concurrency_key)"""
+  :deployment_id, :schedule_id, :tick_us, :lineage, :fork_of, :fork_step, :concurrency_key, :assistant,
+  :assistant_version)"""
 
 INSERT_HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested,
@@ -49,11 +51,12 @@ WITH q AS MATERIALIZED (
   SELECT rank, run_id FROM run_ready ORDER BY rank, run_id LIMIT :limit FOR UPDATE SKIP LOCKED)
 SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
   r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key,
-  r.fork_of, h.due_us, r.tick_us
+  r.fork_of, h.due_us, r.tick_us, r.assistant, r.assistant_version, v.overrides
 FROM q
   JOIN run_head h ON h.run_id = q.run_id
   JOIN run r ON r.run_id = q.run_id
   LEFT JOIN run_outcome o ON o.run_id = q.run_id {RESOLVE}
+  LEFT JOIN assistant_version v ON v.name = r.assistant AND v.version = r.assistant_version
 WHERE h.state = 'pending'
 ORDER BY q.rank, q.run_id FOR UPDATE OF h SKIP LOCKED"""
 
@@ -181,7 +184,7 @@ RETURNING run_id, rank"""
 
 _RUN_COLUMNS = f"""{_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_blob, r.actor, r.created_us,
   r.priority, r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.tick_us,
-  r.lineage, r.fork_of, r.fork_step, r.concurrency_key,
+  r.lineage, r.fork_of, r.fork_step, r.concurrency_key, r.assistant, r.assistant_version, a.digest,
   CASE WHEN h.state = 'paused' THEN h.due_us ELSE q.due_us END,
   h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq"""
 
@@ -190,16 +193,18 @@ FROM run r
   JOIN run_head h ON h.run_id = r.run_id
   LEFT JOIN deployment d ON d.deployment_id = h.deployment_id
   LEFT JOIN run_outcome o ON o.run_id = r.run_id
-  LEFT JOIN run_delayed q ON q.due_us = h.due_us AND q.run_id = r.run_id"""
+  LEFT JOIN run_delayed q ON q.due_us = h.due_us AND q.run_id = r.run_id
+  LEFT JOIN assistant_release a ON a.name = r.assistant AND a.version = r.assistant_version
+    AND a.deployment_id = h.deployment_id"""
 
 _RUN = f"SELECT {_RUN_COLUMNS} {_RUN_TABLES}"
 
 GET = _RUN + " WHERE r.run_id = :run_id"
 
-_ATTEMPT_COLUMNS = """a.run_id, a.number, a.fence, a.worker_id, a.sandbox, a.started_us, a.finished_us, a.kind,
-  a.error, a.exit_code, a.max_rss_bytes, a.cpu_seconds, a.due_us"""
+_ATTEMPT_COLUMNS = """t.run_id, t.number, t.fence, t.worker_id, t.sandbox, t.started_us, t.finished_us, t.kind,
+  t.error, t.exit_code, t.max_rss_bytes, t.cpu_seconds, t.due_us"""
 
-ATTEMPTS = f"SELECT {_ATTEMPT_COLUMNS} FROM run_attempt a WHERE a.run_id = :run_id ORDER BY a.number"
+ATTEMPTS = f"SELECT {_ATTEMPT_COLUMNS} FROM run_attempt t WHERE t.run_id = :run_id ORDER BY t.number"
 
 _WAITING = """
 SELECT r.run_id AS waits,
@@ -217,9 +222,9 @@ WAITING = f"WITH waiting AS MATERIALIZED ({_WAITING}) SELECT {_WAITING_COLUMNS} 
 DETAIL = f"""
 WITH waiting AS MATERIALIZED ({_WAITING})
 SELECT {_ATTEMPT_COLUMNS}, {_WAITING_COLUMNS}, {_RUN_COLUMNS} {_RUN_TABLES}
-  LEFT JOIN run_attempt a ON a.run_id = r.run_id
+  LEFT JOIN run_attempt t ON t.run_id = r.run_id
   LEFT JOIN waiting v ON v.waits = r.run_id
-WHERE r.run_id = :run_id ORDER BY a.number"""
+WHERE r.run_id = :run_id ORDER BY t.number"""
 ATTEMPT_WIDTH = 13
 WAITING_WIDTH = 5
 
@@ -228,10 +233,10 @@ SELECT seq, kind, at_us, data FROM run_event
 WHERE run_id = :run_id AND seq > :after_seq ORDER BY seq LIMIT :limit"""
 
 
-def list_sql(*, agent: bool, state: RunState | None, version: bool, before: bool) -> str:
+def list_sql(*, agent: bool, state: RunState | None, version: bool, before: bool, assistant: str = "") -> str:
     """One bounded probe: newest first, with only the conditions that are asked for."""
-    where = []
-    table = "r" if agent else "h"
+    where = [_ASSISTANTS[assistant]] if assistant else []
+    table = "r" if agent or assistant else "h"
     if agent:
         where.append("r.agent = :agent")
     if state is not None:
@@ -247,6 +252,13 @@ def list_sql(*, agent: bool, state: RunState | None, version: bool, before: bool
     return f"{_RUN}{clause} ORDER BY {table}.run_id DESC LIMIT :limit"
 
 
+_ASSISTANTS = {
+    "named": "r.assistant = :assistant",
+    "own": "r.agent = :assistant AND r.assistant IS NULL",
+}
+"""A name is that of an assistant or of an agent: one of both finds nothing."""
+
+
 def head_from(row: Row) -> RunHead:
     """From the columns of `_HEAD`, first in a row."""
     return RunHead(RunState(row[0]), row[1], row[2], row[3], row[4], bool(row[5]), row[6], row[7])
@@ -254,8 +266,9 @@ def head_from(row: Row) -> RunHead:
 
 def run_from(row: Row) -> Run:
     (run_id, agent, environment, inline, blob, actor, created_us, priority, pinned, deployment_id, version,
-     digest, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key, due_us, started_us,
-     finished_us, worker_id, output, output_blob, error, next_seq) = row[8:]  # fmt: skip
+     artifact, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key, assistant,
+     assistant_version, derived, due_us, started_us, finished_us, worker_id, output, output_blob, error,
+     next_seq) = row[8:]  # fmt: skip
     return Run(
         id=run_id,
         agent=agent,
@@ -267,7 +280,10 @@ def run_from(row: Row) -> Run:
         pinned=pinned is not None,
         deployment_id=deployment_id,
         version=version,
-        digest=digest,
+        digest=artifact if assistant is None else derived,
+        artifact=artifact,
+        assistant=assistant or agent,
+        assistant_version=assistant_version,
         schedule_id=schedule_id,
         tick_us=tick_us,
         lineage=lineage,
@@ -305,6 +321,9 @@ def claim_from(row: Row) -> Claim:
         created_us=row[10],
         forked=row[17] is not None,
         tick_us=row[19],
+        assistant=row[20],
+        assistant_version=row[21] or 0,
+        overrides=row[22] or "",
     )
 
 

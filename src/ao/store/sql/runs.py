@@ -170,6 +170,8 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "fork_step": None if run.fork is None else run.fork.step,
         "concurrency_key": run.concurrency_key,
         "gated": 1 if run.gates else None,
+        "assistant": run.assistant,
+        "assistant_version": run.assistant_version,
     }
     if run.idempotency_key is not None and tx.run(sql.TAKE_KEY, params) == 0:
         return _repeated(tx, run, params)
@@ -266,20 +268,30 @@ def unblock(tx: Tx, limit: int = 1000) -> int:
 
 
 def _list(tx: Tx, where: RunFilter, limit: int) -> list[Run]:
-    """One bounded probe per agent and state, merged: each can use an index in the order of the answer."""
+    """One bounded probe per agent, state and meaning of the assistant's name, merged: each can use an index in
+    the order of the answer."""
     agents: Sequence[str | None] = where.agents or [where.agent]
     states: Sequence[RunState | None] = list(dict.fromkeys(where.states)) or [None]
+    assistants = ["named", "own"] if where.assistant is not None else [""]
+    probes = list(itertools.product(agents, states, assistants))
     runs = []
-    for agent, state in itertools.product(agents, states):
-        params = {"agent": agent, "version": where.version, "before": where.before, "limit": limit}
+    for agent, state, assistant in probes:
+        params = {
+            "agent": agent,
+            "version": where.version,
+            "before": where.before,
+            "assistant": where.assistant,
+            "limit": limit,
+        }
         probe = sql.list_sql(
             state=state,
             agent=agent is not None,
             version=where.version is not None,
             before=where.before is not None,
+            assistant=assistant,
         )
         runs += [sql.run_from(row) for row in tx.all(probe, params)]
-    if len(agents) * len(states) == 1:
+    if len(probes) == 1:
         return runs
     runs.sort(key=lambda run: run.id, reverse=True)
     return runs[:limit]

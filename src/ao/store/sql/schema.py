@@ -6,7 +6,12 @@ keys: on the hot path they cost a lookup and a lock for what the store's own wri
 
 from sqlalchemy import Column, Double, Index, LargeBinary, Table, text
 
-from ao.store.sql import schema_gates, schema_schedules, schema_steps  # noqa: F401 - their tables belong here
+from ao.store.sql import (  # noqa: F401 - their tables belong to the metadata
+    schema_assistants,
+    schema_gates,
+    schema_schedules,
+    schema_steps,
+)
 from ao.store.sql.columns import int_column as _int
 from ao.store.sql.columns import metadata as metadata  # noqa: PLC0414 - for those that read the schema
 from ao.store.sql.columns import small_column as _small
@@ -34,8 +39,18 @@ run = Table(
     _text("fork_of", null=True),
     _text("fork_step", null=True),
     _text("concurrency_key", null=True),
+    _text("assistant", null=True),
+    _int("assistant_version", null=True),
     Index("run_agent", "agent", "run_id"),
     comment="Immutable: what was asked for.",
+)
+_NOT_THE_AGENTS_OWN = text("assistant IS NOT NULL")
+Index(
+    "run_assistant",
+    run.c.assistant,
+    run.c.run_id,
+    sqlite_where=_NOT_THE_AGENTS_OWN,
+    postgresql_where=_NOT_THE_AGENTS_OWN,
 )
 
 run_head = Table(

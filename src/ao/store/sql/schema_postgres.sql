@@ -28,6 +28,49 @@ CREATE TABLE api_key (
 
 CREATE UNIQUE INDEX api_key_hash ON api_key (key_hash);
 
+CREATE TABLE assistant (
+	name TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	newest BIGINT NOT NULL,
+	latest BIGINT,
+	archived_us BIGINT,
+	CONSTRAINT assistant_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE assistant_move (
+	name TEXT COLLATE "C" NOT NULL,
+	seq BIGINT NOT NULL,
+	action TEXT COLLATE "C" NOT NULL,
+	from_version BIGINT,
+	to_version BIGINT NOT NULL,
+	actor TEXT COLLATE "C" NOT NULL,
+	message TEXT COLLATE "C" NOT NULL,
+	at_us BIGINT NOT NULL,
+	CONSTRAINT assistant_move_pkey PRIMARY KEY (name, seq)
+);
+
+CREATE TABLE assistant_release (
+	name TEXT COLLATE "C" NOT NULL,
+	version BIGINT NOT NULL,
+	deployment_id TEXT COLLATE "C" NOT NULL,
+	digest TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT assistant_release_pkey PRIMARY KEY (name, version, deployment_id)
+);
+
+CREATE TABLE assistant_version (
+	name TEXT COLLATE "C" NOT NULL,
+	version BIGINT NOT NULL,
+	config TEXT COLLATE "C" NOT NULL,
+	overrides TEXT COLLATE "C" NOT NULL,
+	environment TEXT COLLATE "C" NOT NULL,
+	deployment_id TEXT COLLATE "C",
+	actor TEXT COLLATE "C" NOT NULL,
+	message TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	CONSTRAINT assistant_version_pkey PRIMARY KEY (name, version)
+);
+
 CREATE TABLE audit (
 	audit_id TEXT COLLATE "C" NOT NULL,
 	at_us BIGINT NOT NULL,
@@ -159,10 +202,14 @@ CREATE TABLE run (
 	fork_of TEXT COLLATE "C",
 	fork_step TEXT COLLATE "C",
 	concurrency_key TEXT COLLATE "C",
+	assistant TEXT COLLATE "C",
+	assistant_version BIGINT,
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
 CREATE INDEX run_agent ON run (agent, run_id);
+
+CREATE INDEX run_assistant ON run (assistant, run_id) WHERE assistant IS NOT NULL;
 
 CREATE TABLE run_attempt (
 	run_id TEXT COLLATE "C" NOT NULL,

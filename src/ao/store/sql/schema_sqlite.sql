@@ -28,6 +28,51 @@ CREATE TABLE api_key (
 
 CREATE UNIQUE INDEX api_key_hash ON api_key (key_hash);
 
+CREATE TABLE assistant (
+	name TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	newest BIGINT NOT NULL,
+	latest BIGINT,
+	archived_us BIGINT,
+	CONSTRAINT assistant_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE assistant_move (
+	name TEXT NOT NULL,
+	seq BIGINT NOT NULL,
+	action TEXT NOT NULL,
+	from_version BIGINT,
+	to_version BIGINT NOT NULL,
+	actor TEXT NOT NULL,
+	message TEXT NOT NULL,
+	at_us BIGINT NOT NULL,
+	CONSTRAINT assistant_move_pkey PRIMARY KEY (name, seq)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE assistant_release (
+	name TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	deployment_id TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	CONSTRAINT assistant_release_pkey PRIMARY KEY (name, version, deployment_id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE assistant_version (
+	name TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	config TEXT NOT NULL,
+	overrides TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	deployment_id TEXT,
+	actor TEXT NOT NULL,
+	message TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	CONSTRAINT assistant_version_pkey PRIMARY KEY (name, version)
+);
+
 CREATE TABLE audit (
 	audit_id TEXT NOT NULL,
 	at_us BIGINT NOT NULL,
@@ -166,10 +211,14 @@ CREATE TABLE run (
 	fork_of TEXT,
 	fork_step TEXT,
 	concurrency_key TEXT,
+	assistant TEXT,
+	assistant_version BIGINT,
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
 CREATE INDEX run_agent ON run (agent, run_id);
+
+CREATE INDEX run_assistant ON run (assistant, run_id) WHERE assistant IS NOT NULL;
 
 CREATE TABLE run_attempt (
 	run_id TEXT NOT NULL,

@@ -1,6 +1,7 @@
 """`ao.store.Store` over one engine."""
 
 from ao.store.sql.agents import SqlAgentStore
+from ao.store.sql.assistants import SqlAssistantStore
 from ao.store.sql.audit import SqlAuditStore
 from ao.store.sql.dead_letters import SqlDeadLetterStore
 from ao.store.sql.deployments import SqlDeploymentStore
@@ -36,6 +37,7 @@ class SqlStore:
         self.workers = SqlWorkerStore(engine)
         self.deployments = SqlDeploymentStore(engine)
         self.agents = SqlAgentStore(engine)
+        self.assistants = SqlAssistantStore(engine)
         self.schedules = SqlScheduleStore(engine)
         self.secrets = SqlSecretStore(engine)
         self.keys = SqlKeyStore(engine)

@@ -5,6 +5,7 @@ Give pytest a fixture `harness` that yields a `Harness` over a fresh database, a
     class TestCreating(store_contract.Creating): ...
 """
 
+from ao.testing.store_contract.assistants import Assistants
 from ao.testing.store_contract.attempts import Attempts, Cancelling, Fences, HandingBack
 from ao.testing.store_contract.auditing import Auditing
 from ao.testing.store_contract.claiming import Claiming, Delays
@@ -25,6 +26,7 @@ from ao.testing.store_contract.workers import Leases
 
 __all__ = [
     "AgentDetails",
+    "Assistants",
     "Attempts",
     "Auditing",
     "Cancelling",
