@@ -157,8 +157,8 @@ class WarmPool:
         self._slots[slot.id] = group.slots[slot.id] = slot
         try:
             self._host.make_slot(slot.id, group.template, slot.uid)
-        except SandboxError as error:
-            self._fail(group, error.message, lasting=False)
+        except (SandboxError, OSError) as error:  # a full disk, for one
+            self._fail(group, str(error), lasting=False)
             self._drop(slot)
 
     def _grow_next(self) -> None:
