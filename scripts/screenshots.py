@@ -108,6 +108,7 @@ async def prepare(server: Served) -> dict[str, str]:
     await local.result(replay.run.id)
     (group,) = await server.json("GET", "/v1/dead-letters/groups?all=true")
     letters = f"/agents/support/failures/{group['fingerprint']}"
+    await local.platform.services.schedules.trigger("reports", "cron", "key:local")
     live = await local.submit("support", {**TICKETS[0], "pages": 100_000, "pause": 0.5})
     await local.until_line(live, "  wrote paragraph 3")
     return {
@@ -128,6 +129,7 @@ async def prepare(server: Served) -> dict[str, str]:
         "run-replay": f"/runs/{bad[0].id}/replay",
         "run-fork": f"/runs/{bad[0].id}/fork",
         "schedules": "/schedules",
+        "schedule": "/agents/reports/schedules/cron",
         "inbox": "/inbox",
         "inbox-ended": "/inbox/ended",
         "failures": "/failures?all=true",
