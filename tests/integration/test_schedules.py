@@ -12,6 +12,7 @@ from tests.local import Local, local_platform
 
 from ao.bus import READY
 from ao.clock import to_datetime
+from ao.domain.schedule import MAX_CAUGHT_UP
 from ao.store.records import Run, RunFilter
 from ao.store.schedules import Schedule, TickFilter
 
@@ -50,10 +51,18 @@ def pass_time(home: Path, microseconds: int) -> None:
     database.close()
 
 
-@pytest.mark.parametrize(("policy", "count"), [("skip", 0), ("latest", 1), ("all", 4)])
+@pytest.mark.parametrize(
+    ("policy", "count"),
+    [
+        ('missed = "skip"', 0),
+        ('missed = "latest"', 1),
+        ('missed = "all"', 4),
+        ('missed = "all"\ncatch_up = "150m"', 3),
+    ],
+)
 async def test_ticks_of_a_downtime_follow_the_policy(tmp_path: Path, policy: str, count: int) -> None:
     async with local_platform(tmp_path) as ao:
-        await ao.deploy("hourly", AGENT, toml=toml(hourly(), f'missed = "{policy}"'))
+        await ao.deploy("hourly", AGENT, toml=toml(hourly(), policy))
         before = await schedule_of(ao, "hourly")
     pass_time(tmp_path / "home", 4 * HOUR_US)
     async with local_platform(tmp_path, worker=False) as ao:
@@ -63,8 +72,23 @@ async def test_ticks_of_a_downtime_follow_the_policy(tmp_path: Path, policy: str
         runs = await ao.platform.store.runs.list(RunFilter(agent="hourly"), 10)
         assert len(runs) == count
         assert (await schedule_of(ao, "hourly")).next_us == before.next_us
+        ticks = await ao.platform.schedules.history("hourly", "cron", TickFilter(), 10)
+        assert [tick.outcome.ran for tick in ticks] == [True] * count + [False] * (4 - count)
+        assert (await ao.platform.store.workers.counts())["ready"] == min(count, 1)  # one after the other
     async with local_platform(tmp_path, worker=False) as ao:  # once more: nothing fires again
         assert len(await ao.platform.store.runs.list(RunFilter(agent="hourly"), 10)) == count
+
+
+async def test_a_long_downtime_is_told_in_one_line_beyond_the_newest_ticks(tmp_path: Path) -> None:
+    async with local_platform(tmp_path) as ao:
+        await ao.deploy("hourly", AGENT, toml=toml(hourly(), 'missed = "latest"'))
+    pass_time(tmp_path / "home", 1000 * HOUR_US)
+    async with local_platform(tmp_path, worker=False) as ao:
+        await runs_of(ao, "hourly", 1)
+        ticks = await ao.platform.schedules.history("hourly", "cron", TickFilter(), 1000)
+        assert len(ticks) == MAX_CAUGHT_UP + 1
+        assert ticks[-1].tick_us == ticks[0].tick_us - 999 * HOUR_US
+        assert ticks[-1].reason.startswith("missed with all later ones before ")
 
 
 async def test_a_rollback_brings_the_old_timetable_back(tmp_path: Path) -> None:
