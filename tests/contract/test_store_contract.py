@@ -115,6 +115,14 @@ class TestSeveralGates(store_contract.SeveralGates):
     pass
 
 
+class TestTakingTurns(store_contract.TakingTurns):
+    pass
+
+
+class TestSizing(store_contract.Sizing):
+    pass
+
+
 class TestQueueing(store_contract.Queueing):
     pass
 

@@ -1,6 +1,7 @@
 """What Postgres alone brings: lost connections, deadlocks, reserved connections, nothing kept in a session."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable
 
@@ -10,9 +11,9 @@ import pytest
 from ao.domain.errors import Unavailable
 from ao.ids import new_run_id, new_worker_id
 from ao.store.records import NewRun, Payload, RunFilter
+from ao.store.sql.claim_sql import PICK, PICK_FIRST
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
-from ao.store.sql.run_sql import PICK
 from ao.store.sql.store import SqlStore
 
 TOUCH = "UPDATE meta SET value = value WHERE key = :key"
@@ -129,20 +130,27 @@ class TestConnections:
             assert getattr(caught.value, "code", "") == "invalid_input"
 
 
+PROBE: dict[str, object] = {"floor": -(1 << 62), "after": "", "limit": 8, "share": 2}
+
+
 class TestClaimPlan:
     async def test_a_claim_reads_few_rows_of_many(self, engine: PostgresEngine) -> None:
-        """Without statistics, as after a burst: the plan must not sort or scan what is pending."""
+        """With statistics and, as after a burst, without: the plan must not sort or scan what is pending."""
         some = "FROM (SELECT to_char(n, 'FM0000000') AS id FROM generate_series(1, 50000) n) numbered"
         fill = (
-            f"INSERT INTO run_ready (run_id, rank) SELECT id, 0 {some}",
+            f"INSERT INTO run_ready (run_id, rank, flow) SELECT id, 0, 'support' {some}",
             "INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, "
             f"cancel_requested, active_us) SELECT id, 'pending', 0, 2, 0, 0, 0, 0, 0 {some}",
             "INSERT INTO run (run_id, agent, environment, actor, created_us, priority, lineage) "
             f"SELECT id, 'support', 'prod', 'dev', 0, 0, '' {some}",
         )
         await engine.write(lambda tx: [tx.run(statement, {}) for statement in fill])
-        explain = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + PICK
-        plan = "\n".join(row[0] for row in await engine.write(lambda tx: tx.all(explain, {"limit": 8})))
-        for table in ("run_ready", "run_head", "run r"):
-            assert f"Seq Scan on {table}" not in plan, plan
-        assert "rows=50000" not in plan, plan
+        for prepare, statement in itertools.product((None, "ANALYZE"), (PICK_FIRST, PICK)):
+            if prepare is not None:
+                await engine.write(lambda tx: tx.run("ANALYZE", {}))
+            explain = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statement
+            rows = await engine.write(lambda tx, explain=explain: tx.all(explain, PROBE))  # type: ignore[misc]
+            plan = "\n".join(row[0] for row in rows)
+            for table in ("run_ready", "run_head", "run r"):
+                assert f"Seq Scan on {table}" not in plan, plan
+            assert "rows=50000" not in plan, plan

@@ -13,11 +13,13 @@ from ao.build.pythons import Pythons
 from ao.cli import output
 from ao.cli.connect import connect
 from ao.cli.session import Session
+from ao.client.api import Client
 from ao.domain.errors import AoError, InvalidConfig, SandboxError, ServerUnreachable
 from ao.sandbox import Level, SandboxInfo
 from ao.sandbox.process import ProcessExecutor
 from ao.settings import SETTINGS, Setting, Settings, from_environment
 from ao.wire.schemas import CheckView
+from ao.wire.sizes import SizesView, TableSizeView
 
 Check = Callable[[Session], Iterator[CheckView]]
 
@@ -139,9 +141,45 @@ def server(session: Session) -> Iterator[CheckView]:
     counts = ", ".join(f"{count} {name}" for name, count in status.runs.items())
     yield _ok("server", f"{where}, AO {status.version}, {status.database}, runs: {counts}")
     yield from status.checks
+    yield from _storage(client)
     if status.degraded:
         asked = status.sandbox != "namespaces"
         yield from _isolation("runs", status.sandbox, status.degraded, asked=asked)
+
+
+def _storage(client: Client) -> Iterator[CheckView]:
+    try:
+        sizes = client.sizes()
+    except AoError as error:
+        yield _failed("storage", error.message, error.hint)
+        return
+    tables = {table.name: _table(table) for table in sizes.tables}
+    room = f", {output.size(sizes.reusable_bytes)} of it free inside" if sizes.reusable_bytes else ""
+    since = sizes.history_since.astimezone().date().isoformat() if sizes.history_since else "-"
+    kept = f"{sizes.history_kept_days:g} days" if sizes.history_kept_days else "for ever"
+    message = (
+        f"database {output.size(sizes.database_bytes)}{room} (events and logs {tables.get('run_event', '-')}, "
+        f"steps {tables.get('run_step', '-')}, inputs {tables.get('run', '-')}, "
+        f"outputs {tables.get('run_outcome', '-')}), blobs {output.size(sizes.blob_bytes)} in {sizes.blobs:,}; "
+        f"oldest history {since}, kept {kept}"
+    )
+    if sizes.warning:
+        yield _warning("storage", f"{message}; {sizes.warning}", sizes.hint)
+    else:
+        yield _ok("storage", message)
+
+
+def sizes(session: Session) -> SizesView | None:
+    """How large what the server keeps is; None when it does not answer."""
+    try:
+        return connect(session).sizes()
+    except AoError:
+        return None  # `server` reports it
+
+
+def _table(table: TableSizeView) -> str:
+    rows = "" if table.rows is None else f" in {table.rows:,} rows"
+    return f"{output.size(table.bytes or 0)}{rows}"
 
 
 ALL: Sequence[Check] = (settings, pythons, sandbox, server)

@@ -36,7 +36,8 @@ def doctor(session: Session) -> None:
     failed = sum(result.status == "failed" for result in found)
     values = checks.values()
     if session.json:
-        output.as_json({"ok": not failed, "checks": found, "settings": values})
+        sizes = checks.sizes(session)
+        output.as_json({"ok": not failed, "checks": found, "settings": values, "sizes": sizes})
     elif values:
         output.data()
         output.table(("SETTING", "VALUE", "FROM"), (list(value.values()) for value in values))

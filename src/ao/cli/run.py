@@ -50,6 +50,12 @@ def run(
         str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key starts one run only.")
     ] = None,
     priority: Annotated[int, typer.Option("--priority", min=-1000, max=1000, help="Larger is sooner.")] = 0,
+    concurrency_key: Annotated[
+        str | None,
+        typer.Option(
+            "--concurrency-key", metavar="KEY", help="Runs with the same key share the agent's limit."
+        ),
+    ] = None,
     webhook: Annotated[
         str | None, typer.Option("--webhook", metavar="URL", help="Is told of the run's end, signed.")
     ] = None,
@@ -79,6 +85,7 @@ def run(
         "version": version_number(version) if version else None,
         "idempotency_key": idempotency_key,
         "priority": priority,
+        "concurrency_key": concurrency_key,
         "webhook": {"url": webhook, "secret": webhook_secret} if webhook and webhook_secret else None,
         "assistant_version": version_number(assistant_version) if assistant_version else None,
     }

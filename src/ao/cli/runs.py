@@ -166,6 +166,7 @@ def _facts(view: "RunView") -> Iterator[str]:
         "by": view.actor,
         "created": view.created_at.astimezone().isoformat(sep=" ", timespec="seconds"),
         "timing": _timing(view),
+        **({"key": view.concurrency_key} if view.concurrency_key else {}),
         "artifact": view.digest or "not resolved yet",
     }
     if view.tick is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         TriggeredView,
         UpcomingTick,
     )
+    from ao.wire.sizes import SizesView
     from ao.wire.steps import QuestionView
     from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
@@ -103,6 +104,7 @@ class Client:
         version: int | None = None,
         idempotency_key: str | None = None,
         priority: int = 0,
+        concurrency_key: str | None = None,
         environment: str = "prod",
         wait: float = 0.0,
         webhook: Mapping[str, str] | None = None,
@@ -114,6 +116,7 @@ class Client:
         Sent again after a lost connection it does not run twice: without a key of yours it gets one.
         `webhook` is told of the end: `{"url": …, "secret": name of the secret that signs}`.
         `assistant` stands in place of `agent`, `version` and `environment`.
+        Runs with the same `concurrency_key` share the agent's limit.
         """
         call = calls.create_run(
             agent,
@@ -122,6 +125,7 @@ class Client:
             version=version,
             environment=environment,
             priority=priority,
+            concurrency_key=concurrency_key,
             wait=wait,
             webhook=webhook,
             assistant=assistant,
@@ -323,6 +327,10 @@ class Client:
 
     def gc(self, dry_run: bool = False) -> "s.GcView":
         return self.send(calls.collect_garbage(dry_run))
+
+    def sizes(self) -> "SizesView":
+        """How large what the server keeps is, and how old."""
+        return self.send(calls.sizes())
 
     def status(self) -> "s.StatusView":
         return self.send(calls.status())

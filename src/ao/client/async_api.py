@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TriggeredView,
         UpcomingTick,
     )
+    from ao.wire.sizes import SizesView
     from ao.wire.steps import QuestionView
     from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
@@ -105,6 +106,7 @@ class AsyncClient:
         version: int | None = None,
         idempotency_key: str | None = None,
         priority: int = 0,
+        concurrency_key: str | None = None,
         environment: str = "prod",
         wait: float = 0.0,
         webhook: Mapping[str, str] | None = None,
@@ -124,6 +126,7 @@ class AsyncClient:
             version=version,
             environment=environment,
             priority=priority,
+            concurrency_key=concurrency_key,
             wait=wait,
             webhook=webhook,
             assistant=assistant,
@@ -332,6 +335,10 @@ class AsyncClient:
 
     async def gc(self, dry_run: bool = False) -> "s.GcView":
         return await self.send(calls.collect_garbage(dry_run))
+
+    async def sizes(self) -> "SizesView":
+        """How large what the server keeps is, and how old."""
+        return await self.send(calls.sizes())
 
     async def status(self) -> "s.StatusView":
         return await self.send(calls.status())

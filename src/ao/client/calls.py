@@ -18,6 +18,7 @@ from ao.domain.event import EventKind
 if TYPE_CHECKING:
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.sizes import SizesView
     from ao.wire.steps import QuestionView, StepView
     from ao.wire.webhooks import DeliveryDetail, DeliveryView
 
@@ -30,6 +31,7 @@ def create_run(
     version: int | None = None,
     environment: str = "prod",
     priority: int = 0,
+    concurrency_key: str | None = None,
     wait: float = 0.0,
     webhook: "Mapping[str, str] | None" = None,
     assistant: str | None = None,
@@ -42,6 +44,8 @@ def create_run(
         "priority": priority,
         "idempotency_key": idempotency_key,
     }
+    if concurrency_key is not None:
+        body["concurrency_key"] = concurrency_key
     if webhook is not None:
         body["webhook"] = dict(webhook)
     query = {"wait": wait or None}
@@ -65,6 +69,8 @@ class RunRequest(TypedDict, total=False):
     version: int | None
     environment: str
     priority: int
+    concurrency_key: str | None
+    """Runs of the agent with the same one share its limit."""
     webhook: "Mapping[str, str] | None"
     """`url`, and `secret`: the name of a secret of the agent, or of all agents, that signs."""
     assistant: str | None
@@ -286,6 +292,10 @@ def list_audit(
 
 def collect_garbage(dry_run: bool) -> "Call[s.GcView]":
     return Call("POST", "/v1/gc", one("GcView"), {"dry_run": dry_run}, patience_seconds=600.0)
+
+
+def sizes() -> "Call[SizesView]":
+    return Call("GET", "/v1/sizes", one("sizes.SizesView"), patience_seconds=60.0)
 
 
 def status() -> "Call[s.StatusView]":

@@ -6,6 +6,8 @@ from collections import OrderedDict
 
 import jsonschema_rs
 
+from ao.control.concurrency import concurrency_of
+from ao.domain.agent_config import Concurrency
 from ao.domain.deployment import DeploymentStatus, Pointer
 from ao.domain.errors import Conflict
 from ao.ids import DeploymentId
@@ -25,6 +27,7 @@ class Catalog:
         self._moves = 0
         self._queue_seconds: OrderedDict[DeploymentId, float | None] = OrderedDict()
         self._validators: OrderedDict[DeploymentId, jsonschema_rs.Validator | None] = OrderedDict()
+        self._concurrency: OrderedDict[DeploymentId, Concurrency] = OrderedDict()
 
     async def resolve(self, agent: str, environment: str, version: int | None) -> Deployment:
         """The pinned version, or what `stable` points at. NotFound or Conflict when it cannot run."""
@@ -74,6 +77,15 @@ class Catalog:
             if len(self._queue_seconds) > REMEMBERED:
                 self._queue_seconds.popitem(last=False)
         return self._queue_seconds[deployment.id]
+
+    def concurrency(self, deployment: Deployment) -> Concurrency:
+        """The limit of a deployment, and where the key is."""
+        if deployment.id not in self._concurrency:
+            config = json.loads(deployment.release.config) if deployment.release else {}
+            self._concurrency[deployment.id] = concurrency_of(config)
+            if len(self._concurrency) > REMEMBERED:
+                self._concurrency.popitem(last=False)
+        return self._concurrency[deployment.id]
 
     def input_validator(self, deployment: Deployment) -> jsonschema_rs.Validator | None:
         """The compiled `input_schema` of a deployment; None when it has none."""

@@ -8,6 +8,7 @@ from ao.bus import READY, Bus
 from ao.control import audit
 from ao.control.assistants import Assistants
 from ao.control.catalog import Catalog
+from ao.control.concurrency import share_of
 from ao.domain.artifact import Part
 from ao.domain.errors import AoError, Conflict, InvalidInput, NotFound
 from ao.domain.run import RunState
@@ -119,24 +120,28 @@ class Replays:
         return await self._store.dead_letters.purge(where, before_us, limit, entry)
 
     async def _again(self, source: Run, fork: Fork, version: int | None, actor: str, action: str) -> Made:
-        deployment_id, target = source.deployment_id, None
-        if version is not None or deployment_id is None:
-            target = await self._catalog.resolve(source.agent, source.environment, version)
+        target = None
+        if version is not None or source.deployment_id is None:
+            deployment = target = await self._catalog.resolve(source.agent, source.environment, version)
             if source.assistant_version is not None:
                 await self._assistants.fits(source.assistant, source.assistant_version, target)
-            deployment_id = target.id
+        else:
+            deployment = await self._store.deployments.get_by_id(source.deployment_id)
+        share = share_of(source.agent, self._catalog.concurrency(deployment), source.concurrency_key, None)
         new = NewRun(
             id=new_run_id(),
             agent=source.agent,
             environment=source.environment,
             input=source.input,
             actor=actor,
-            deployment_id=deployment_id,
+            deployment_id=deployment.id,
             priority=source.priority,
             lineage=source.lineage,
             fork=fork,
             assistant=source.assistant if source.assistant_version is not None else None,
             assistant_version=source.assistant_version,
+            concurrency_key=share.key,
+            gates=share.gates,
         )
         entry = audit.entry(actor, action, f"run:{source.id}", source.agent, run=new.id, step=fork.step or "")
         warnings = await self._warnings(source, target) if fork.with_steps and target is not None else []

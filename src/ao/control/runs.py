@@ -14,6 +14,7 @@ from ao.control import audit
 from ao.control.assistants import Assistants
 from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
+from ao.control.concurrency import share_of
 from ao.control.payloads import Payloads, dump
 from ao.control.targets import Target
 from ao.control.waiting import why_pending
@@ -65,6 +66,8 @@ class Runs:
         target = await self._target(request)
         check_input(request.input, target.validator, f"assistant {target.assistant}")
         check_input(request.input, self._catalog.input_validator(target.deployment))
+        concurrency = self._catalog.concurrency(target.deployment)
+        share = share_of(target.agent, concurrency, request.concurrency_key, request.input)
         text = dump(request.input)
         await self._backpressure.admit(target.agent)
         webhook = None
@@ -86,6 +89,8 @@ class Runs:
             lineage=lineage,
             assistant=target.assistant,
             assistant_version=target.assistant_version,
+            concurrency_key=share.key,
+            gates=share.gates,
         )
         created = await self._store.runs.create(new)
         if created.is_new:
@@ -188,4 +193,6 @@ def _request_hash(request: RunCreate, target: Target, input_text: str) -> str:
         asked += dump([target.assistant, request.assistant_version])
     if request.webhook is not None:
         asked += dump(request.webhook.model_dump())
+    if request.concurrency_key is not None:
+        asked += dump({"concurrency_key": request.concurrency_key})
     return hashlib.sha256(f"{asked}\n{input_text}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -12,6 +12,7 @@ from ao.blobs import BlobStore
 from ao.bus import CANCEL, READY, SCHEDULES, Bus, run_topic
 from ao.clock import iso_utc
 from ao.control.catalog import Catalog
+from ao.control.concurrency import ALONE, Share, share_of
 from ao.control.payloads import Payloads, dump
 from ao.control.runs import check_input
 from ao.domain.agent_config import AgentConfig
@@ -68,10 +69,12 @@ class Order:
 
     input: Payload
     queue_seconds: float | None = None
+    share: Share = ALONE
 
 
 def scheduled_run(schedule: Schedule, order: Order, actor: str, tick_us: int | None) -> NewRun:
     """Unless the schedule allows it, none of its runs goes on beside another."""
+    alone = () if schedule.overlap is Overlap.ALLOW else (Gate(f"schedule:{schedule.id}", 1, Hold.OPEN),)
     return NewRun(
         id=new_run_id(),
         agent=schedule.agent,
@@ -82,7 +85,8 @@ def scheduled_run(schedule: Schedule, order: Order, actor: str, tick_us: int | N
         schedule_id=schedule.id,
         tick_us=tick_us,
         queue_seconds=order.queue_seconds,
-        gates=() if schedule.overlap is Overlap.ALLOW else (Gate(f"schedule:{schedule.id}", 1, Hold.OPEN),),
+        concurrency_key=order.share.key,
+        gates=(*alone, *order.share.gates),
     )
 
 
@@ -113,7 +117,8 @@ class Orders:
             value = await self._payloads.value(schedule.input)
         check_input(value, self._catalog.input_validator(live))
         payload = schedule.input or await self._payloads.keep(dump(value), "cron_input")
-        return Order(payload, self._catalog.queue_seconds(live))
+        share = share_of(schedule.agent, self._catalog.concurrency(live), None, value)
+        return Order(payload, self._catalog.queue_seconds(live), share)
 
 
 def _declared_input(live: Deployment) -> JsonValue:

@@ -121,6 +121,24 @@ class SandboxSection(_Section):
     _sizes = field_validator("tmp", mode="before")(parse_size)
 
 
+class Concurrency(_Section):
+    """How many runs go on at a time. Of the others those with the highest priority go next, then the oldest."""
+
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Runs with the same concurrency key that go on at a time; those without a key count as one "
+        "more. No limit by default.",
+    )
+    key: str | None = Field(
+        None,
+        pattern=r"^[^.\s]+(\.[^.\s]+)*$",
+        max_length=255,
+        description='Where the input has the key of a run that was given none, such as `"customer.id"`.',
+    )
+
+
 class Build(_Section):
     """How the environment is made."""
 
@@ -192,6 +210,7 @@ class AgentConfig(_Section):
         None, description="JSON Schema of the input: a table, or a `.json` file in the project."
     )
     resources: Resources = Field(default_factory=lambda: Resources.model_validate({}))
+    concurrency: Concurrency = Field(default_factory=lambda: Concurrency.model_validate({}))
     sandbox: SandboxSection = Field(default_factory=lambda: SandboxSection.model_validate({}))
     build: Build = Field(default_factory=lambda: Build.model_validate({}))
     models: dict[str, str | Json] = Field(

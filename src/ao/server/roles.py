@@ -105,6 +105,7 @@ RULES: Mapping[str, Rule] = {
     "list_audit": Rule(_P.ADMINISTER, Of.SERVER),
     "collect_garbage": Rule(_P.ADMINISTER, Of.SERVER),
     "get_status": Rule(_P.READ, Of.NOTHING),
+    "get_sizes": Rule(_P.READ, Of.NOTHING),
     "get_openapi": Rule(_P.READ, Of.NOTHING),
     "create_login_link": Rule(_P.READ, Of.NOTHING),
 }

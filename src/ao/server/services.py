@@ -17,6 +17,7 @@ from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
 from ao.control.steps import Steps
+from ao.control.storage import Storage
 from ao.control.webhooks import Webhooks
 from ao.sandbox import Template
 from ao.server.closing import Closing
@@ -56,6 +57,7 @@ class Services:
     keys: Keys
     logins: Logins
     audit: AuditLog
+    storage: Storage
     webhooks: Webhooks
     store: Store
     bus: Bus

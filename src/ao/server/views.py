@@ -41,6 +41,7 @@ def run_view(run: Run, input: JsonValue, output: JsonValue, why_pending: str | N
         due_at=moment(run.due_us),
         cancel_requested=run.head.cancel_requested,
         why_pending=why_pending,
+        concurrency_key=run.concurrency_key,
         lineage=run.lineage,
         fork_of=run.fork_of,
         fork_step=run.fork_step,

@@ -24,6 +24,7 @@ from ao.store.insights import InsightStore
 from ao.store.retention import RetentionStore
 from ao.store.runs import LogStore, RunStore, WorkerStore
 from ao.store.schedules import ScheduleStore
+from ao.store.sizes import SizeStore
 from ao.store.steps import QuestionStore, StepStore
 from ao.store.webhooks import WebhookStore
 
@@ -43,6 +44,7 @@ __all__ = [
     "RunStore",
     "ScheduleStore",
     "SecretStore",
+    "SizeStore",
     "StepStore",
     "Store",
     "WebhookStore",
@@ -89,6 +91,8 @@ class Store(Protocol):
     def retention(self) -> RetentionStore: ...
     @property
     def insights(self) -> InsightStore: ...
+    @property
+    def sizes(self) -> SizeStore: ...
 
     async def check(self) -> None:
         """A cheap read and a durable write; raises when the store cannot take writes now."""

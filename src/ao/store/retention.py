@@ -35,8 +35,8 @@ class RetentionStore(Protocol):
         ...
 
     async def drop_history(self, run_id: RunId, up_to: int, limit: int) -> int:
-        """Remove at most `limit` events, oldest first; with the last of them go the steps of a run that did
-        not fail: a failed one may go on from its steps. Returns how many events."""
+        """Remove at most `limit` events, oldest first; with the last of them go the webhook and, of a run
+        that did not fail, steps and questions: a failed one may go on from them. Returns how many events."""
         ...
 
     async def drop_deliveries(self, before_us: int, limit: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ao.store.gates import Wait
 from ao.store.records import Attempt, Run
 
 
@@ -20,6 +21,10 @@ class Waiting:
     running: int
     ready: int
     """Runs that could be claimed now."""
+    ahead: int = 0
+    """Of these, those that it takes turns with as one and that come before it."""
+    gate: Wait | None = None
+    """What it waits at."""
 
 
 @dataclass(frozen=True, slots=True)

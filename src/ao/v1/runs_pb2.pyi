@@ -162,7 +162,7 @@ class WebhookTarget(_message.Message):
     def __init__(self, url: _Optional[str] = ..., secret: _Optional[str] = ...) -> None: ...
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "wait")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "concurrency_key", "wait")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +170,7 @@ class CreateRunRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
     agent: str
     input_json: str
@@ -178,8 +179,9 @@ class CreateRunRequest(_message.Message):
     priority: int
     webhook: WebhookTarget
     idempotency_key: str
+    concurrency_key: str
     wait: float
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., wait: _Optional[float] = ...) -> None: ...
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., wait: _Optional[float] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
     __slots__ = ("run", "created")
@@ -190,7 +192,7 @@ class CreateRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
 
 class RunAndWaitRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "on_disconnect")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "concurrency_key", "on_disconnect")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +202,7 @@ class RunAndWaitRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ASSISTANT_FIELD_NUMBER: _ClassVar[int]
     ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
     agent: str
     input_json: str
@@ -210,11 +213,12 @@ class RunAndWaitRequest(_message.Message):
     idempotency_key: str
     assistant: str
     assistant_version: int
+    concurrency_key: str
     on_disconnect: OnDisconnect
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ...) -> None: ...
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ...) -> None: ...
 
 class StreamRunRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "on_disconnect", "after")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "concurrency_key", "on_disconnect", "after")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -224,6 +228,7 @@ class StreamRunRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ASSISTANT_FIELD_NUMBER: _ClassVar[int]
     ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     agent: str
@@ -235,9 +240,10 @@ class StreamRunRequest(_message.Message):
     idempotency_key: str
     assistant: str
     assistant_version: int
+    concurrency_key: str
     on_disconnect: OnDisconnect
     after: int
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ...) -> None: ...
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ...) -> None: ...
 
 class WatchRunRequest(_message.Message):
     __slots__ = ("run_id", "after", "on_disconnect")
@@ -278,7 +284,7 @@ class RunEnd(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq", "tick", "assistant", "assistant_version", "artifact_digest")
+    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq", "tick", "assistant", "assistant_version", "artifact_digest", "concurrency_key")
     ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -308,6 +314,7 @@ class Run(_message.Message):
     ASSISTANT_FIELD_NUMBER: _ClassVar[int]
     ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     id: str
     agent: str
     environment: str
@@ -337,7 +344,8 @@ class Run(_message.Message):
     assistant: str
     assistant_version: int
     artifact_digest: str
-    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ..., tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., artifact_digest: _Optional[str] = ...) -> None: ...
+    concurrency_key: str
+    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ..., tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., artifact_digest: _Optional[str] = ..., concurrency_key: _Optional[str] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("kind", "message", "type", "traceback", "hint", "exit_code", "signal", "step")

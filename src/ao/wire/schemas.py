@@ -64,6 +64,13 @@ class WebhookTarget(Request):
 class RunCreate(RunTarget):
     input: JsonValue = Field(default_factory=dict, description="Any JSON value; given to the entrypoint.")
     priority: int = Field(0, ge=-1000, le=1000, description="Larger is sooner.")
+    concurrency_key: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        description="Runs of the agent with this key share the limit of `[concurrency]` and take turns with "
+        "others as one. Default: what the input has at `[concurrency] key`.",
+    )
     webhook: WebhookTarget | None = Field(None, description="Told when the run has ended.")
     idempotency_key: Text | None = Field(
         None,
@@ -102,6 +109,7 @@ class RunView(Response):
     due_at: datetime | None
     cancel_requested: bool
     why_pending: str | None = Field(description="A sentence while the run is pending.")
+    concurrency_key: str | None = Field(None, description="What it shares a limit and turns by.")
     lineage: str | None = Field(None, description="The first run of this line of replays and forks.")
     fork_of: str | None = Field(None, description="The run that it was made of.")
     fork_step: str | None = Field(None, description="The first step that it does not have from there.")

@@ -20,12 +20,14 @@ from ao.control.replays import Replays
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.steps import Steps
+from ao.control.storage import Storage
 from ao.control.ticker import Orders
 from ao.control.webhooks import Webhooks
 from ao.dashboard.app import create_dashboard
 from ao.server.app import Site, create_app
 from ao.server.parts import redis_checks, supervisor_check, warm_check, worker_check
 from ao.server.services import About, Services
+from ao.store.retention import Kept
 from ao.wiring.ground import Ground
 from ao.worker.loop import Worker
 from ao.worker.warming import Warming
@@ -57,6 +59,7 @@ def make_services(
         keys=keys,
         logins=Logins(store, keys),
         audit=AuditLog(store),
+        storage=Storage(store, ground.blobs, ground.home.root, Kept(*settings.kept_us)),
         store=store,
         bus=bus,
         about=_about(ground),

@@ -3,8 +3,10 @@
 from ao.clock import to_datetime
 from ao.server.health import Readiness
 from ao.server.services import Services
+from ao.server.sizes_view import sizes_view
 from ao.server.views import worker_view
 from ao.wire.schemas import StatusView
+from ao.wire.sizes import SizesView
 
 
 class ServerOperations:
@@ -27,3 +29,7 @@ class ServerOperations:
             workers=workers,
             checks=await self._readiness.checks(),
         )
+
+    async def sizes(self) -> SizesView:
+        own_disk = self._services.about.database == "sqlite"
+        return sizes_view(await self._services.storage.look(), own_disk=own_disk)

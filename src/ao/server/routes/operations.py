@@ -17,6 +17,7 @@ from ao.server.services import Services
 from ao.server.views import secret_view
 from ao.wire.schemas import GcView, LoginLinkView, SecretSet, SecretView, StatusView
 from ao.wire.schemas import Request as Strict
+from ao.wire.sizes import SizesView
 
 SecretName = Annotated[
     str, Path(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", examples=["GITHUB_TOKEN"])
@@ -50,6 +51,7 @@ class OperationRoutes:
             status_code=201,
             response_model=LoginLinkView,
         )
+        add("/sizes", self.get_sizes, methods=["GET"], response_model=SizesView)
         add("/status", self.get_status, methods=["GET"], response_model=StatusView)
         return router
 
@@ -90,6 +92,10 @@ class OperationRoutes:
         path = await self._services.logins.offer(caller_of(request).key.id)
         until_us = await self._services.store.schedules.now_us() + LINK_SECONDS * 1_000_000
         return reply(LoginLinkView(path=path, expires_at=to_datetime(until_us)), 201)
+
+    async def get_sizes(self) -> Response:
+        """How large the database and the blobs are, and how old."""
+        return reply(await self._server.sizes())
 
     async def get_status(self) -> Response:
         """What this server is, and how it is."""

@@ -10,6 +10,7 @@ _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def text_column(name: str, *, key: bool = False, null: bool = False, default: str | None = None) -> Column[str]:
+    """`default` is for columns that an older release does not know: it writes to the same table."""
     return Column(name, _TEXT, primary_key=key, nullable=null, server_default=default)
 
 

@@ -1,7 +1,8 @@
 """Everything in which SQLite and Postgres differ for the SQL of AO, and nothing else.
 
 Hooks: `sql` (parameter style, lock clauses), `NOW` (the clock), `BEGIN`, `DDL` (the schema as text),
-`schema_version` (where the migration tool keeps it) and `error` (what a failure means to a caller).
+`schema_version` (where the migration tool keeps it), `total_size` and `table_sizes` (how large it is) and
+`error` (what a failure means to a caller).
 """
 
 import errno
@@ -26,6 +27,21 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 _FULL_HINT = "Free space on the disk that holds the database; AO continues by itself."
 
 
+LARGE = {"run": "input", "run_outcome": "output", "run_event": "data", "run_step": "value"}
+"""Tables that grow with every run, and the column that most of their bytes are in."""
+_ROW_BYTES = 150
+"""Of the other columns and of indexes."""
+
+
+def _estimate(table: str, column: str) -> str:
+    """Rows by the first and the last number, bytes by the latest rows: no look at all of them."""
+    return f"""
+SELECT '{table}', n.rows, CAST(n.rows * ({_ROW_BYTES} + n.each) AS INTEGER) FROM (
+  SELECT COALESCE((SELECT MAX(rowid) FROM {table}) - (SELECT MIN(rowid) FROM {table}) + 1, 0) AS rows,
+    (SELECT COALESCE(AVG(LENGTH(v)), 0) FROM (
+      SELECT {column} AS v FROM {table} ORDER BY rowid DESC LIMIT 1000)) AS each) n"""
+
+
 class _Statements(dict[str, str]):
     """Translated SQL by its text."""
 
@@ -43,6 +59,10 @@ class SqliteDialect:
 
     DDL = "schema_sqlite.sql"
     BEGIN = "BEGIN IMMEDIATE"
+    total_size = """
+SELECT c.page_count * s.page_size, f.freelist_count * s.page_size
+FROM pragma_page_count c, pragma_page_size s, pragma_freelist_count f"""
+    table_sizes = " UNION ALL ".join(_estimate(table, column) for table, column in LARGE.items())
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -89,6 +109,11 @@ class PostgresDialect:
     """READ COMMITTED, row locks; the server's clock, read with each `BEGIN` in one round trip."""
 
     DDL = "schema_postgres.sql"
+    total_size = "SELECT pg_database_size(current_database()), 0"
+    table_sizes = f"""
+SELECT c.relname::text, NULLIF(c.reltuples, -1)::bigint, pg_total_relation_size(c.oid) FROM pg_class c
+WHERE c.oid IN ({", ".join(f"to_regclass('{table}')" for table in LARGE)})
+ORDER BY array_position(ARRAY[{", ".join(f"'{table}'" for table in LARGE)}], c.relname::text)"""
     NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
     BEGIN = (
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; "

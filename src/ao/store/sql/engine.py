@@ -44,7 +44,24 @@ class Tx(Protocol):
     def all(self, sql: str, params: Params) -> Sequence[Row]: ...
 
 
+class Dialect(Protocol):
+    """What is asked of the database itself."""
+
+    @property
+    def total_size(self) -> str:
+        """Bytes in all, and those of them that are free for what comes."""
+        ...
+
+    @property
+    def table_sizes(self) -> str:
+        """Name, rows and bytes of the large tables, about."""
+        ...
+
+
 class Engine(Protocol):
+    @property
+    def dialect(self) -> Dialect: ...
+
     async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
         """Run `fn` as one atomic write; returns its result once that is durable.
 

@@ -58,7 +58,7 @@ class SqlGateStore:
         self._engine = engine
 
     async def wait_of(self, run_id: RunId) -> Wait | None:
-        return await self._engine.read(lambda tx: _wait_of(tx, run_id))
+        return await self._engine.read(lambda tx: wait_of(tx, run_id))
 
 
 def arrive(tx: Tx, run: NewRun) -> None:
@@ -135,7 +135,8 @@ def _let_in(tx: Tx, places: Iterable[Place], leaving: tuple[RunId, str] | None =
     return claimable
 
 
-def _wait_of(tx: Tx, run_id: RunId) -> Wait | None:
+def wait_of(tx: Tx, run_id: RunId) -> Wait | None:
+    """Which gate a run waits at, and for whom."""
     row = tx.one(_WAITS_AT, {"run_id": run_id})
     if row is None:
         return None

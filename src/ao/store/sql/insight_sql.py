@@ -39,7 +39,7 @@ UNION ALL SELECT 'running', '', 0, '', 0, 0, COUNT(*) FROM run_head
 UNION ALL SELECT 'blocked', r.agent, 0, '', 0, 0, COUNT(*)
   FROM run_blocked b JOIN run r ON r.run_id = b.run_id GROUP BY r.agent
 UNION ALL SELECT 'next', '', 0, '', 0, 0, r.created_us FROM run r
-  WHERE r.run_id = (SELECT q.run_id FROM run_ready q ORDER BY q.rank, q.run_id LIMIT 1)
+  WHERE r.run_id = (SELECT q.run_id FROM run_ready q ORDER BY q.rank, q.flow, q.run_id LIMIT 1)
 UNION ALL SELECT 'asked', r.agent, 0, '', MIN(q.asked_us), 0, COUNT(*)
   FROM run_question q JOIN run r ON r.run_id = q.run_id JOIN run_head h ON h.run_id = q.run_id
   WHERE q.state = 'open' AND h.state NOT IN ('completed', 'failed', 'cancelled') GROUP BY r.agent

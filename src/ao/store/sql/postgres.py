@@ -123,6 +123,10 @@ class PostgresEngine:
         self._reads = _Lane(url, "reader", _READERS)
         self._closing = False
 
+    @property
+    def dialect(self) -> PostgresDialect:
+        return self._dialect
+
     async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
         return await self._on(self._urgent if urgent else self._writes, self._write, fn)
 

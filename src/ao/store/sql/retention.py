@@ -19,6 +19,14 @@ _DROP_STEPS = """
 DELETE FROM run_step WHERE run_id = :run_id
   AND (SELECT state FROM run_head h WHERE h.run_id = :run_id) IN ('completed', 'cancelled')"""
 
+_DROP_QUESTIONS = """
+DELETE FROM run_question WHERE run_id = :run_id
+  AND (SELECT state FROM run_head h WHERE h.run_id = :run_id) IN ('completed', 'cancelled')"""
+
+_DROP_WEBHOOK = """
+DELETE FROM run_webhook WHERE run_id = :run_id
+  AND (SELECT finished_us FROM run_head h WHERE h.run_id = :run_id) IS NOT NULL"""
+
 _OLD_DELIVERIES = """
 SELECT delivery_id FROM webhook_delivery
 WHERE delivery_id < :before_id AND state <> 'pending' ORDER BY delivery_id LIMIT :limit"""
@@ -52,7 +60,8 @@ class SqlRetentionStore:
         def write(tx: Tx) -> int:
             dropped = tx.run(_DROP_EVENTS, params)
             if dropped < limit:
-                tx.run(_DROP_STEPS, {"run_id": run_id})
+                for statement in (_DROP_STEPS, _DROP_QUESTIONS, _DROP_WEBHOOK):
+                    tx.run(statement, {"run_id": run_id})
             return dropped
 
         return await self._engine.write(write)

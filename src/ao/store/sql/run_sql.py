@@ -4,10 +4,14 @@ from collections.abc import Sequence
 
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunHead, RunState
+from ao.store.gates import Wait
 from ao.store.records import Attempt, Claim, Payload, Run
 from ao.store.run_detail import RunDetail, Waiting
 from ao.store.sql.codec import error_from, payload_from
 from ao.store.sql.engine import Row
+
+FLOW = "r.agent || COALESCE(':' || r.concurrency_key, '')"
+"""With whom a run takes turns: its agent, or its concurrency key."""
 
 # --- create ----------------------------------------------------------------------------------------
 
@@ -31,7 +35,7 @@ INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses,
   active_us, deployment_id, webhook, gated)
 VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook, :gated)"""
 
-INSERT_READY = "INSERT INTO run_ready (rank, run_id) VALUES (:rank, :run_id)"
+INSERT_READY = "INSERT INTO run_ready (rank, flow, run_id) VALUES (:rank, :flow, :run_id)"
 
 INSERT_EVENT = """
 INSERT INTO run_event (run_id, seq, kind, at_us, data) VALUES (:run_id, :seq, :kind, :at_us, :data)"""
@@ -46,21 +50,7 @@ RESOLVE = """
   LEFT JOIN deployment d ON d.deployment_id = COALESCE(h.deployment_id, p.deployment_id)
     AND d.status = 'succeeded'"""
 
-PICK = f"""
-WITH q AS MATERIALIZED (
-  SELECT rank, run_id FROM run_ready ORDER BY rank, run_id LIMIT :limit FOR UPDATE SKIP LOCKED)
-SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
-  r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key,
-  r.fork_of, h.due_us, r.tick_us, r.assistant, r.assistant_version, v.overrides
-FROM q
-  JOIN run_head h ON h.run_id = q.run_id
-  JOIN run r ON r.run_id = q.run_id
-  LEFT JOIN run_outcome o ON o.run_id = q.run_id {RESOLVE}
-  LEFT JOIN assistant_version v ON v.name = r.assistant AND v.version = r.assistant_version
-WHERE h.state = 'pending'
-ORDER BY q.rank, q.run_id FOR UPDATE OF h SKIP LOCKED"""
-
-DELETE_READY = "DELETE FROM run_ready WHERE rank = :rank AND run_id = :run_id"
+DELETE_READY = "DELETE FROM run_ready WHERE rank = :rank AND flow = :flow AND run_id = :run_id"
 
 INSERT_BLOCKED = "INSERT INTO run_blocked (run_id, rank) VALUES (:run_id, :rank)"
 
@@ -119,7 +109,9 @@ INSERT INTO run_tally (hour_us, agent, version, state, bucket, shard, runs)
 VALUES (:hour_us, :agent, :version, :state, :bucket, :shard, 1)
 ON CONFLICT (hour_us, agent, version, state, bucket, shard) DO UPDATE SET runs = run_tally.runs + 1"""
 
-REQUEUE = "INSERT INTO run_ready (rank, run_id) SELECT -priority, run_id FROM run WHERE run_id = :run_id"
+REQUEUE = f"""
+INSERT INTO run_ready (rank, flow, run_id)
+SELECT -r.priority, {FLOW}, r.run_id FROM run r WHERE r.run_id = :run_id"""
 
 DELAY = """
 INSERT INTO run_delayed (due_us, run_id, rank)
@@ -129,9 +121,10 @@ REQUEST_CANCEL = "UPDATE run_head SET cancel_requested = 1 WHERE run_id = :run_i
 
 DROP_DELAYED = "DELETE FROM run_delayed WHERE due_us = :due_us AND run_id = :run_id"
 
-DROP_READY = """
+DROP_READY = f"""
 DELETE FROM run_ready WHERE run_id = :run_id
-  AND rank = (SELECT -priority FROM run WHERE run.run_id = :run_id)"""
+  AND rank = (SELECT -r.priority FROM run r WHERE r.run_id = :run_id)
+  AND flow IN ('', (SELECT {FLOW} FROM run r WHERE r.run_id = :run_id))"""
 
 DROP_BLOCKED = "DELETE FROM run_blocked WHERE run_id = :run_id"
 
@@ -178,7 +171,7 @@ WITH free AS MATERIALIZED (
     JOIN run r ON r.run_id = b.run_id {RESOLVE}
   WHERE d.deployment_id IS NOT NULL LIMIT :limit FOR UPDATE OF b SKIP LOCKED)
 DELETE FROM run_blocked WHERE run_id IN (SELECT run_id FROM free)
-RETURNING run_id, rank"""
+RETURNING run_id"""
 
 # --- reading ---------------------------------------------------------------------------------------
 
@@ -206,16 +199,19 @@ _ATTEMPT_COLUMNS = """t.run_id, t.number, t.fence, t.worker_id, t.sandbox, t.sta
 
 ATTEMPTS = f"SELECT {_ATTEMPT_COLUMNS} FROM run_attempt t WHERE t.run_id = :run_id ORDER BY t.number"
 
-_WAITING = """
+_WAITING = f"""
 SELECT r.run_id AS waits,
   CASE WHEN EXISTS (SELECT 1 FROM run_blocked b WHERE b.run_id = r.run_id) THEN 1 ELSE 0 END AS blocked,
   (SELECT COUNT(*) FROM worker w WHERE w.lease_until_us > :now) AS workers,
   (SELECT CAST(COALESCE(SUM(w.slots), 0) AS BIGINT) FROM worker w WHERE w.lease_until_us > :now) AS slots,
   (SELECT COUNT(*) FROM run_head x WHERE x.state = 'running' AND x.state <> 'completed') AS running,
-  (SELECT COUNT(*) FROM run_ready) AS ready
+  (SELECT COUNT(*) FROM run_ready) AS ready,
+  (SELECT COUNT(*) FROM run_ready q
+    WHERE q.rank = -r.priority AND q.flow = {FLOW} AND q.run_id < r.run_id) AS ahead,
+  (SELECT g.name FROM run_gate g WHERE g.run_id = r.run_id AND g.state = 'waiting') AS gate
 FROM run r JOIN run_head h ON h.run_id = r.run_id
 WHERE r.run_id = :run_id AND h.state = 'pending'"""
-_WAITING_COLUMNS = "v.blocked, v.workers, v.slots, v.running, v.ready"
+_WAITING_COLUMNS = "v.blocked, v.workers, v.slots, v.running, v.ready, v.ahead, v.gate"
 
 WAITING = f"WITH waiting AS MATERIALIZED ({_WAITING}) SELECT {_WAITING_COLUMNS} FROM waiting v"
 
@@ -226,7 +222,7 @@ SELECT {_ATTEMPT_COLUMNS}, {_WAITING_COLUMNS}, {_RUN_COLUMNS} {_RUN_TABLES}
   LEFT JOIN waiting v ON v.waits = r.run_id
 WHERE r.run_id = :run_id ORDER BY t.number"""
 ATTEMPT_WIDTH = 13
-WAITING_WIDTH = 5
+WAITING_WIDTH = 7
 
 EVENTS = """
 SELECT seq, kind, at_us, data FROM run_event
@@ -346,15 +342,17 @@ def attempt_from(row: Row) -> Attempt:
     )
 
 
-def waiting_from(row: Row, now_us: int) -> Waiting | None:
+def waiting_from(row: Row, now_us: int, gate: Wait | None) -> Waiting | None:
     """From the columns of what a run waits for; None when it does not."""
-    blocked, workers, slots, running, ready = row
-    return None if ready is None else Waiting(now_us, bool(blocked), workers, slots, running, ready)
+    blocked, workers, slots, running, ready, ahead, _ = row
+    return (
+        None if ready is None else Waiting(now_us, bool(blocked), workers, slots, running, ready, ahead, gate)
+    )
 
 
-def detail_from(rows: Sequence[Row], now_us: int) -> RunDetail:
+def detail_from(rows: Sequence[Row], now_us: int, gate: Wait | None) -> RunDetail:
     """From the rows of `DETAIL`, one for each attempt."""
     first = rows[0]
     end = ATTEMPT_WIDTH + WAITING_WIDTH
     attempts = [attempt_from(row) for row in rows if row[0] is not None]
-    return RunDetail(run_from(first[end:]), attempts, waiting_from(first[ATTEMPT_WIDTH:end], now_us))
+    return RunDetail(run_from(first[end:]), attempts, waiting_from(first[ATTEMPT_WIDTH:end], now_us, gate))

@@ -8,7 +8,6 @@ from ao.domain.errors import IdempotencyConflict, NotFound
 from ao.domain.event import Event, EventKind, NewEvent
 from ao.domain.outcome import AttemptOutcome
 from ao.domain.run import RunState
-from ao.domain.run import claim as claim_transition
 from ao.domain.run import create as create_transition
 from ao.ids import RunId, WorkerId
 from ao.store.audit import NewAudit
@@ -28,15 +27,17 @@ from ao.store.sql import attempts, gates, webhooks
 from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
-from ao.store.sql.engine import Engine, Params, Row, Tx
+from ao.store.sql.engine import Engine, Params, Tx
 from ao.store.sql.held import insert_events, stale
 from ao.store.sql.questions import wake_due
 from ao.store.sql.steps import changes_in, put_steps, take_over
+from ao.store.sql.turns import Turns
 
 
 class SqlRunStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._turns = Turns()
 
     async def create(self, run: NewRun, audit: NewAudit | None = None) -> Created:
         def write(tx: Tx) -> Created:
@@ -50,7 +51,7 @@ class SqlRunStore:
     async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Claim]:
         if limit <= 0:
             return []
-        return await self._engine.write(lambda tx: _claim(tx, worker_id, limit))
+        return await self._engine.write(lambda tx: self._turns.claim(tx, worker_id, limit))
 
     async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
         encoded, changes = encode_events(events), changes_in(events)
@@ -128,14 +129,17 @@ class SqlRunStore:
             rows = tx.all(sql.DETAIL, {"run_id": run_id})
             if not rows:
                 raise _unknown(run_id)
-            return sql.detail_from(rows, tx.now_us)
+            waits = rows[0][sql.ATTEMPT_WIDTH + sql.WAITING_WIDTH - 1] is not None
+            return sql.detail_from(rows, tx.now_us, gates.wait_of(tx, run_id) if waits else None)
 
         return await self._engine.read(read)
 
     async def waiting(self, run_id: RunId) -> Waiting | None:
         def read(tx: Tx) -> Waiting | None:
             row = tx.one(sql.WAITING, {"run_id": run_id})
-            return None if row is None else sql.waiting_from(row, tx.now_us)
+            if row is None:
+                return None
+            return sql.waiting_from(row, tx.now_us, None if row[-1] is None else gates.wait_of(tx, run_id))
 
         return await self._engine.read(read)
 
@@ -159,6 +163,7 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "actor": run.actor,
         "priority": run.priority,
         "rank": -run.priority,
+        "flow": run.agent if run.concurrency_key is None else f"{run.agent}:{run.concurrency_key}",
         "deployment_id": run.deployment_id,
         "schedule_id": run.schedule_id,
         "tick_us": run.tick_us,
@@ -203,52 +208,6 @@ def _repeated(tx: Tx, run: NewRun, params: Params) -> Created:
     return Created(RunId(row[0]), False)
 
 
-def _claim(tx: Tx, worker_id: WorkerId, limit: int) -> list[Claim]:
-    worker = tx.one(sql.LEASE, {"worker_id": worker_id})
-    if worker is None:
-        return []
-    claims: list[Claim] = []
-    while len(claims) < limit:
-        rows = tx.all(sql.PICK, {"limit": limit - len(claims)})
-        blocked = [row for row in rows if row[12] is None]
-        claims += _take(tx, worker_id, worker[0], [row for row in rows if row[12] is not None])
-        if not blocked:
-            break
-        # Out of the way of later claims, until a pointer moves.
-        parked = [{"rank": row[0], "run_id": row[1]} for row in blocked]
-        tx.many(sql.DELETE_READY, parked)
-        tx.many(sql.INSERT_BLOCKED, parked)
-    return claims
-
-
-def _take(tx: Tx, worker_id: WorkerId, sandbox: str, rows: Sequence[Row]) -> list[Claim]:
-    if not rows:
-        return []
-    data = state_event(claim_transition(tx.now_us, f"worker:{worker_id}"))
-    params = [
-        {
-            "rank": row[0],
-            "run_id": row[1],
-            "fence": row[2],
-            "attempt": row[3] + 1,
-            "seq": row[4],
-            "deployment_id": row[12],
-            "worker_id": worker_id,
-            "sandbox": sandbox,
-            "due_us": row[18],
-            "at_us": tx.now_us,
-            "kind": EventKind.STATE.value,
-            "data": data,
-        }
-        for row in rows
-    ]
-    tx.many(sql.DELETE_READY, params)
-    tx.many(sql.CLAIM_HEAD, params)
-    tx.many(sql.INSERT_ATTEMPT, params)
-    tx.many(sql.INSERT_EVENT, params)
-    return [sql.claim_from(row) for row in rows]
-
-
 def _promote_due(tx: Tx, limit: int) -> tuple[int, int | None]:
     due = [(run_id, gated is not None) for run_id, gated in tx.all(sql.TAKE_DUE, {"limit": limit})]
     unblocked = unblock(tx, limit)
@@ -263,7 +222,7 @@ def unblock(tx: Tx, limit: int = 1000) -> int:
     """Make runs claimable that waited for a deployment and have one now; returns how many."""
     rows = tx.all(sql.TAKE_UNBLOCKED, {"limit": limit})
     if rows:
-        tx.many(sql.INSERT_READY, [{"run_id": run_id, "rank": rank} for run_id, rank in rows])
+        tx.many(sql.REQUEUE, [{"run_id": run_id} for (run_id,) in rows])
     return len(rows)
 
 

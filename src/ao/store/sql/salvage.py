@@ -15,6 +15,7 @@ from pathlib import Path
 from ao.store.sql import migrate
 from ao.store.sql.dialect import SqliteDialect
 from ao.store.sql.engine import Row
+from ao.store.sql.run_sql import FLOW
 
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
@@ -33,9 +34,10 @@ _REPAIRS = (
     "INSERT OR IGNORE INTO run_delayed (due_us, run_id, rank) SELECT 0, r.run_id, -r.priority FROM run r "
     "JOIN run_head h ON h.run_id = r.run_id WHERE h.state = 'pending' AND h.due_us = 0",
     # Other pending runs that lost their place in a queue get one.
-    "INSERT INTO run_ready (rank, run_id) SELECT -r.priority, r.run_id FROM run r JOIN run_head h "
-    "ON h.run_id = r.run_id WHERE h.state = 'pending' AND r.run_id NOT IN (SELECT run_id FROM run_ready "
-    "UNION SELECT run_id FROM run_delayed UNION SELECT run_id FROM run_blocked)",
+    f"INSERT INTO run_ready (rank, flow, run_id) SELECT -r.priority, {FLOW}, r.run_id FROM run r "
+    "JOIN run_head h ON h.run_id = r.run_id WHERE h.state = 'pending' "
+    "AND r.run_id NOT IN (SELECT run_id FROM run_ready UNION SELECT run_id FROM run_delayed "
+    "UNION SELECT run_id FROM run_blocked)",
     # Running ones whose worker is lost are swept, because its lease has ended.
     "INSERT OR IGNORE INTO worker SELECT DISTINCT worker_id, 'lost', 0, '', 0, 0, 0 FROM run_head "
     "WHERE state = 'running' AND worker_id IS NOT NULL",

@@ -83,9 +83,11 @@ run_ready = Table(
     "run_ready",
     metadata,
     _int("rank", key=True),
+    _text("flow", key=True, default=""),
     _text("run_id", key=True),
     sqlite_with_rowid=False,
-    comment="Only what can be claimed now; rank is -priority, so that the key is the order of claims.",
+    comment="Only what can be claimed now; rank is -priority. The flows of a rank (agents, or concurrency "
+    "keys of them) take turns; the key has the order in each.",
 )
 
 run_delayed = Table(

@@ -333,8 +333,9 @@ CREATE UNIQUE INDEX run_question_path ON run_question (run_id, path);
 
 CREATE TABLE run_ready (
 	rank BIGINT NOT NULL,
+	flow TEXT DEFAULT '' NOT NULL,
 	run_id TEXT NOT NULL,
-	CONSTRAINT run_ready_pkey PRIMARY KEY (rank, run_id)
+	CONSTRAINT run_ready_pkey PRIMARY KEY (rank, flow, run_id)
 )
  WITHOUT ROWID;
 

@@ -110,6 +110,10 @@ class SqliteEngine:
         self._read_connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(_READERS, "ao-store-reader")
 
+    @property
+    def dialect(self) -> SqliteDialect:
+        return self._dialect
+
     async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
         if self._closing:
             raise Unavailable("The store is closing.")

@@ -16,6 +16,7 @@ from ao.store.sql.retention import SqlRetentionStore
 from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
 from ao.store.sql.secrets import SqlSecretStore
+from ao.store.sql.sizes import SqlSizeStore
 from ao.store.sql.steps import SqlStepStore
 from ao.store.sql.webhooks import SqlWebhookStore
 from ao.store.sql.workers import SqlWorkerStore
@@ -46,6 +47,7 @@ class SqlStore:
         self.webhooks = SqlWebhookStore(engine)
         self.retention = SqlRetentionStore(engine)
         self.insights = SqlInsightStore(engine)
+        self.sizes = SqlSizeStore(engine)
 
     async def check(self) -> None:
         def write(tx: Tx) -> None:

@@ -21,7 +21,9 @@ from ao.testing.store_contract.pausing import Pausing
 from ao.testing.store_contract.replaying import DeadLetters, Forking
 from ao.testing.store_contract.retaining import Retaining
 from ao.testing.store_contract.scheduling import Overlaps, Schedules, Ticks
+from ao.testing.store_contract.sizes import Sizing
 from ao.testing.store_contract.steps import Steps
+from ao.testing.store_contract.turns import TakingTurns
 from ao.testing.store_contract.workers import Leases
 
 __all__ = [
@@ -58,7 +60,9 @@ __all__ = [
     "Schedules",
     "Secrets",
     "SeveralGates",
+    "Sizing",
     "Steps",
+    "TakingTurns",
     "Tallies",
     "Ticks",
 ]

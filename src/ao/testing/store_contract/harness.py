@@ -85,6 +85,7 @@ class Harness:
         tick_us: int | None = None,
         payload: Payload | None = None,
         gates: Sequence[Gate] = (),
+        concurrency_key: str | None = None,
     ) -> NewRun:
         return NewRun(
             new_run_id(),
@@ -99,6 +100,7 @@ class Harness:
             schedule_id=schedule_id,
             tick_us=tick_us,
             gates=gates,
+            concurrency_key=concurrency_key,
         )
 
     async def submit(self, priority: int = 0) -> RunId:

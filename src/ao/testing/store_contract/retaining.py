@@ -1,14 +1,39 @@
 """What is removed by age, and what stays."""
 
+import dataclasses
+
 from ao.domain.webhook import DeliveryState
-from ao.ids import RunId
+from ao.ids import RunId, WorkerId
 from ao.store.audit import AuditFilter
+from ao.store.gates import Gate, Hold
+from ao.store.question_records import QuestionFilter
+from ao.store.records import Claim, Webhook
 from ao.store.webhooks import DeliveryFilter
 from ao.testing.store_contract.auditing import entry
 from ao.testing.store_contract.delivering import LEASE_US, ended, tried
-from ao.testing.store_contract.harness import COMPLETED, SECOND, Harness, log_event
+from ao.testing.store_contract.harness import COMPLETED, SECOND, Harness, failed, log_event
+from ao.testing.store_contract.pausing import asked, paused, yes
 
 DAY = 86_400
+
+GATE = Gate("key:support:acme", 1, Hold.RUNNING)
+
+
+async def told_and_asking(harness: Harness) -> tuple[WorkerId, Claim]:
+    """A run with a gate and a webhook that waits for an answer."""
+    await harness.deploy()
+    new = dataclasses.replace(harness.new_run(gates=[GATE]), webhook=Webhook("https://example.com", "SECRET"))
+    await harness.store.runs.create(new)
+    worker_id = await harness.register()
+    claim = await harness.claim_one(worker_id)
+    await harness.finish(claim, paused(asked()))
+    return worker_id, claim
+
+
+async def left_behind(harness: Harness, run_id: RunId) -> tuple[int, int]:
+    """How many questions and steps are there of a run."""
+    questions = await harness.store.questions.list(QuestionFilter(run_id=run_id, open_only=False), 10)
+    return len(questions), len(await harness.store.steps.list(run_id, 10))
 
 
 class Retaining:
@@ -28,6 +53,30 @@ class Retaining:
         run = await harness.store.runs.get(run_id)
         assert (run.head.state.terminal, run.last_seq) == (True, len(before))
         assert (await harness.store.retention.ended_before(before_us, None, 10)).runs == []
+
+    async def test_what_hangs_on_a_run_goes_with_its_history(self, harness: Harness) -> None:
+        worker_id, claim = await told_and_asking(harness)
+        (question,) = await harness.store.questions.list(QuestionFilter(run_id=claim.run_id), 10)
+        await harness.store.questions.answer(yes(question))
+        await harness.finish(await harness.claim_one(worker_id), COMPLETED)
+        assert await left_behind(harness, claim.run_id) == (1, 1)
+        before_us = await harness.store.schedules.now_us() + DAY * SECOND
+        ((run_id, up_to),) = (await harness.store.retention.ended_before(before_us, None, 10)).runs
+        await harness.store.retention.drop_history(run_id, up_to, 100)
+        assert await left_behind(harness, claim.run_id) == (0, 0)
+        # Its gate is free, and a replay of its end would tell nobody.
+        await harness.store.runs.create(harness.new_run(gates=[GATE]))
+        assert (await harness.claim_one(worker_id)).run_id != claim.run_id
+
+    async def test_one_that_failed_keeps_what_it_may_go_on_from(self, harness: Harness) -> None:
+        worker_id, claim = await told_and_asking(harness)
+        (question,) = await harness.store.questions.list(QuestionFilter(run_id=claim.run_id), 10)
+        await harness.store.questions.answer(yes(question))
+        await harness.finish(await harness.claim_one(worker_id), failed(permanent=True))
+        before_us = await harness.store.schedules.now_us() + DAY * SECOND
+        ((run_id, up_to),) = (await harness.store.retention.ended_before(before_us, None, 10)).runs
+        await harness.store.retention.drop_history(run_id, up_to, 100)
+        assert await left_behind(harness, claim.run_id) == (1, 1)
 
     async def test_what_is_young_or_goes_on_keeps_everything(self, harness: Harness) -> None:
         worker_id, _ = await harness.running()
