@@ -31,6 +31,10 @@ RUNNER_VARIABLES = frozenset(
         "AO_VERSION",
         "AO_ENVIRONMENT",
         "AO_OUTPUT",
+        "AO_SESSION",
+        "AO_SESSION_MESSAGES",
+        "AO_SESSION_STATE",
+        "AO_WORKSPACE",
         "AO_WORK_DIR",
     }
 )
@@ -61,9 +65,13 @@ class Settings:
     redis_url: str | None = field(repr=False)
     """May hold a password; None: one process needs no Redis."""
     max_upload: int
+    max_workspace: int
+    """Of a session."""
     keep_history_days: int
     """0 is for ever."""
     keep_audit_days: int
+    keep_sessions_days: int
+    """Since they were used last; 0 is for ever."""
     max_queued: int
     """Runs that may wait; 0 is no limit."""
     max_queued_per_agent: int
@@ -80,11 +88,11 @@ class Settings:
     """Where each value came from, by variable name."""
 
     @property
-    def kept_us(self) -> tuple[int | None, int | None]:
-        """Microseconds for which history and audit entries are kept; None is for ever."""
+    def kept_us(self) -> tuple[int | None, int | None, int | None]:
+        """Microseconds for which history, audit entries and unused sessions are kept; None is for ever."""
         day_us = 86_400 * 1_000_000
         history, audit = self.keep_history_days * day_us, self.keep_audit_days * day_us
-        return history or None, audit or None
+        return history or None, audit or None, self.keep_sessions_days * day_us or None
 
     @property
     def queue_limits(self) -> tuple[int, int]:
@@ -349,10 +357,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
     Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),
     Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),
+    Setting("AO_MAX_WORKSPACE", _size, lambda _: 256 << 20),
     Setting("AO_MAX_QUEUED", _integer(0, 10**12), lambda _: 1_000_000),
     Setting("AO_MAX_QUEUED_PER_AGENT", _integer(0, 10**12), lambda _: 250_000),
     Setting("AO_KEEP_HISTORY_DAYS", _integer(0, 36_500), lambda _: 30),
     Setting("AO_KEEP_AUDIT_DAYS", _integer(0, 36_500), lambda _: 365),
+    Setting("AO_KEEP_SESSIONS_DAYS", _integer(0, 36_500), lambda _: 0),
     Setting("AO_SECRETS_KEY", _secrets_key, lambda _: None, secret=True),
     Setting("AO_WEBHOOK_HOSTS", _hosts, lambda _: ()),
     Setting("AO_LEASE_SECONDS", _seconds, lambda _: 12.0),

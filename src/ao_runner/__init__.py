@@ -7,6 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ao_runner.pauses import Approval, approve, ask, sleep, sleep_until
     from ao_runner.release import model, models, prompt
+    from ao_runner.sessions import session
     from ao_runner.steps import idempotency_key, span, step
 
 
@@ -56,6 +57,7 @@ _LAZY = {
     "model": "release",
     "models": "release",
     "prompt": "release",
+    "session": "sessions",
     "sleep": "pauses",
     "sleep_until": "pauses",
     "span": "steps",
@@ -78,6 +80,7 @@ __all__ = [
     "model",
     "models",
     "prompt",
+    "session",
     "sleep",
     "sleep_until",
     "span",

@@ -11,6 +11,9 @@ from ao_runner.channel import Channel, running_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from ao_runner.sessions import Session
     from ao_runner.task import Fields, Task
 
 MAX_KEY = 200
@@ -34,6 +37,8 @@ class Entry:
         self.fingerprint = ""
         self.time: Fields = {}
         """`timeout` of each try, and `grace`."""
+        self.frame: Any = None
+        """What it has written to the session, since this try began."""
         self.inside = Inside()
 
     def fields(self) -> Fields:
@@ -70,6 +75,7 @@ class Ledger:
         self.channel = Channel(of)
         self.task = of
         self.run_id: str = given["run_id"]
+        self.session = _session_of(of)
         self.default_timeout: float | None = given.get("timeout")
         self._recorded: dict[str, Fields] = {record["path"]: record for record in given["recorded"]}
         self._more: bool = given["more"]
@@ -163,7 +169,34 @@ class Ledger:
                 return
             wakes = [wake_us for _, wake_us in waiting if wake_us is not None]
             questions = [entry.path for entry, wake_us in waiting if wake_us is None]
-            self.task.pause({"type": "pause", "questions": questions, "wake_us": min(wakes) if wakes else None})
+            last = {"type": "pause", "questions": questions, "wake_us": min(wakes) if wakes else None}
+            self.task.pause(last if self.session is None else self._attended(last))
+
+    def _attended(self, last: Fields) -> Fields:
+        from ao_runner import attendance  # noqa: PLC0415 - only runs of sessions need it
+
+        try:
+            return attendance.end(self.task, last)
+        except task.Failure as failure:
+            return failure.fields
+
+    def answer_of(self, entry: Entry) -> Any:
+        """The recorded result, and what the step did to the session."""
+        assert entry.record is not None
+        if self.session is not None:
+            self.session.replay(entry)
+        return entry.record["value"]
+
+    def end_of(self, entry: Entry, text: str) -> Fields:
+        """`step_end` of a step that has completed."""
+        message = {"type": "step_end", "path": entry.path, "value": json.loads(text)}
+        session = None if self.session is None else self.session.complete(entry)
+        return message if session is None else {**message, "session": session}
+
+    def recorded(self, end: Fields) -> None:
+        """The worker has answered it."""
+        if self.session is not None and "session" in end:
+            self.session.committed(end["session"], end["path"])
 
     def keep(self, entry: Entry, fingerprint: str, text: str) -> None:
         """Remember a result for the case that what it is in is tried again within this attempt."""
@@ -192,6 +225,15 @@ class Ledger:
         import hashlib  # noqa: PLC0415 - 1 ms for those that ask
 
         return hashlib.sha256(("%s %s" % (self.run_id, entry.path)).encode()).hexdigest()[:32]
+
+
+def _session_of(of: Task) -> Session | None:
+    """None for a run without one."""
+    if of.session is None:
+        return None
+    from ao_runner import sessions  # noqa: PLC0415 - most runs have none
+
+    return sessions.of_run()
 
 
 _made: list[Ledger] = []

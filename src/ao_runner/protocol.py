@@ -13,7 +13,12 @@ worker → runner
              since 2: `steps` = {run_id, recorded: [{path, fingerprint, state, value}], more, timeout}
              `elsewhere` in place of `value`: look it up; `more`: so may paths that are not listed be
              `retries` = {permanent: [class], transient: [class]}, when ao.toml names classes of exceptions
+             for a run of a session: `session` = {id, state, messages, count, more, writes: {path: writes},
+             again, workspace, max_bytes, max_entries}: as it was before the run; `more`: ask for the other
+             messages; `again`: earlier attempts have committed something; `workspace`: ask for it
     reply    {id, error?, recorded?}            since 2, to each message with an `id` above 0
+    files    {entries: [{path, kind, mode, size, digest, target, data, more}], last}   after `workspace_get`;
+             `data` is base64, and with `more` the next entry goes on with the same file
 runner → worker
     hello    {protocols: [int], python, pid, namespaces: {mnt: int, pid: int, …}}   first, unasked; not from a
                                                 forked child of a template
@@ -29,6 +34,13 @@ runner → worker
              reply's `error` says what is wrong with it. kind: "question", "approval"
     sleep    {id, path, parent, name, key, until_us}   since 2: recorded when the reply comes
     pause    {questions: [path], wake_us}       since 2, last: go on when one is answered, or at the instant
+             both, and `result`: `session` = {first, messages: [{role, content}], state, writes}, what it is
+             to be from then on; `writes` = {set, remove, messages}, what the step itself did
+    session_messages {id, after}                the next of its messages → messages: [{role, content, seq, …}]
+    workspace_get {id}                          first of all; answered by `files` until `last`
+    workspace {id, entries: [{path, kind, mode, size, digest, target}]}   before the last word → wanted: [path],
+             in the order in which their content is to come
+    workspace_data {id, data}                   base64; with an id when it is the last → saved
     lookup   {id, path}                         since 2: what is recorded? → recorded: {…} or null
     result   {value}                            the entrypoint returned; last
     error    {kind, error_type, message, traceback, permanent, retry_after, exit_code, signal, hint,
@@ -50,6 +62,9 @@ if TYPE_CHECKING:
     import _socket
     from typing import Callable
 
+MAX_STATE_BYTES = 1 << 20
+MAX_CONTENT_BYTES = 1 << 20
+"""Of a session's state, and of one message."""
 VERSION = 2
 PROTOCOLS = (1, 2)
 WITH_STEPS = 2

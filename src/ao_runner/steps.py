@@ -193,7 +193,7 @@ def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key
             book.answer(entry, book.channel.call(book.lookup(entry)))
         book.check(entry, fingerprint)
         if entry.record is not None:
-            return entry.record["value"]
+            return book.answer_of(entry)
         while not book.begin(entry):
             time.sleep(_PARKED_SECONDS)
         start = _start(entry, fingerprint, options, options.timeout or book.default_timeout, 0.0)
@@ -202,7 +202,9 @@ def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key
         else:
             book.channel.tell(start)
         text = _try(book, entry, options, lambda: function(*args, **named))
-        _accept(entry, book.channel.call({"type": "step_end", "path": entry.path, "value": json.loads(text)}))
+        end = book.end_of(entry, text)
+        _accept(entry, book.channel.call(end))
+        book.recorded(end)
         book.keep(entry, fingerprint, text)
         return json.loads(text)
     finally:
@@ -220,7 +222,7 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
             book.answer(entry, await book.channel.call_async(book.lookup(entry)))
         book.check(entry, fingerprint)
         if entry.record is not None:
-            return entry.record["value"]
+            return book.answer_of(entry)
         while not book.begin(entry):
             await _pass(_PARKED_SECONDS)
         timeout = options.timeout or book.default_timeout
@@ -230,8 +232,9 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         else:
             book.channel.tell(start)
         text = await _try_async(book, entry, options, timeout, lambda: function(*args, **named))
-        end = {"type": "step_end", "path": entry.path, "value": json.loads(text)}
+        end = book.end_of(entry, text)
         _accept(entry, await book.channel.call_async(end))
+        book.recorded(end)
         book.keep(entry, fingerprint, text)
         return json.loads(text)
     finally:
@@ -269,7 +272,7 @@ def _try(book: Ledger, entry: Entry, options: _Options, call: Callable[[], Any])
                 raise
         finally:
             ledger.current.reset(token)
-        entry.inside = ledger.Inside()
+        entry.inside, entry.frame = ledger.Inside(), None
         time.sleep(delay)
 
 
@@ -291,7 +294,7 @@ async def _try_async(
                 raise
         finally:
             ledger.current.reset(token)
-        entry.inside = ledger.Inside()
+        entry.inside, entry.frame = ledger.Inside(), None
         await asyncio.sleep(delay)
 
 

@@ -39,6 +39,8 @@ class Task:
         """What is recorded of earlier attempts; None: the worker knows no steps."""
         self.retries: Fields = start.get("retries", {})
         """Classes of exceptions that are `permanent` or `transient`; empty: none."""
+        self.session: Fields | None = start.get("session")
+        """What the session of this run was before it; None: it has none."""
         self.kind: str = start["entrypoint"]["kind"]
         self.target: str = start["entrypoint"]["target"]
         self.command: list[str] = start["entrypoint"]["command"]

@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 PER_RUN = frozenset(
-    {"AGENT_INPUT", "AGENT_INPUT_FILE", "AO_RUN_ID", "AO_ATTEMPT", "AO_LAST_ERROR", "AO_SCHEDULED_AT"}
+    {
+        "AGENT_INPUT",
+        "AGENT_INPUT_FILE",
+        "AO_ATTEMPT",
+        "AO_LAST_ERROR",
+        "AO_RUN_ID",
+        "AO_SCHEDULED_AT",
+        "AO_SESSION",
+        "AO_WORKSPACE",
+    }
 )
 _KNOWN_FDS = 4
 _HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")

@@ -55,6 +55,14 @@ class TestDeadLetters(store_contract.DeadLetters):
     pass
 
 
+class TestSessions(store_contract.Sessions):
+    pass
+
+
+class TestSessionRuns(store_contract.SessionRuns):
+    pass
+
+
 class TestSteps(store_contract.Steps):
     pass
 

@@ -3,8 +3,8 @@ import pytest
 from ao.domain.agent_config import AgentConfig
 from ao.domain.outcome import OutcomeKind
 from ao.sandbox import Message, SandboxExit, StopCause
-from ao.worker.attempt import time_limit
 from ao.worker.classify import Ending, classify
+from ao.worker.resolve import time_limit
 
 CLEAN = SandboxExit(0, None, None)
 

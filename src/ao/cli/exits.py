@@ -24,6 +24,7 @@ STATUS: Mapping[type[errors.AoError], int] = {
     errors.Conflict: 4,
     errors.IdempotencyConflict: 4,
     errors.AlreadyAnswered: 4,
+    errors.SessionBusy: 4,
     errors.StaleWrite: 4,
     errors.HomeInUse: 4,
     errors.InvalidInput: 5,

@@ -53,6 +53,26 @@ _WEBHOOKS = {
     "replay": Entry("ao.cli.webhooks", "replay", OPERATE, "Deliver once more, with the same id."),
 }
 
+_SESSIONS = {
+    "list": Entry("ao.cli.sessions", "list_sessions", RUN, "List sessions, last used first."),
+    "show": Entry("ao.cli.sessions", "show", RUN, "Show a session: its state, the last messages, who has it."),
+    "messages": Entry("ao.cli.sessions", "messages", RUN, "Print the messages of a session, oldest first."),
+    "history": Entry(
+        "ao.cli.sessions",
+        "history",
+        RUN,
+        "List the versions of a session: who made each, when, and what changed.",
+    ),
+    "restore": Entry("ao.cli.sessions", "restore", RUN, "Make a session what it was in a version."),
+    "copy": Entry("ao.cli.sessions", "copy", RUN, "Make a session that begins as another one is, or was."),
+    "delete": Entry(
+        "ao.cli.sessions", "delete", RUN, "Remove a session with all that it has; --force cancels its runs."
+    ),
+    "workspace": Entry(
+        "ao.cli.sessions", "workspace", RUN, "List the files of a session, print one, or move all of them."
+    ),
+}
+
 _ASSISTANTS = {
     "list": Entry(
         "ao.cli.assistants",
@@ -172,6 +192,9 @@ COMMANDS: Mapping[str, Entry] = {
     "cancel": Entry("ao.cli.runs", "cancel", RUN, "Stop a run."),
     "fork": Entry("ao.cli.dlq", "fork", RUN, "Start a new run that begins in the middle of an old one."),
     "dlq": Entry("ao.cli.dlq", "", RUN, "Runs that failed for good: list, replay, purge.", subcommands=_DLQ),
+    "sessions": Entry(
+        "ao.cli.sessions", "", RUN, "What persists between runs: state, messages, files.", subcommands=_SESSIONS
+    ),
     "questions": Entry("ao.cli.questions", "questions", RUN, "List what runs wait for people to answer."),
     "answer": Entry("ao.cli.questions", "answer", RUN, "Answer what a run asks, and let it go on."),
     "schedules": Entry(

@@ -15,6 +15,7 @@ from ao.client import assistant_calls
 from ao.client.api import Client
 from ao.client.handles import RunHandle
 from ao.domain.errors import Forbidden, NotFound, UsageError
+from ao.domain.session import Overlap
 
 
 class Disconnect(StrEnum):
@@ -62,6 +63,14 @@ def run(
     webhook_secret: Annotated[
         str | None, typer.Option("--webhook-secret", metavar="NAME", help="Name of the secret that signs.")
     ] = None,
+    session_id: Annotated[
+        str | None,
+        typer.Option("--session", metavar="ID", help="The run remembers what this session has; made if new."),
+    ] = None,
+    on_overlap: Annotated[
+        Overlap | None,
+        typer.Option("--on-overlap", help="With --session: when a run of it has not ended. Default: enqueue."),
+    ] = None,
     on_disconnect: Annotated[
         Disconnect,
         typer.Option("--on-disconnect", help="With --wait or --follow: when this command ends first."),
@@ -79,12 +88,16 @@ def run(
     bound = on_disconnect is Disconnect.CANCEL
     if bound and (timeout is not None or not (wait or follow_)):
         raise UsageError("--on-disconnect cancel needs --wait or --follow, without --timeout")
+    if on_overlap is not None and session_id is None:
+        raise UsageError("--on-overlap needs --session")
     client = connect(session)
     asked: dict[str, Any] = {
         "input": run_input(input_),
         "version": version_number(version) if version else None,
         "idempotency_key": idempotency_key,
         "priority": priority,
+        "session": session_id,
+        "on_overlap": on_overlap.value if on_overlap else None,
         "concurrency_key": concurrency_key,
         "webhook": {"url": webhook, "secret": webhook_secret} if webhook and webhook_secret else None,
         "assistant_version": version_number(assistant_version) if assistant_version else None,

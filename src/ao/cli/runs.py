@@ -12,6 +12,7 @@ from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.cli.values import run_id
 from ao.client import calls
+from ao.domain.errors import UsageError
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
 from ao.domain.tracebacks import place_of
@@ -28,11 +29,16 @@ def runs(
         typer.Option("--assistant", metavar="NAME", help="Of this assistant; an agent's name means its own."),
     ] = None,
     state: Annotated[RunState | None, typer.Option("--state", help="In this state.")] = None,
+    session_id: Annotated[
+        str | None, typer.Option("--session", metavar="ID", help="Of this session of --agent.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most this many.")] = 20,
 ) -> None:
     """List runs, newest first."""
+    if session_id is not None and agent is None:
+        raise UsageError("--session needs --agent: each agent has sessions of its own")
     states = [state.value] if state else []
-    call = calls.list_runs(agent=agent, assistant=assistant, state=states, limit=limit)
+    call = calls.list_runs(agent=agent, assistant=assistant, state=states, session=session_id, limit=limit)
     # Plain JSON: the models would double the time to the first line.
     page = connect(session).send_json(call)
     if session.json:
@@ -164,6 +170,7 @@ def _attempt(attempt: "AttemptView") -> str:
 def _facts(view: "RunView") -> Iterator[str]:
     facts = {
         "by": view.actor,
+        **({"session": view.session} if view.session else {}),
         "created": view.created_at.astimezone().isoformat(sep=" ", timespec="seconds"),
         "timing": _timing(view),
         **({"key": view.concurrency_key} if view.concurrency_key else {}),

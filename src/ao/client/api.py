@@ -19,6 +19,8 @@ from ao.client.target import Target, find
 from ao.client.wire import Call, LostConnection
 
 if TYPE_CHECKING:
+    from ao.client.archives import Archive
+    from ao.client.sessions import Sessions
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
     from ao.wire.replays import DeadLetterGroupView, DeadLetterView, ReplayedView
@@ -108,6 +110,8 @@ class Client:
         environment: str = "prod",
         wait: float = 0.0,
         webhook: Mapping[str, str] | None = None,
+        session: str | None = None,
+        on_overlap: str | None = None,
         assistant: str | None = None,
         assistant_version: int | None = None,
     ) -> RunHandle:
@@ -115,6 +119,8 @@ class Client:
 
         Sent again after a lost connection it does not run twice: without a key of yours it gets one.
         `webhook` is told of the end: `{"url": …, "secret": name of the secret that signs}`.
+        `session` is the session that the run belongs to, `on_overlap` what to do about others of it that have
+        not ended: `enqueue`, `reject`, `interrupt` or `rollback`.
         `assistant` stands in place of `agent`, `version` and `environment`.
         Runs with the same `concurrency_key` share the agent's limit.
         """
@@ -128,6 +134,8 @@ class Client:
             concurrency_key=concurrency_key,
             wait=wait,
             webhook=webhook,
+            session=session,
+            on_overlap=on_overlap,
             assistant=assistant,
             assistant_version=assistant_version,
         )
@@ -173,13 +181,20 @@ class Client:
         assistant: str | None = None,
         state: Sequence[str] = (),
         version: int | None = None,
+        session: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> "s.Page[s.RunSummary]":
         """One page, newest first; pass its `next` as `cursor` for the one after."""
         return self.send(
             calls.list_runs(
-                agent=agent, assistant=assistant, state=state, version=version, limit=limit, cursor=cursor
+                agent=agent,
+                assistant=assistant,
+                state=state,
+                version=version,
+                session=session,
+                limit=limit,
+                cursor=cursor,
             )
         )
 
@@ -224,6 +239,22 @@ class Client:
 
     def history(self, agent: str) -> "list[s.PointerMoveView]":
         return self.send(calls.history(agent))
+
+    @property
+    def sessions(self) -> "Sessions":
+        """What persists between runs: state, messages, files."""
+        from ao.client.sessions import Sessions  # noqa: PLC0415 - few need it
+
+        return Sessions(self, self._upload)
+
+    def _upload(self, call: Call[T], archive: "Archive") -> T:
+        """Send a call whose body is an archive."""
+        request = archive.request(call, self.target)
+        try:
+            answer = self._http.upload(request, archive.chunks(), archive.size)
+        except LostConnection as lost:
+            wire.raise_unreachable(self.target, lost)
+        return wire.read(call, answer)
 
     # --- the rest ---
 

@@ -20,6 +20,8 @@ from ao.client.target import Target, find
 from ao.client.wire import Call, LostConnection
 
 if TYPE_CHECKING:
+    from ao.client.archives import Archive
+    from ao.client.async_sessions import AsyncSessions
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
     from ao.wire.replays import DeadLetterGroupView, DeadLetterView, ReplayedView
@@ -110,6 +112,8 @@ class AsyncClient:
         environment: str = "prod",
         wait: float = 0.0,
         webhook: Mapping[str, str] | None = None,
+        session: str | None = None,
+        on_overlap: str | None = None,
         assistant: str | None = None,
         assistant_version: int | None = None,
     ) -> AsyncRunHandle:
@@ -117,6 +121,8 @@ class AsyncClient:
 
         Sent again after a lost connection it does not run twice: without a key of yours it gets one.
         `webhook` is told of the end: `{"url": …, "secret": name of the secret that signs}`.
+        `session` is the session that the run belongs to, `on_overlap` what to do about others of it that have
+        not ended: `enqueue`, `reject`, `interrupt` or `rollback`.
         `assistant` stands in place of `agent`, `version` and `environment`.
         """
         call = calls.create_run(
@@ -129,6 +135,8 @@ class AsyncClient:
             concurrency_key=concurrency_key,
             wait=wait,
             webhook=webhook,
+            session=session,
+            on_overlap=on_overlap,
             assistant=assistant,
             assistant_version=assistant_version,
         )
@@ -174,13 +182,20 @@ class AsyncClient:
         assistant: str | None = None,
         state: Sequence[str] = (),
         version: int | None = None,
+        session: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> "s.Page[s.RunSummary]":
         """One page, newest first; pass its `next` as `cursor` for the one after."""
         return await self.send(
             calls.list_runs(
-                agent=agent, assistant=assistant, state=state, version=version, limit=limit, cursor=cursor
+                agent=agent,
+                assistant=assistant,
+                state=state,
+                version=version,
+                session=session,
+                limit=limit,
+                cursor=cursor,
             )
         )
 
@@ -228,6 +243,22 @@ class AsyncClient:
 
     async def history(self, agent: str) -> "list[s.PointerMoveView]":
         return await self.send(calls.history(agent))
+
+    @property
+    def sessions(self) -> "AsyncSessions":
+        """What persists between runs: state, messages, files."""
+        from ao.client.async_sessions import AsyncSessions  # noqa: PLC0415 - few need it
+
+        return AsyncSessions(self, self._upload)
+
+    async def _upload(self, call: Call[T], archive: "Archive") -> T:
+        """Send a call whose body is an archive."""
+        request = archive.request(call, self.target)
+        try:
+            answer = await self._http.upload(request, archive.chunks(), archive.size)
+        except LostConnection as lost:
+            wire.raise_unreachable(self.target, lost)
+        return wire.read(call, answer)
 
     # --- the rest ---
 

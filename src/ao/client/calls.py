@@ -34,6 +34,8 @@ def create_run(
     concurrency_key: str | None = None,
     wait: float = 0.0,
     webhook: "Mapping[str, str] | None" = None,
+    session: str | None = None,
+    on_overlap: str | None = None,
     assistant: str | None = None,
     assistant_version: int | None = None,
 ) -> "Call[s.RunView]":
@@ -48,6 +50,10 @@ def create_run(
         body["concurrency_key"] = concurrency_key
     if webhook is not None:
         body["webhook"] = dict(webhook)
+    if session is not None:
+        body["session"] = session
+    if on_overlap is not None:
+        body["on_overlap"] = on_overlap
     query = {"wait": wait or None}
     return Call("POST", "/v1/runs", one("RunView"), query, body, patience_seconds=wait)
 
@@ -73,6 +79,8 @@ class RunRequest(TypedDict, total=False):
     """Runs of the agent with the same one share its limit."""
     webhook: "Mapping[str, str] | None"
     """`url`, and `secret`: the name of a secret of the agent, or of all agents, that signs."""
+    session: str | None
+    on_overlap: str | None
     assistant: str | None
     """In place of an agent, a version and an environment."""
     assistant_version: int | None
@@ -120,11 +128,18 @@ def list_runs(
     assistant: str | None = None,
     state: Sequence[str] = (),
     version: int | None = None,
+    session: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> "Call[s.Page[s.RunSummary]]":
-    where = {"agent": agent, "assistant": assistant}
-    query = {**where, "state": list(state), "version": version, "limit": limit, "cursor": cursor}
+    query = {
+        "agent": agent,
+        "assistant": assistant,
+        "state": list(state),
+        "version": version,
+        "session": session,
+    }
+    query |= {"limit": limit, "cursor": cursor}
     return Call("GET", "/v1/runs", page("RunSummary"), query)
 
 

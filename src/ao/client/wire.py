@@ -34,6 +34,8 @@ class Call(Generic[T]):
     """JSON value; None sends no body."""
     repeatable: bool = True
     """Sending it twice has the effect of sending it once."""
+    media_type: str = "application/json"
+    """Of the answer."""
     patience_seconds: float = 0.0
     """How long the server was asked to wait before it answers."""
 
@@ -66,8 +68,8 @@ class LostConnection(Exception):
         """Nothing was sent: no server listens."""
 
 
-def request(call: Call[Any], target: Target, accept: str = "application/json") -> Request:
-    headers = _headers(target, accept)
+def request(call: Call[Any], target: Target, accept: str | None = None) -> Request:
+    headers = _headers(target, accept or call.media_type)
     body = None
     if call.body is not None:
         body = json.dumps(call.body, separators=(",", ":"), allow_nan=False).encode()
@@ -88,9 +90,10 @@ def read(call: Call[T], answer: Answer) -> T:
         raise from_response(answer.status, answer.content_type, answer.body)
     if answer.status == NO_CONTENT:
         return call.parse(b"")
-    if answer.content_type.partition(";")[0].strip() != "application/json":
+    if answer.content_type.partition(";")[0].strip() != call.media_type:
+        given = answer.content_type or "without a type"
         raise AoError(
-            f"the answer to {call.method} {call.path} is {answer.content_type or 'without a type'}, not JSON",
+            f"the answer to {call.method} {call.path} is {given}, not {call.media_type}",
             hint="is the URL that of an AO server?",
         )
     return call.parse(answer.body)

@@ -9,14 +9,17 @@ from ao.control import audit
 from ao.control.assistants import Assistants
 from ao.control.catalog import Catalog
 from ao.control.concurrency import share_of
+from ao.control.session_use import gates_of
 from ao.domain.artifact import Part
 from ao.domain.errors import AoError, Conflict, InvalidInput, NotFound
 from ao.domain.run import RunState
+from ao.domain.session import SessionUse
 from ao.domain.step import Step, StepKind
-from ao.ids import RunId, new_run_id
+from ao.ids import RunId, new_run_id, uuid7
 from ao.store import Store
 from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLetterGroup, RecordedSteps
 from ao.store.records import Deployment, Fork, NewRun, Run
+from ao.store.sessions import SessionKey
 
 MAX_STEPS = 10_000
 
@@ -49,7 +52,8 @@ class Replays:
 
     async def fork(self, run_id: RunId, step: str, version: int | None, actor: str) -> Made:
         """A new run that has the results of the steps which the old one began before `step`, and executes the
-        rest. `version` names another deployment; None is the old run's.
+        rest. `version` names another deployment; None is the old run's. A run of a session gets a copy of it,
+        as it was before the old run.
 
         Raises NotFound (run, step, version), Conflict (a version that cannot run), InvalidInput (one that the
         overrides of the run's assistant do not fit).
@@ -58,7 +62,8 @@ class Replays:
         found = await self._store.steps.get(run_id, step)
         if found is None or found.kind is StepKind.SPAN:
             raise NotFound(f"Run {run_id} has no step {step!r}.", hint=await self._known(run_id))
-        return await self._again(source, Fork(run_id, found.path), version, actor, "run.fork")
+        use = await self._branch(source, actor)
+        return await self._again(source, Fork(run_id, found.path), version, actor, "run.fork", use)
 
     async def replay(
         self, run_id: RunId, *, scratch: bool, version: int | None, actor: str, as_first: bool = False
@@ -80,7 +85,8 @@ class Replays:
                 hint="`--from-start`, or `begin` = `start` in the request, does every step again",
             )
         fork = Fork(run_id, None, with_steps=not scratch, as_first=as_first)
-        return await self._again(source, fork, version, actor, "run.replay")
+        use = None if source.session is None else SessionUse(source.session)
+        return await self._again(source, fork, version, actor, "run.replay", use)
 
     async def replay_all(
         self, letters: Sequence[RunId], *, scratch: bool, version: int | None, actor: str
@@ -119,7 +125,19 @@ class Replays:
         before_us = await self._store.schedules.now_us() - int(older_than_seconds * 1_000_000)
         return await self._store.dead_letters.purge(where, before_us, limit, entry)
 
-    async def _again(self, source: Run, fork: Fork, version: int | None, actor: str, action: str) -> Made:
+    async def _branch(self, source: Run, actor: str) -> SessionUse | None:
+        """A session of its own for a fork, which begins as that of `source` did."""
+        if source.session is None:
+            return None
+        key = SessionKey(source.agent, source.session)
+        branch = SessionKey(source.agent, uuid7())
+        entry = audit.entry(actor, "session.copy", f"session:{key.id}", key.agent, to=branch.id)
+        await self._store.sessions.copy(key, source.session_base or None, branch, actor, entry)
+        return SessionUse(branch.id)
+
+    async def _again(
+        self, source: Run, fork: Fork, version: int | None, actor: str, action: str, use: SessionUse | None
+    ) -> Made:
         target = None
         if version is not None or source.deployment_id is None:
             deployment = target = await self._catalog.resolve(source.agent, source.environment, version)
@@ -138,10 +156,11 @@ class Replays:
             priority=source.priority,
             lineage=source.lineage,
             fork=fork,
+            session=use,
             assistant=source.assistant if source.assistant_version is not None else None,
             assistant_version=source.assistant_version,
             concurrency_key=share.key,
-            gates=share.gates,
+            gates=[*share.gates, *gates_of(source.agent, use)],
         )
         entry = audit.entry(actor, action, f"run:{source.id}", source.agent, run=new.id, step=fork.step or "")
         warnings = await self._warnings(source, target) if fork.with_steps and target is not None else []

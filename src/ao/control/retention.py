@@ -32,6 +32,11 @@ async def remove_old(store: Store, kept: Kept) -> None:
         entries = await _repeat(lambda: store.retention.drop_audit(audit_before_us, ROWS_PER_WRITE))
         if entries:
             log.info("old audit entries removed", entries=entries)
+    if kept.sessions_us is not None:
+        unused_us = now_us - kept.sessions_us
+        sessions = await _repeat(lambda: store.sessions.drop_unused(unused_us, ROWS_PER_WRITE))
+        if sessions:
+            log.info("unused sessions removed", sessions=sessions)
 
 
 async def _drop_histories(store: Store, before_us: int) -> int:

@@ -16,6 +16,7 @@ from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.concurrency import share_of
 from ao.control.payloads import Payloads, dump
+from ao.control.session_use import announce_cancelled, gates_of, session_of
 from ao.control.targets import Target
 from ao.control.waiting import why_pending
 from ao.control.webhooks import Webhooks
@@ -61,7 +62,7 @@ class Runs:
         on.
 
         Raises NotFound (agent, assistant, version), Conflict (nothing live, an archived assistant),
-        InvalidInput (an `input_schema`), IdempotencyConflict, QueueFull.
+        InvalidInput (an `input_schema`), IdempotencyConflict, QueueFull, SessionBusy.
         """
         target = await self._target(request)
         check_input(request.input, target.validator, f"assistant {target.assistant}")
@@ -69,6 +70,7 @@ class Runs:
         concurrency = self._catalog.concurrency(target.deployment)
         share = share_of(target.agent, concurrency, request.concurrency_key, request.input)
         text = dump(request.input)
+        session = session_of(request)
         await self._backpressure.admit(target.agent)
         webhook = None
         if request.webhook is not None:
@@ -87,16 +89,18 @@ class Runs:
             queue_seconds=self._catalog.queue_seconds(target.deployment),
             webhook=webhook,
             lineage=lineage,
+            session=session,
             assistant=target.assistant,
             assistant_version=target.assistant_version,
             concurrency_key=share.key,
-            gates=share.gates,
+            gates=[*share.gates, *gates_of(target.agent, session)],
         )
         created = await self._store.runs.create(new)
         if created.is_new:
             self._bus.publish(READY)
             if new.queue_seconds is not None:
                 self._bus.publish(DELAYED)
+        announce_cancelled(self._bus, created.cancelled)
         return created
 
     async def agent_asked_for(self, request: RunCreate) -> str:
@@ -191,6 +195,8 @@ def _request_hash(request: RunCreate, target: Target, input_text: str) -> str:
     asked = dump([target.agent, target.environment, request.version, request.priority])
     if target.assistant is not None:
         asked += dump([target.assistant, request.assistant_version])
+    if request.session is not None:
+        asked += dump([request.session, request.on_overlap])
     if request.webhook is not None:
         asked += dump(request.webhook.model_dump())
     if request.concurrency_key is not None:

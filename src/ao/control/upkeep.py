@@ -55,12 +55,14 @@ async def sweep_forever(store: Store, bus: Bus, every_seconds: float) -> None:
         await asyncio.sleep(every_seconds * random.uniform(0.8, 1.0))  # noqa: S311 - spreads replicas
 
 
-async def tidy_forever(store: Store, history_us: int | None, audit_us: int | None) -> None:
-    """Remove what is old: history, audit entries, counts and logins. None keeps for ever."""
+async def tidy_forever(
+    store: Store, history_us: int | None, audit_us: int | None, sessions_us: int | None = None
+) -> None:
+    """Remove what is old: history, audit entries, sessions, counts and logins. None keeps for ever."""
     while True:
         try:
             await store.insights.tidy(await store.schedules.now_us() - TALLY_KEPT_US)
-            await remove_old(store, Kept(history_us, audit_us))
+            await remove_old(store, Kept(history_us, audit_us, sessions_us))
         except Unavailable as error:
             log.warning("what is old not removed", error=str(error))
         await asyncio.sleep(TIDY_SECONDS)

@@ -9,6 +9,7 @@ AoError
 ├── Conflict              conflict            the thing exists, or its state forbids the action
 │   ├── IdempotencyConflict  idempotency_conflict  same key, other request
 │   ├── AlreadyAnswered   already_answered    the question has its answer, or nobody waits for one any more
+│   ├── SessionBusy       session_busy        a run of the session has not ended
 │   ├── StaleWrite        stale_write         the fence or state moved on: re-read, never overwrite
 │   └── HomeInUse         home_in_use         another `ao up` holds this home
 ├── Unauthenticated       unauthenticated     no key, or a wrong one
@@ -112,6 +113,12 @@ class AlreadyAnswered(Conflict):
     """The question is no longer open."""
 
     code = "already_answered"
+
+
+class SessionBusy(Conflict):
+    """A run of the session has not ended."""
+
+    code = "session_busy"
 
 
 class StaleWrite(Conflict):

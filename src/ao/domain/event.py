@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ao.domain.session import SessionWrite
 from ao.domain.step import Step
 
 Json = dict[str, object]
@@ -51,6 +52,8 @@ class NewEvent:
     data: Json
     step: Step | None = None
     """For events of steps: the step's record from now on, written together with the event."""
+    session: SessionWrite | None = None
+    """For the end of a step that wrote to the run's session: committed together with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,8 @@ class SandboxSpec:
     are no steps, as in a build."""
     retries: Mapping[str, Sequence[str]] | None = None
     """Classes of exceptions that are `permanent` or `transient`; None: no other than the runner's own."""
+    session: Mapping[str, object] | None = field(default=None, repr=False)
+    """What the session of the run is (`session` of `ao_runner.protocol`); None for a run without one."""
     warm: bool = True
     """Whether it may be a fork of a process that has imported the agent already, where that is safe."""
     limits: Limits = field(default_factory=Limits)

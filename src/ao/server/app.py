@@ -29,6 +29,7 @@ from ao.server.routes.questions import QuestionRoutes
 from ao.server.routes.replays import ReplayRoutes
 from ao.server.routes.runs import RunRoutes
 from ao.server.routes.schedules import ScheduleRoutes
+from ao.server.routes.sessions import SessionRoutes
 from ao.server.routes.steps import StepRoutes
 from ao.server.routes.webhooks import WebhookRoutes
 from ao.server.services import Services
@@ -78,6 +79,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         OperationRoutes(services, readiness).router(),
         AccessRoutes(services).router(),
         WebhookRoutes(services).router(),
+        SessionRoutes(services, uploads).router(),
         readiness.router(),
         _openapi_router(app),
     ]
@@ -119,7 +121,8 @@ def _methods(routers: Sequence[APIRouter]) -> dict[str, set[str]]:
 
 def _body_limit(max_upload: int) -> Callable[[str, str], int]:
     def limit(method: str, path: str) -> int:
-        return max_upload if method == "POST" and path.endswith("/deployments") else JSON_LIMIT
+        takes_archive = (method, path.rpartition("/")[2]) in (("POST", "deployments"), ("PUT", "workspace"))
+        return max_upload if takes_archive else JSON_LIMIT
 
     return limit
 

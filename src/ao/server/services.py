@@ -16,6 +16,7 @@ from ao.control.replays import Replays
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
 from ao.control.secrets import Secrets
+from ao.control.sessions import Sessions
 from ao.control.steps import Steps
 from ao.control.storage import Storage
 from ao.control.webhooks import Webhooks
@@ -50,6 +51,7 @@ class Services:
     steps: Steps
     questions: Questions
     replays: Replays
+    sessions: Sessions
     logs: Logs
     deployments: Deployments
     schedules: Schedules

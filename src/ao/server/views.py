@@ -46,6 +46,7 @@ def run_view(run: Run, input: JsonValue, output: JsonValue, why_pending: str | N
         fork_of=run.fork_of,
         fork_step=run.fork_step,
         last_seq=run.last_seq,
+        session=run.session,
     )
 
 
@@ -64,6 +65,7 @@ def run_summary(run: Run) -> s.RunSummary:
         started_at=moment(run.started_us),
         finished_at=moment(run.finished_us),
         due_at=moment(run.due_us),
+        session=run.session,
     )
 
 

@@ -24,6 +24,7 @@ from ao.store.insights import InsightStore
 from ao.store.retention import RetentionStore
 from ao.store.runs import LogStore, RunStore, WorkerStore
 from ao.store.schedules import ScheduleStore
+from ao.store.sessions import SessionStore
 from ao.store.sizes import SizeStore
 from ao.store.steps import QuestionStore, StepStore
 from ao.store.webhooks import WebhookStore
@@ -44,6 +45,7 @@ __all__ = [
     "RunStore",
     "ScheduleStore",
     "SecretStore",
+    "SessionStore",
     "SizeStore",
     "StepStore",
     "Store",
@@ -67,6 +69,8 @@ class Store(Protocol):
     def gates(self) -> GateStore: ...
     @property
     def steps(self) -> StepStore: ...
+    @property
+    def sessions(self) -> SessionStore: ...
     @property
     def workers(self) -> WorkerStore: ...
     @property

@@ -5,22 +5,13 @@ from dataclasses import dataclass, field
 
 from ao.domain.deployment import DeploymentStatus, Pointer
 from ao.domain.outcome import ErrorInfo, OutcomeKind
+from ao.domain.payload import INLINE_BYTES as INLINE_BYTES  # noqa: PLC0414 - belongs to the records
+from ao.domain.payload import Payload as Payload  # noqa: PLC0414
 from ao.domain.retry import RetryPolicy
 from ao.domain.run import RunHead, RunState
+from ao.domain.session import SessionUse, SessionWrite
 from ao.ids import ApiKeyId, DeploymentId, Digest, RunId, ScheduleId, WorkerId
 from ao.store.gates import Gate
-
-INLINE_BYTES = 64 * 1024
-"""Payloads above this size are kept as blobs and referred to by digest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """A JSON value: inline as text, or a blob when it is larger than `INLINE_BYTES`."""
-
-    inline: str | None = None
-    blob: Digest | None = None
-
 
 # --- runs ----------------------------------------------------------------------------------------
 
@@ -69,6 +60,7 @@ class NewRun:
     concurrency_key: str | None = None
     """Runs of an agent with the same key take turns with those of others as one."""
     gates: Sequence[Gate] = ()
+    session: SessionUse | None = None
     assistant: str | None = None
     """None: the agent's own."""
     assistant_version: int | None = None
@@ -78,6 +70,8 @@ class NewRun:
 class Created:
     run_id: RunId
     is_new: bool
+    cancelled: Sequence[RunId] = ()
+    """Runs of its session that it has cancelled, or asked to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +117,9 @@ class Run:
     error: ErrorInfo | None
     """The final error; while the run is not terminal, the last attempt's."""
     last_seq: int
+    session: str | None = None
+    session_base: int | None = None
+    """Version of the session that it began with; None or 0 while it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +164,7 @@ class Claim:
     """It began with recorded steps of another run."""
     tick_us: int | None = None
     """The tick of its schedule, if one made it."""
+    session: str | None = None
     assistant: str | None = None
     """None for the agent's own, which has no version and no overrides."""
     assistant_version: int = 0
@@ -192,6 +190,8 @@ class RunFilter:
     """Keyset cursor: only runs created before this one."""
     agents: Sequence[str] = ()
     """Only runs of these; empty means all. Not together with `agent`."""
+    session: str | None = None
+    """Only runs of this session of `agent`."""
     assistant: str | None = None
     """An agent's name means its own assistant: its runs without another."""
 
@@ -365,3 +365,5 @@ class FinishAttempt:
     policy: RetryPolicy
     random: float
     output: Payload | None
+    session: SessionWrite | None = None
+    """What it leaves in its session, if it completed or pauses."""

@@ -15,6 +15,8 @@ class Kept:
     """Events with logs and partial outputs, steps of runs that did not fail, deliveries of webhooks, ticks of
     schedules."""
     audit_us: int | None
+    sessions_us: int | None = None
+    """Since they were used last."""
 
 
 @dataclass(frozen=True, slots=True)

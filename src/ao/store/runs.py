@@ -30,7 +30,8 @@ class RunStore(Protocol):
         audit entry if it is one.
 
         With an idempotency key that was used (per agent): the same request answers with the first run
-        (`is_new` False), another request raises `IdempotencyConflict`.
+        (`is_new` False), another request raises `IdempotencyConflict`. A run of a session is added to it
+        as its `Overlap` says, which may raise `SessionBusy`.
         """
         ...
 

@@ -162,7 +162,7 @@ class WebhookTarget(_message.Message):
     def __init__(self, url: _Optional[str] = ..., secret: _Optional[str] = ...) -> None: ...
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "concurrency_key", "wait")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "concurrency_key", "wait", "session", "on_overlap")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +172,8 @@ class CreateRunRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ON_OVERLAP_FIELD_NUMBER: _ClassVar[int]
     agent: str
     input_json: str
     version: int
@@ -181,7 +183,9 @@ class CreateRunRequest(_message.Message):
     idempotency_key: str
     concurrency_key: str
     wait: float
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., wait: _Optional[float] = ...) -> None: ...
+    session: str
+    on_overlap: str
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., wait: _Optional[float] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
     __slots__ = ("run", "created")
@@ -192,7 +196,7 @@ class CreateRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
 
 class RunAndWaitRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "concurrency_key", "on_disconnect")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "concurrency_key", "on_disconnect", "session", "on_overlap")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +208,8 @@ class RunAndWaitRequest(_message.Message):
     ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
     CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ON_OVERLAP_FIELD_NUMBER: _ClassVar[int]
     agent: str
     input_json: str
     version: int
@@ -215,10 +221,12 @@ class RunAndWaitRequest(_message.Message):
     assistant_version: int
     concurrency_key: str
     on_disconnect: OnDisconnect
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ...) -> None: ...
+    session: str
+    on_overlap: str
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
 
 class StreamRunRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "concurrency_key", "on_disconnect", "after")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "concurrency_key", "on_disconnect", "after", "session", "on_overlap")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -231,6 +239,8 @@ class StreamRunRequest(_message.Message):
     CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ON_OVERLAP_FIELD_NUMBER: _ClassVar[int]
     agent: str
     input_json: str
     version: int
@@ -243,7 +253,9 @@ class StreamRunRequest(_message.Message):
     concurrency_key: str
     on_disconnect: OnDisconnect
     after: int
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ...) -> None: ...
+    session: str
+    on_overlap: str
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
 
 class WatchRunRequest(_message.Message):
     __slots__ = ("run_id", "after", "on_disconnect")
@@ -284,7 +296,7 @@ class RunEnd(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq", "tick", "assistant", "assistant_version", "artifact_digest", "concurrency_key")
+    __slots__ = ("id", "agent", "environment", "state", "version", "digest", "pinned", "input_json", "output_json", "error", "attempt", "failures", "priority", "actor", "schedule_id", "created_at", "started_at", "finished_at", "due_at", "cancel_requested", "why_pending", "lineage", "fork_of", "fork_step", "last_seq", "tick", "assistant", "assistant_version", "artifact_digest", "concurrency_key", "session")
     ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -315,6 +327,7 @@ class Run(_message.Message):
     ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_DIGEST_FIELD_NUMBER: _ClassVar[int]
     CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     id: str
     agent: str
     environment: str
@@ -345,7 +358,8 @@ class Run(_message.Message):
     assistant_version: int
     artifact_digest: str
     concurrency_key: str
-    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ..., tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., artifact_digest: _Optional[str] = ..., concurrency_key: _Optional[str] = ...) -> None: ...
+    session: str
+    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., pinned: _Optional[bool] = ..., input_json: _Optional[str] = ..., output_json: _Optional[str] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., attempt: _Optional[int] = ..., failures: _Optional[int] = ..., priority: _Optional[int] = ..., actor: _Optional[str] = ..., schedule_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., why_pending: _Optional[str] = ..., lineage: _Optional[str] = ..., fork_of: _Optional[str] = ..., fork_step: _Optional[str] = ..., last_seq: _Optional[int] = ..., tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., artifact_digest: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("kind", "message", "type", "traceback", "hint", "exit_code", "signal", "step")
@@ -376,20 +390,22 @@ class GetRunRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., wait: _Optional[float] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("agent", "state", "version", "limit", "cursor", "assistant")
+    __slots__ = ("agent", "state", "version", "limit", "cursor", "assistant", "session")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     ASSISTANT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     agent: str
     state: _containers.RepeatedScalarFieldContainer[RunState]
     version: int
     limit: int
     cursor: str
     assistant: str
-    def __init__(self, agent: _Optional[str] = ..., state: _Optional[_Iterable[_Union[RunState, str]]] = ..., version: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., assistant: _Optional[str] = ...) -> None: ...
+    session: str
+    def __init__(self, agent: _Optional[str] = ..., state: _Optional[_Iterable[_Union[RunState, str]]] = ..., version: _Optional[int] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., assistant: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("items", "next")
@@ -400,7 +416,7 @@ class ListRunsResponse(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[RunSummary, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class RunSummary(_message.Message):
-    __slots__ = ("id", "agent", "environment", "state", "version", "attempt", "error", "actor", "created_at", "started_at", "finished_at", "due_at", "assistant")
+    __slots__ = ("id", "agent", "environment", "state", "version", "attempt", "error", "actor", "created_at", "started_at", "finished_at", "due_at", "assistant", "session")
     ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -414,6 +430,7 @@ class RunSummary(_message.Message):
     FINISHED_AT_FIELD_NUMBER: _ClassVar[int]
     DUE_AT_FIELD_NUMBER: _ClassVar[int]
     ASSISTANT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     id: str
     agent: str
     environment: str
@@ -427,7 +444,8 @@ class RunSummary(_message.Message):
     finished_at: _timestamp_pb2.Timestamp
     due_at: _timestamp_pb2.Timestamp
     assistant: str
-    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[str] = ..., actor: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ...) -> None: ...
+    session: str
+    def __init__(self, id: _Optional[str] = ..., agent: _Optional[str] = ..., environment: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., version: _Optional[int] = ..., attempt: _Optional[int] = ..., error: _Optional[str] = ..., actor: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assistant: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
 
 class CancelRunRequest(_message.Message):
     __slots__ = ("run_id",)

@@ -29,6 +29,7 @@ STATUS: Mapping[type[e.AoError], Status] = {
     e.Conflict: Status(409, "FAILED_PRECONDITION"),
     e.IdempotencyConflict: Status(409, "ALREADY_EXISTS"),
     e.AlreadyAnswered: Status(409, "FAILED_PRECONDITION"),
+    e.SessionBusy: Status(409, "FAILED_PRECONDITION"),
     e.StaleWrite: Status(409, "ABORTED"),
     e.HomeInUse: Status(409, "FAILED_PRECONDITION"),
     e.Unauthenticated: Status(401, "UNAUTHENTICATED"),

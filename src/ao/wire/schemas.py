@@ -12,12 +12,14 @@ from ao.domain.deployment import DeploymentStatus
 from ao.domain.event import EventKind
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
+from ao.domain.session import Overlap
 from ao.wire.run_target import RunTarget
 
 T = TypeVar("T")
 
 AGENT_NAME = r"^[a-z][a-z0-9-]{0,62}$"
 MAX_VERSION = 2**31 - 1
+SESSION_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
 
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """Any text that every database can keep."""
@@ -72,6 +74,15 @@ class RunCreate(RunTarget):
         "others as one. Default: what the input has at `[concurrency] key`.",
     )
     webhook: WebhookTarget | None = Field(None, description="Told when the run has ended.")
+    session: str | None = Field(
+        None,
+        pattern=SESSION_ID,
+        description="Session of the agent that the run belongs to; made if it does not exist.",
+        examples=["chat-1"],
+    )
+    on_overlap: Overlap | None = Field(
+        None, description="What to do about runs of the session that have not ended; `enqueue` if absent."
+    )
     idempotency_key: Text | None = Field(
         None,
         min_length=1,
@@ -114,6 +125,7 @@ class RunView(Response):
     fork_of: str | None = Field(None, description="The run that it was made of.")
     fork_step: str | None = Field(None, description="The first step that it does not have from there.")
     last_seq: int
+    session: str | None = None
 
 
 class RunSummary(Response):
@@ -132,6 +144,7 @@ class RunSummary(Response):
     started_at: datetime | None
     finished_at: datetime | None
     due_at: datetime | None
+    session: str | None = None
 
 
 class AttemptView(Response):

@@ -16,6 +16,7 @@ from ao.bus.local import LocalBus
 from ao.control.derivation import Derivation
 from ao.control.payloads import Payloads
 from ao.control.secrets import Cipher, Secrets
+from ao.control.workspaces import Workspaces
 from ao.domain.errors import SandboxError
 from ao.home import Home
 from ao.logs import get_logger
@@ -49,6 +50,7 @@ class Ground:
     executor: ProcessExecutor
     builder: LocalBuilder
     secrets: Secrets
+    workspaces: Workspaces
     derivation: Derivation
 
     @property
@@ -79,6 +81,7 @@ async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> 
         executor,
         builder,
         Secrets(store, Cipher(settings.secrets_key or home.secrets_key_bytes())),
+        Workspaces(blobs, home.work, settings.max_workspace),
         Derivation(builder, store.assistants),
     )
 

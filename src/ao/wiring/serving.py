@@ -19,6 +19,7 @@ from ao.control.questions import Questions
 from ao.control.replays import Replays
 from ao.control.runs import Runs
 from ao.control.schedules import Schedules
+from ao.control.sessions import Sessions
 from ao.control.steps import Steps
 from ao.control.storage import Storage
 from ao.control.ticker import Orders
@@ -51,6 +52,7 @@ def make_services(
         webhooks=webhooks,
         steps=Steps(store, ground.payloads),
         replays=Replays(store, catalog, assistants, bus),
+        sessions=Sessions(store, ground.payloads, ground.workspaces, bus),
         questions=Questions(store, ground.payloads, bus, SystemClock()),
         logs=Logs(store),
         deployments=deployments,

@@ -8,6 +8,7 @@ from ao.wiring.ground import Ground, kill_supervisor
 from ao.worker.attempt import Bench
 from ao.worker.loop import Worker, WorkerOptions
 from ao.worker.resolve import Resolver
+from ao.worker.sessions import Attendance
 from ao.worker.supervision import Supervision
 from ao.worker.warming import Warming
 
@@ -16,7 +17,10 @@ def make_worker(ground: Ground) -> tuple[Worker, Warming | None]:
     """Without the second where no run starts warm."""
     executor, settings = ground.executor, ground.settings
     supervision = Supervision(executor, lambda: kill_supervisor(executor))
-    resolver = Resolver(ground.builder, ground.payloads, ground.secrets, ground.store.steps, ground.derivation)
+    attendance = Attendance(ground.store.sessions, ground.payloads, ground.workspaces)
+    resolver = Resolver(
+        ground.builder, ground.payloads, ground.secrets, ground.store.steps, attendance, ground.derivation
+    )
     bench = Bench(ground.store, ground.bus, executor, supervision, resolver, ground.payloads, SystemClock())
     options = WorkerOptions(
         name=socket.gethostname(),

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from ao.bus import Bus
 from ao.clock import Clock
 from ao.control.payloads import Payloads
-from ao.domain.agent_config import AgentConfig
 from ao.domain.errors import AoError, InvalidInput, SandboxError, Unavailable
 from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
@@ -26,7 +25,8 @@ from ao.worker.lines import Line, LineSplitter
 from ao.worker.recorder import Recorder
 from ao.worker.redact import NOTHING, Redactor
 from ao.worker.report import Reporter
-from ao.worker.resolve import Resolved, Resolver
+from ao.worker.resolve import Resolved, Resolver, time_limit
+from ao.worker.sessions import SessionDesk
 from ao.worker.steps import StepDesk
 from ao.worker.supervision import Supervision
 from ao_runner.protocol import ProtocolError
@@ -80,6 +80,7 @@ class Attempt:
             self._answer,
             self._step_overran,
         )
+        self._session: SessionDesk | None = None
         self._overrun: tuple[str, float] | None = None
         """The step that took too long, and its timeout."""
         self._nonsense = ""
@@ -127,7 +128,8 @@ class Attempt:
         if outcome.kind is OutcomeKind.LOST and self._stop_cause is StopCause.SHUTDOWN:
             await reporter.hand_back(events)
         else:
-            await reporter.finish(self._redacted(outcome), events)
+            session = None if self._session is None else self._session.last_write
+            await reporter.finish(self._redacted(outcome), events, session)
 
     async def _outcome(self) -> AttemptOutcome:
         try:
@@ -149,6 +151,10 @@ class Attempt:
                 resolved = await self._bench.resolver.resolve(self.claim)
                 if resolved.secret_values:
                     self._redact = self._desk.redact = Redactor(resolved.secret_values)
+                if resolved.session is not None:
+                    attendance = self._bench.resolver.attendance
+                    self._session = SessionDesk(attendance, resolved.session, self._answer)
+                    self._desk.session = self._session
                 return resolved, await self._start(resolved.spec)
             except (Unavailable, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -301,6 +307,8 @@ class Attempt:
             if message["type"] in ("result", "error", "pause") and self._last is None:
                 if message["type"] == "pause":
                     self._pause = self._desk.pause(message)
+                if self._session is not None:
+                    self._session.last_word(message)
                 self._last = self._said(message) if message["type"] == "error" else message
                 self._later(LINGER_SECONDS, self._end_lingering)
             elif message["type"] == "partial":
@@ -308,6 +316,8 @@ class Attempt:
                 await self._recorder.room()
             elif self._desk.take(message):
                 await self._recorder.room()
+            elif self._session is not None and self._session.takes(message):
+                await self._session.take(message)
 
     def _said(self, error: Message) -> Message:
         """The runner's `error` without secrets, before any of it is cut short."""
@@ -384,12 +394,3 @@ class Attempt:
 
 def _lost(message: str) -> AttemptOutcome:
     return AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))
-
-
-def time_limit(config: AgentConfig, active_us: int) -> tuple[float, StopCause]:
-    """Seconds that this attempt may take, and which limit that is."""
-    if config.run_timeout is not None:
-        left = max(0.0, config.run_timeout - active_us / 1e6)
-        if left < config.timeout:
-            return left, StopCause.RUN_TIMEOUT
-    return config.timeout, StopCause.TIMEOUT

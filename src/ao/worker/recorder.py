@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ao.bus import Bus, run_topic
 from ao.domain.errors import StaleWrite, Unavailable
 from ao.domain.event import EventKind, Json, NewEvent
+from ao.domain.session import SessionWrite
 from ao.domain.step import Step
 from ao.ids import RunId
 from ao.logs import get_logger
@@ -54,11 +55,19 @@ class Recorder:
         self._on_refused = on_refused
         self._refused = False
 
-    def event(self, kind: EventKind, at_us: int, data: Json, size: int = 256, step: Step | None = None) -> None:
+    def event(
+        self,
+        kind: EventKind,
+        at_us: int,
+        data: Json,
+        size: int = 256,
+        step: Step | None = None,
+        session: SessionWrite | None = None,
+    ) -> None:
         """`size` is about how many bytes it takes, without the step's record that is written with it."""
         if not self._refused:
             self._close_log()
-            self._events.append(NewEvent(kind, at_us, {"attempt": self._attempt, **data}, step))
+            self._events.append(NewEvent(kind, at_us, {"attempt": self._attempt, **data}, step, session))
             self._taken += 1
             self._grow(size + (len(step.value or "") if step is not None else 0))
 

@@ -16,6 +16,7 @@ from ao.domain.event import NewEvent
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.retry import RetryPolicy
 from ao.domain.run import RunState
+from ao.domain.session import SessionWrite
 from ao.logs import get_logger
 from ao.store import Store
 from ao.store.records import Claim, FinishAttempt, Finished, Payload
@@ -45,10 +46,16 @@ class Reporter:
             self._bus.publish(READY)
             self._bus.publish(run_topic(claim.run_id))
 
-    async def finish(self, outcome: AttemptOutcome, events: Sequence[NewEvent]) -> None:
-        """Report the outcome. One that nobody can write down is reported as a lost attempt."""
+    async def finish(
+        self,
+        outcome: AttemptOutcome,
+        events: Sequence[NewEvent],
+        session: Callable[[], Awaitable[SessionWrite | None]] | None = None,
+    ) -> None:
+        """Report the outcome, and what it leaves in its session. One that nobody can write down is reported as
+        a lost attempt."""
         try:
-            finished = await self._until_taken(lambda: self._finish(outcome, events))
+            finished = await self._until_taken(lambda: self._finish(outcome, events, session))
         except Exception as error:
             log.exception("end of attempt cannot be written", run=self._claim.run_id)
             message = f"the end of the attempt could not be written down: {type(error).__name__}"
@@ -61,7 +68,12 @@ class Reporter:
             if finished.due_us is not None:
                 self._bus.publish(DELAYED)
 
-    async def _finish(self, outcome: AttemptOutcome, events: Sequence[NewEvent]) -> Finished:
+    async def _finish(
+        self,
+        outcome: AttemptOutcome,
+        events: Sequence[NewEvent],
+        session: Callable[[], Awaitable[SessionWrite | None]] | None = None,
+    ) -> Finished:
         output: Payload | None = None
         if outcome.output is not None:
             try:
@@ -69,7 +81,8 @@ class Reporter:
             except InvalidInput as error:
                 outcome = _refused_result(outcome, error)
         claim, policy = self._claim, retry_policy(self._claim.config, self._claim.overrides)
-        report = FinishAttempt(claim.run_id, claim.fence, policy, random.random(), output)  # noqa: S311
+        write = None if session is None else await session()
+        report = FinishAttempt(claim.run_id, claim.fence, policy, random.random(), output, write)  # noqa: S311
         return await self._store.runs.finish(report, outcome, events)
 
     async def _until_taken(self, write: Callable[[], Awaitable[T]]) -> T | None:

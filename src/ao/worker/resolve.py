@@ -17,10 +17,11 @@ from ao.domain.assistant import Overrides
 from ao.domain.errors import NotFound
 from ao.domain.retry import is_class
 from ao.ids import DeploymentId, Digest
-from ao.sandbox import Entrypoint, Limits, Network, SandboxSpec
+from ao.sandbox import Entrypoint, Limits, Network, SandboxSpec, StopCause
 from ao.store import StepStore
 from ao.store.records import Claim, Deployment
 from ao.worker.recall import recall
+from ao.worker.sessions import Attendance, Attended
 
 REMEMBERED = 128
 MAX_LAST_ERROR = 8 * 1024
@@ -46,6 +47,7 @@ class Unpacked:
         env: Mapping[str, str],
         run_env: Mapping[str, str] | None = None,
         steps: Mapping[str, object] | None = None,
+        session: Mapping[str, object] | None = None,
     ) -> SandboxSpec:
         return SandboxSpec(
             id=id,
@@ -58,6 +60,7 @@ class Unpacked:
             run_env=run_env or {},
             steps=steps,
             retries=classes_of(self.config),
+            session=session,
             warm=self.config.sandbox.warm,
             limits=self.limits,
             network=self.network,
@@ -70,6 +73,7 @@ class Resolved:
     """With the secrets in its environment."""
     config: AgentConfig
     secret_values: tuple[str, ...] = field(repr=False)
+    session: Attended | None = field(default=None, repr=False)
 
 
 class Resolver:
@@ -81,9 +85,11 @@ class Resolver:
         payloads: Payloads,
         secrets: Secrets,
         steps: StepStore,
+        attendance: Attendance,
         derivation: Derivation,
     ) -> None:
         self._steps = steps
+        self.attendance = attendance
         self._derivation = derivation
         self._builder = builder
         self._payloads = payloads
@@ -95,14 +101,16 @@ class Resolver:
         unpacked = await self._of(claim)
         config = unpacked.config
         secrets = await self._secrets.reveal(claim.agent, config.secrets)
+        session = await self.attendance.open(claim) if claim.session is not None else None
         spec = unpacked.spec(
             id=f"{claim.run_id}-{claim.fence}",
             input_json=await self._payloads.text(claim.input) or "null",
             env={**config.env, **secrets, **release_of(claim)},
             run_env=context_of(claim),
             steps=await recall(self._steps, claim, config.step_timeout),
+            session=None if session is None else session.words,
         )
-        return Resolved(spec, config, tuple(secrets.values()))
+        return Resolved(spec, config, tuple(secrets.values()), session)
 
     async def template(self, deployment: Deployment, environment: str) -> SandboxSpec:
         """What its runs there have in common. Raises as `resolve` does."""
@@ -211,6 +219,8 @@ def _seen_by_imports(overrides: str) -> bool:
 def context_of(claim: Claim) -> dict[str, str]:
     """What this attempt alone is told."""
     context = {"AO_RUN_ID": str(claim.run_id), "AO_ATTEMPT": str(claim.attempt)}
+    if claim.session is not None:
+        context["AO_SESSION"] = claim.session
     if not _has_own_templates(claim):
         context |= _assistant(claim)
     if claim.last_error is not None:
@@ -219,3 +229,12 @@ def context_of(claim: Claim) -> dict[str, str]:
     if claim.tick_us is not None:
         context["AO_SCHEDULED_AT"] = iso_utc(claim.tick_us)
     return context
+
+
+def time_limit(config: AgentConfig, active_us: int) -> tuple[float, StopCause]:
+    """Seconds that this attempt may take, and which limit that is."""
+    if config.run_timeout is not None:
+        left = max(0.0, config.run_timeout - active_us / 1e6)
+        if left < config.timeout:
+            return left, StopCause.RUN_TIMEOUT
+    return config.timeout, StopCause.TIMEOUT

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,6 +14,7 @@ from ao.domain.errors import AoError, InvalidInput, Unavailable
 from ao.domain.event import EventKind, Json
 from ao.domain.outcome import ErrorInfo, OutcomeKind
 from ao.domain.question import Asked, Pause
+from ao.domain.session import SessionWrite
 from ao.domain.step import MAX_PATH_BYTES, Step, StepKind, StepState
 from ao.logs import get_logger
 from ao.sandbox import Message
@@ -23,6 +25,7 @@ from ao.worker.pauses import MAX_TIMEOUT_SECONDS, instant_of, pause_of, question
 from ao.worker.recall import look_up
 from ao.worker.recorder import Recorder
 from ao.worker.redact import NOTHING, Redactor
+from ao.worker.sessions import SessionDesk, said_in
 from ao_runner.protocol import ProtocolError
 
 log = get_logger(__name__)
@@ -53,6 +56,7 @@ class StepDesk:
         overrun: Callable[[str, float], None],
     ) -> None:
         self.redact: Redactor = NOTHING
+        self.session: SessionDesk | None = None
         self._claim = claim
         self._recorder = recorder
         self._store = store
@@ -88,6 +92,8 @@ class StepDesk:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self.session is not None:
+            self.session.close()
 
     def _begin(self, message: Message) -> None:
         self._count += 1
@@ -135,27 +141,38 @@ class StepDesk:
             return
         text = storable(message.get("value"))[1]
         self._value_bytes += len(text)
+        said = said_in(message) if self.session is not None else None
         if self._value_bytes > MAX_VALUE_BYTES:
             self._in_background(self._reply(message, error=TOO_LARGE))
+        elif said is not None and self.session is not None:
+            write = functools.partial(self.session.write_of, said, step.path)
+            self._in_background(self._complete_large(step, text, message, write))
         elif len(text) <= INLINE_BYTES // 4:
             self._complete(step, Payload(text))
             self._in_background(self._acknowledge(message))
         else:
             self._in_background(self._complete_large(step, text, message))
 
-    def _complete(self, step: Step, result: Payload) -> None:
+    def _complete(self, step: Step, result: Payload, session: SessionWrite | None = None) -> None:
         step = dataclasses.replace(step, value=result.inline, value_blob=result.blob)
-        self._event(EventKind.STEP_COMPLETED, step, _end_of(step))
+        self._event(EventKind.STEP_COMPLETED, step, _end_of(step), session)
 
-    async def _complete_large(self, step: Step, text: str, message: Message) -> None:
+    async def _complete_large(
+        self,
+        step: Step,
+        text: str,
+        message: Message,
+        write: Callable[[], Coroutine[Any, Any, SessionWrite]] | None = None,
+    ) -> None:
         try:
+            session = None if write is None else await self._until_available(write)
             result = await self._until_available(
                 lambda: self._payloads.keep(text, f"the result of step {step.path!r}")
             )
         except InvalidInput as error:
             await self._reply(message, error=f"{error.message}. {error.hint}")
             return
-        self._complete(step, result)
+        self._complete(step, result, session)
         await self._acknowledge(message)
 
     def _sleep(self, message: Message) -> None:
@@ -217,8 +234,9 @@ class StepDesk:
             # Unanswered, the step does not go on; the attempt's timeout ends it.
             log.error("a step cannot be recorded", run=self._claim.run_id, error=str(error))
 
-    def _event(self, kind: EventKind, step: Step, data: Json) -> None:
-        self._recorder.event(kind, step.finished_us or step.started_us, data, step=step)
+    def _event(self, kind: EventKind, step: Step, data: Json, session: SessionWrite | None = None) -> None:
+        at_us = step.finished_us or step.started_us
+        self._recorder.event(kind, at_us, data, step=step, session=session)
 
     def _now_us(self) -> int:
         """Never the same twice, so that steps have an order."""

@@ -75,6 +75,7 @@ async def test_a_wrong_key_is_refused(api: Served, header: bytes) -> None:
 MORE: Mapping[str, Mapping[str, object]] = {
     "create_assistant": {"name": "made"},
     "create_schedule": {"name": "nightly", "cron": "0 3 * * *"},
+    "create_session": {},
 }
 """What else must be in the body of operations that say there which agent they concern."""
 

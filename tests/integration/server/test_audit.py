@@ -118,6 +118,41 @@ async def _gc(api: Served, _: Path) -> object:
     return await api.json("POST", "/v1/gc")
 
 
+async def _session(api: Served) -> str:
+    """The path of a session."""
+    harness = Harness(api.services.store, api.services.store, ClockOffset())
+    await harness.deploy("echo")
+    await api.json("POST", "/v1/sessions", {"agent": "echo", "id": "s", "state": {"n": 1}}, status=201)
+    return "/v1/sessions/echo/s"
+
+
+async def _create_session(api: Served, _: Path) -> object:
+    return await _session(api)
+
+
+async def _edit_session(api: Served, _: Path) -> object:
+    return await api.json("PATCH", await _session(api), {"state": {"n": "very-secret"}})
+
+
+async def _restore_session(api: Served, scratch: Path) -> object:
+    await _edit_session(api, scratch)
+    return await api.json("POST", "/v1/sessions/echo/s/restore", {"version": 1})
+
+
+async def _copy_session(api: Served, _: Path) -> object:
+    return await api.json("POST", f"{await _session(api)}/copy", {}, status=201)
+
+
+async def _delete_session(api: Served, _: Path) -> object:
+    return await api.json("DELETE", await _session(api))
+
+
+async def _upload(api: Served, scratch: Path) -> object:
+    await _session(api)
+    with ao.Client(api.url, api.key) as client:
+        return await thread(client.sessions.upload, "echo", "s", scratch / "home" / "logs")
+
+
 async def _create_assistant(api: Served, scratch: Path) -> object:
     await _deploy(api, scratch)
     return await api.json("POST", "/v1/assistants", {"name": "brief", "agent": "echo"}, status=201)
@@ -154,6 +189,12 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
     "replay_run": (_replay_run, "run.replay"),
     "replay_dead_letters": (_replay_dead_letters, "run.replay"),
     "purge_dead_letters": (_purge, "dead_letters.purge"),
+    "create_session": (_create_session, "session.create"),
+    "edit_session": (_edit_session, "session.edit"),
+    "restore_session": (_restore_session, "session.restore"),
+    "copy_session": (_copy_session, "session.copy"),
+    "delete_session": (_delete_session, "session.delete"),
+    "replace_workspace": (_upload, "session.upload"),
     "collect_garbage": (_gc, "server.gc"),
     "create_schedule": (_schedule, "schedule.create"),
     "update_schedule": (_on_schedule("PATCH", body={"priority": 5}), "schedule.update"),

@@ -92,8 +92,8 @@ enabled = false
 [[operations]]
 include-operation-id = [
   "list_runs", "list_deployments", "create_deployment", "list_audit", "list_webhooks", "list_questions",
-  "list_dead_letters", "list_schedule_ticks", "list_assistants", "list_assistant_versions",
-  "list_assistant_history",
+  "list_dead_letters", "list_schedule_ticks", "list_sessions", "list_session_history",
+  "replace_workspace", "list_assistants", "list_assistant_versions", "list_assistant_history",
 ]
 checks.positive_data_acceptance.enabled = false
 

@@ -104,5 +104,6 @@ def first_words(spec: SandboxSpec, paths: Paths, *, egress: bool, version: int =
         "egress": egress,
         "code_dir": str(spec.code_dir),
         **({"retries": dict(spec.retries)} if spec.retries is not None else {}),
+        **({"session": dict(spec.session)} if spec.session is not None else {}),
         **({"steps": dict(spec.steps)} if version >= protocol.WITH_STEPS and spec.steps is not None else {}),
     }

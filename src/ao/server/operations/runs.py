@@ -8,6 +8,7 @@ from pydantic import Field
 from ao.clock import from_datetime
 from ao.control.logs import AFTER_ALL, LogSearch
 from ao.domain.access import Permission
+from ao.domain.errors import InvalidInput, Problem
 from ao.domain.event import Event
 from ao.domain.run import RunState
 from ao.ids import RunId
@@ -22,6 +23,7 @@ from ao.wire.live import Disconnect
 from ao.wire.schemas import (
     AGENT_NAME,
     MAX_VERSION,
+    SESSION_ID,
     AttemptView,
     LogLine,
     LogMatches,
@@ -48,6 +50,7 @@ class RunsQuery(Request):
     )
     state: list[RunState] = Field(default_factory=list, description="May be repeated.")
     version: int | None = Field(None, ge=1, le=MAX_VERSION)
+    session: str | None = Field(None, pattern=SESSION_ID, description="Of this session of `agent`.")
     limit: Limit = 50
     cursor: Cursor = None
 
@@ -127,9 +130,11 @@ class RunOperations:
     async def list(self, caller: Caller, query: RunsQuery) -> Page[RunSummary]:
         before = id_before(query.cursor)
         scope = caller.scope if query.agent is None else ()
-        where = RunFilter(
-            query.agent, query.state, query.version, RunId(before) if before else None, scope, query.assistant
-        )
+        if query.session is not None and query.agent is None:
+            problem = Problem("session", "needs `agent`: each agent has sessions of its own")
+            raise InvalidInput(f"session {problem.message}", problems=[problem])
+        after = RunId(before) if before else None
+        where = RunFilter(query.agent, query.state, query.version, after, scope, query.session, query.assistant)
         found, more = cut(await self._runs.list(where, query.limit + 1), query.limit, lambda run: run.id)
         return Page[RunSummary].model_construct(items=[run_summary(run) for run in found], next=more)
 

@@ -22,22 +22,19 @@ from ao.store.records import Deployment
 from ao.wire.schemas import BuildLogLine, DeploymentView, Page, Text
 from ao.wire.schemas import Request as Strict
 
-_UPLOAD: dict[str, Any] = {
-    "requestBody": {
+
+def upload_of(description: str) -> dict[str, Any]:
+    """What OpenAPI is told of an operation that takes an archive."""
+    digest = {
+        "name": "Content-Digest",
+        "in": "header",
         "required": True,
-        "description": "The packed project, as `ao deploy` makes it.",
-        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
-    },
-    "parameters": [
-        {
-            "name": "Content-Digest",
-            "in": "header",
-            "required": True,
-            "description": "sha-256 of the body (RFC 9530).",
-            "schema": {"type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"},
-        }
-    ],
-}
+        "description": "sha-256 of the body (RFC 9530).",
+        "schema": {"type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"},
+    }
+    content = {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}}
+    body = {"required": True, "description": description, "content": content}
+    return {"requestBody": body, "parameters": [digest]}
 
 
 class DeployQuery(Strict):
@@ -63,7 +60,7 @@ class DeploymentRoutes:
             methods=["POST"],
             status_code=201,
             response_model=view,
-            openapi_extra=_UPLOAD,
+            openapi_extra=upload_of("The packed project, as `ao deploy` makes it."),
         )
         add("", self.list_deployments, methods=["GET"], response_model=Page[DeploymentView])
         add("/{version}", self.get_deployment, methods=["GET"], response_model=DeploymentView)

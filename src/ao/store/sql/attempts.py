@@ -1,5 +1,7 @@
 """How a run leaves a state: the one guarded write, with its events, for outcomes, losses and cancels."""
 
+from collections.abc import Sequence
+
 from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.retry import RetryPolicy
@@ -13,10 +15,11 @@ from ao.domain.run import (
     hand_back,
     resume,
 )
+from ao.domain.session import SessionWrite
 from ao.ids import RunId, WorkerId
 from ao.store.insights import bucket_of, hour_of
 from ao.store.records import CancelResult, FinishAttempt, Finished, Payload
-from ao.store.sql import gates, webhooks
+from ao.store.sql import gates, session_runs, webhooks
 from ao.store.sql import run_sql as sql
 from ao.store.sql.codec import EncodedEvent, error_dict, error_text, state_event, to_json
 from ao.store.sql.dead_letters import put_dead_letter
@@ -32,16 +35,32 @@ TALLY_SHARDS = 4
 REMEMBERED_DEPLOYMENTS = 4096
 
 
-def finish(tx: Tx, report: FinishAttempt, outcome: AttemptOutcome, events: list[EncodedEvent]) -> Finished:
+def finish(
+    tx: Tx,
+    report: FinishAttempt,
+    outcome: AttemptOutcome,
+    events: list[EncodedEvent],
+    writes: Sequence[SessionWrite] = (),
+) -> Finished:
+    """`writes` to the session belong to events; the report's own counts when the run completes or pauses."""
     held = hold_fenced(tx, report.run_id, report.fence)
+    _commit(tx, held, writes)
     if outcome.pause is not None and not held.head.cancel_requested:
+        _commit(tx, held, [report.session] if report.session else [])
         transition, asked = put_aside(tx, held, outcome.pause)
         return _end(tx, held, outcome, transition, [*events, *asked], tx.now_us, None)
     transition = after_attempt(held.head, outcome, report.policy, tx.now_us, held.actor, report.random)
+    if transition.to is RunState.COMPLETED and report.session is not None:
+        _commit(tx, held, [report.session])
     output = report.output
     if output is None and transition.output is not None:
         output = Payload(transition.output)
     return _end(tx, held, outcome, transition, events, tx.now_us, output)
+
+
+def _commit(tx: Tx, held: Held, writes: Sequence[SessionWrite]) -> None:
+    for write in writes:
+        session_runs.commit(tx, held.run_id, write)
 
 
 def lose(tx: Tx, run_id: RunId, message: str, alive_us: int, actor: str) -> RunState | None:
@@ -58,9 +77,12 @@ def lose(tx: Tx, run_id: RunId, message: str, alive_us: int, actor: str) -> RunS
     return _end(tx, held, outcome, transition, [], ended_us, None).state
 
 
-def give_back(tx: Tx, run_id: RunId, fence: int, events: list[EncodedEvent]) -> None:
+def give_back(
+    tx: Tx, run_id: RunId, fence: int, events: list[EncodedEvent], writes: Sequence[SessionWrite] = ()
+) -> None:
     """Hand back; a run that was asked to cancel is cancelled instead of being queued again."""
     held = hold_fenced(tx, run_id, fence)
+    _commit(tx, held, writes)
     now_us = tx.now_us
     if held.head.cancel_requested:
         error = ErrorInfo(OutcomeKind.CANCELLED, "cancelled while its worker shut down")
@@ -191,6 +213,8 @@ def _leave(tx: Tx, held: Held, transition: Transition, events: list[EncodedEvent
     insert_events(tx, held.run_id, held.next_seq, events)
     if held.webhook and transition.to.terminal:
         webhooks.enqueue(tx, held.run_id)
+    if held.session_base is not None and transition.to.terminal:
+        session_runs.release(tx, held.run_id, held.session_base, transition.actor)
     return held.next_seq + len(events) - 1
 
 

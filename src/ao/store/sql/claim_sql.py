@@ -8,7 +8,7 @@ def _picked(more: str) -> str:
     return f"""
 SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
   r.input_blob, r.created_us, o.error, d.deployment_id, d.version, d.digest, d.config, d.env_key,
-  r.fork_of, h.due_us, r.tick_us, r.assistant, r.assistant_version, v.overrides, q.flow, {more}
+  r.fork_of, h.due_us, r.tick_us, r.session, r.assistant, r.assistant_version, v.overrides, q.flow, {more}
 FROM q
   JOIN run_head h ON h.run_id = q.run_id
   JOIN run r ON r.run_id = q.run_id

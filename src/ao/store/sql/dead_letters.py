@@ -58,6 +58,8 @@ _REPLAYED_FIRST = f"{_REPLAYED} AND replayed_by IS NULL"
 
 _PURGE_STEPS = "DELETE FROM run_step WHERE run_id = :run_id"
 
+_PURGE_WRITES = "DELETE FROM session_step WHERE run_id = :run_id"
+
 _PURGE = "DELETE FROM dead_letter WHERE run_id = :run_id"
 
 
@@ -107,6 +109,7 @@ class SqlDeadLetterStore:
             rows = [{"run_id": run_id} for (run_id,) in found]
             if rows:
                 tx.many(_PURGE_STEPS, rows)
+                tx.many(_PURGE_WRITES, rows)
                 tx.many(_PURGE, rows)
             if rows and audit is not None:
                 note(tx, audit)

@@ -67,7 +67,12 @@ UNION SELECT 'parts', parts FROM deployment WHERE parts IS NOT NULL
 UNION SELECT 'blob', input_blob FROM run WHERE input_blob IS NOT NULL
 UNION SELECT 'blob', output_blob FROM run_outcome WHERE output_blob IS NOT NULL
 UNION SELECT 'blob', value_blob FROM run_step WHERE value_blob IS NOT NULL
-UNION SELECT 'blob', input_blob FROM schedule WHERE input_blob IS NOT NULL"""
+UNION SELECT 'blob', input_blob FROM schedule WHERE input_blob IS NOT NULL
+UNION SELECT 'blob', writes_blob FROM session_step WHERE writes_blob IS NOT NULL
+UNION SELECT 'blob', content_blob FROM session_message WHERE content_blob IS NOT NULL
+UNION SELECT 'blob', state_blob FROM session_version WHERE state_blob IS NOT NULL
+UNION SELECT 'blob', workspace FROM session_version WHERE workspace IS NOT NULL
+UNION SELECT 'blobs', workspace_blobs FROM session_version WHERE workspace_blobs IS NOT NULL"""
 """One statement, hence one snapshot."""
 
 _NO_CURSOR = (1 << 62) - 1
@@ -162,6 +167,8 @@ class SqlDeploymentStore:
         for kind, value in rows:
             if kind == "parts":
                 digests.update(part["digest"] for part in json.loads(value).values())
+            elif kind == "blobs":
+                digests.update(json.loads(value))
         return sorted(value for kind, value in rows if kind == "env"), sorted(digests)
 
 

@@ -27,6 +27,10 @@ _DROP_WEBHOOK = """
 DELETE FROM run_webhook WHERE run_id = :run_id
   AND (SELECT finished_us FROM run_head h WHERE h.run_id = :run_id) IS NOT NULL"""
 
+_DROP_WRITES = """
+DELETE FROM session_step WHERE run_id = :run_id
+  AND NOT EXISTS (SELECT 1 FROM run_step s WHERE s.run_id = :run_id AND s.path = session_step.path)"""
+
 _OLD_DELIVERIES = """
 SELECT delivery_id FROM webhook_delivery
 WHERE delivery_id < :before_id AND state <> 'pending' ORDER BY delivery_id LIMIT :limit"""
@@ -60,7 +64,7 @@ class SqlRetentionStore:
         def write(tx: Tx) -> int:
             dropped = tx.run(_DROP_EVENTS, params)
             if dropped < limit:
-                for statement in (_DROP_STEPS, _DROP_QUESTIONS, _DROP_WEBHOOK):
+                for statement in (_DROP_STEPS, _DROP_WRITES, _DROP_QUESTIONS, _DROP_WEBHOOK):
                     tx.run(statement, {"run_id": run_id})
             return dropped
 

@@ -25,15 +25,15 @@ FIND_KEY = "SELECT run_id, request_hash FROM idempotency WHERE agent = :agent AN
 INSERT_RUN = """
 INSERT INTO run (run_id, agent, environment, input, input_blob, actor, created_us, priority,
   pinned_deployment_id, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key, assistant,
-  assistant_version)
+  assistant_version, session)
 VALUES (:run_id, :agent, :environment, :input, :input_blob, :actor, :now, :priority,
   :deployment_id, :schedule_id, :tick_us, :lineage, :fork_of, :fork_step, :concurrency_key, :assistant,
-  :assistant_version)"""
+  :assistant_version, :session)"""
 
 INSERT_HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested,
-  active_us, deployment_id, webhook, gated)
-VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook, :gated)"""
+  active_us, deployment_id, webhook, gated, session_base)
+VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook, :gated, :session_base)"""
 
 INSERT_READY = "INSERT INTO run_ready (rank, flow, run_id) VALUES (:rank, :flow, :run_id)"
 
@@ -78,7 +78,7 @@ h.state, h.fence, h.attempt, h.failures, h.losses, h.cancel_requested, h.active_
 
 HELD = f"""
 SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us, h.started_us, h.deployment_id, h.webhook,
-  h.gated
+  h.gated, h.session_base
 FROM run_head h WHERE h.run_id = :run_id FOR UPDATE"""
 
 LEAVE_HEAD = """
@@ -179,7 +179,8 @@ _RUN_COLUMNS = f"""{_HEAD}, r.run_id, r.agent, r.environment, r.input, r.input_b
   r.priority, r.pinned_deployment_id, h.deployment_id, d.version, d.digest, r.schedule_id, r.tick_us,
   r.lineage, r.fork_of, r.fork_step, r.concurrency_key, r.assistant, r.assistant_version, a.digest,
   CASE WHEN h.state = 'paused' THEN h.due_us ELSE q.due_us END,
-  h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq"""
+  h.started_us, h.finished_us, h.worker_id, o.output, o.output_blob, o.error, h.next_seq,
+  r.session, h.session_base"""
 
 _RUN_TABLES = """
 FROM run r
@@ -229,7 +230,15 @@ SELECT seq, kind, at_us, data FROM run_event
 WHERE run_id = :run_id AND seq > :after_seq ORDER BY seq LIMIT :limit"""
 
 
-def list_sql(*, agent: bool, state: RunState | None, version: bool, before: bool, assistant: str = "") -> str:
+def list_sql(
+    *,
+    agent: bool,
+    state: RunState | None,
+    version: bool,
+    before: bool,
+    session: bool = False,
+    assistant: str = "",
+) -> str:
     """One bounded probe: newest first, with only the conditions that are asked for."""
     where = [_ASSISTANTS[assistant]] if assistant else []
     table = "r" if agent or assistant else "h"
@@ -242,6 +251,8 @@ def list_sql(*, agent: bool, state: RunState | None, version: bool, before: bool
             where.append("h.state <> 'completed'")
     if version:
         where.append("d.version = :version")
+    if session:
+        where.append("r.session = :session")
     if before:
         where.append(f"{table}.run_id < :before")
     clause = f" WHERE {' AND '.join(where)}" if where else ""
@@ -264,7 +275,7 @@ def run_from(row: Row) -> Run:
     (run_id, agent, environment, inline, blob, actor, created_us, priority, pinned, deployment_id, version,
      artifact, schedule_id, tick_us, lineage, fork_of, fork_step, concurrency_key, assistant,
      assistant_version, derived, due_us, started_us, finished_us, worker_id, output, output_blob, error,
-     next_seq) = row[8:]  # fmt: skip
+     next_seq, session, session_base) = row[8:]  # fmt: skip
     return Run(
         id=run_id,
         agent=agent,
@@ -294,6 +305,8 @@ def run_from(row: Row) -> Run:
         output=payload_from(output, output_blob),
         error=error_from(error),
         last_seq=next_seq - 1,
+        session=session,
+        session_base=session_base,
     )
 
 
@@ -317,9 +330,10 @@ def claim_from(row: Row) -> Claim:
         created_us=row[10],
         forked=row[17] is not None,
         tick_us=row[19],
-        assistant=row[20],
-        assistant_version=row[21] or 0,
-        overrides=row[22] or "",
+        session=row[20],
+        assistant=row[21],
+        assistant_version=row[22] or 0,
+        overrides=row[23] or "",
     )
 
 

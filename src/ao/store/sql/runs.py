@@ -23,13 +23,14 @@ from ao.store.records import (
     RunFilter,
 )
 from ao.store.run_detail import RunDetail, Waiting
-from ao.store.sql import attempts, gates, webhooks
+from ao.store.sql import attempts, gates, session_admission, session_runs, webhooks
 from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
 from ao.store.sql.engine import Engine, Params, Tx
 from ao.store.sql.held import insert_events, stale
 from ao.store.sql.questions import wake_due
+from ao.store.sql.session_runs import writes_in
 from ao.store.sql.steps import changes_in, put_steps, take_over
 from ao.store.sql.turns import Turns
 
@@ -54,7 +55,7 @@ class SqlRunStore:
         return await self._engine.write(lambda tx: self._turns.claim(tx, worker_id, limit))
 
     async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
-        encoded, changes = encode_events(events), changes_in(events)
+        encoded, changes, writes = encode_events(events), changes_in(events), writes_in(events)
 
         def write(tx: Tx) -> int:
             row = tx.one(sql.TAKE_SEQS, {"run_id": run_id, "fence": fence, "count": len(encoded)})
@@ -62,6 +63,8 @@ class SqlRunStore:
                 raise stale(run_id, fence)
             insert_events(tx, run_id, row[0] - len(encoded), encoded)
             put_steps(tx, run_id, changes)
+            for each in writes:
+                session_runs.commit(tx, run_id, each)
             return int(row[0]) - 1
 
         return await self._engine.write(write)
@@ -69,20 +72,20 @@ class SqlRunStore:
     async def finish(
         self, report: FinishAttempt, outcome: AttemptOutcome, events: Sequence[NewEvent]
     ) -> Finished:
-        encoded, changes = encode_events(events), changes_in(events)
+        encoded, changes, writes = encode_events(events), changes_in(events), writes_in(events)
 
         def write(tx: Tx) -> Finished:
-            finished = attempts.finish(tx, report, outcome, encoded)
+            finished = attempts.finish(tx, report, outcome, encoded, writes)
             put_steps(tx, report.run_id, changes)
             return finished
 
         return await self._engine.write(write, urgent=True)
 
     async def hand_back(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> None:
-        encoded, changes = encode_events(events), changes_in(events)
+        encoded, changes, writes = encode_events(events), changes_in(events), writes_in(events)
 
         def write(tx: Tx) -> None:
-            attempts.give_back(tx, run_id, fence, encoded)
+            attempts.give_back(tx, run_id, fence, encoded, writes)
             put_steps(tx, run_id, changes)
 
         await self._engine.write(write, urgent=True)
@@ -175,11 +178,16 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "fork_step": None if run.fork is None else run.fork.step,
         "concurrency_key": run.concurrency_key,
         "gated": 1 if run.gates else None,
+        "session": None if run.session is None else run.session.id,
+        "session_base": None if run.session is None else 0,
         "assistant": run.assistant,
         "assistant_version": run.assistant_version,
     }
     if run.idempotency_key is not None and tx.run(sql.TAKE_KEY, params) == 0:
         return _repeated(tx, run, params)
+    cancelled: Sequence[RunId] = ()
+    if run.session is not None:
+        cancelled = session_admission.enter(tx, run.id, run.agent, run.actor, run.session)
     tx.run(sql.INSERT_RUN, params)
     tx.run(sql.INSERT_HEAD, params)
     if not run.gates:
@@ -194,7 +202,7 @@ def create_run(tx: Tx, run: NewRun) -> Created:
     insert_events(tx, run.id, 1, [(EventKind.STATE.value, tx.now_us, data)])
     if run.gates:
         gates.arrive(tx, run)  # last: gates are shared
-    return Created(run.id, True)
+    return Created(run.id, True, cancelled)
 
 
 def _repeated(tx: Tx, run: NewRun, params: Params) -> Created:
@@ -240,6 +248,7 @@ def _list(tx: Tx, where: RunFilter, limit: int) -> list[Run]:
             "version": where.version,
             "before": where.before,
             "assistant": where.assistant,
+            "session": where.session,
             "limit": limit,
         }
         probe = sql.list_sql(
@@ -247,6 +256,7 @@ def _list(tx: Tx, where: RunFilter, limit: int) -> list[Run]:
             agent=agent is not None,
             version=where.version is not None,
             before=where.before is not None,
+            session=where.session is not None,
             assistant=assistant,
         )
         runs += [sql.run_from(row) for row in tx.all(probe, params)]

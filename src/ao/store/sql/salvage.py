@@ -24,6 +24,11 @@ _REPAIRS = (
     "DELETE FROM run_head WHERE run_id NOT IN (SELECT run_id FROM run)",
     "DELETE FROM run_ready WHERE run_id NOT IN (SELECT run_id FROM run_head WHERE state = 'pending')",
     "DELETE FROM run_delayed WHERE run_id NOT IN (SELECT run_id FROM run_head WHERE state = 'pending')",
+    # Sessions that lost what they are, and runs that hold one though they have ended or are lost.
+    "DELETE FROM session WHERE NOT EXISTS (SELECT 1 FROM session_version v WHERE v.agent = session.agent "
+    "AND v.session_id = session.session_id)",
+    "DELETE FROM session_run WHERE run_id NOT IN (SELECT run_id FROM run_head "
+    "WHERE state NOT IN ('completed', 'failed', 'cancelled'))",
     # Those that wait at a gate, or have lost their place there, come to it again.
     "DELETE FROM run_gate WHERE run_id NOT IN (SELECT run_id FROM run_head "
     "WHERE state IN ('pending', 'running', 'paused'))",

@@ -6,10 +6,11 @@ keys: on the hot path they cost a lookup and a lock for what the store's own wri
 
 from sqlalchemy import Column, Double, Index, LargeBinary, Table, text
 
-from ao.store.sql import (  # noqa: F401 - their tables belong to the metadata
+from ao.store.sql import (  # noqa: F401 - their tables belong here
     schema_assistants,
     schema_gates,
     schema_schedules,
+    schema_sessions,
     schema_steps,
 )
 from ao.store.sql.columns import int_column as _int
@@ -41,6 +42,7 @@ run = Table(
     _text("concurrency_key", null=True),
     _text("assistant", null=True),
     _int("assistant_version", null=True),
+    _text("session", null=True),
     Index("run_agent", "agent", "run_id"),
     comment="Immutable: what was asked for.",
 )
@@ -51,6 +53,15 @@ Index(
     run.c.run_id,
     sqlite_where=_NOT_THE_AGENTS_OWN,
     postgresql_where=_NOT_THE_AGENTS_OWN,
+)
+_OF_SESSION = text("session IS NOT NULL")
+Index(
+    "run_session",
+    run.c.agent,
+    run.c.session,
+    run.c.run_id,
+    sqlite_where=_OF_SESSION,
+    postgresql_where=_OF_SESSION,
 )
 
 run_head = Table(
@@ -73,6 +84,7 @@ run_head = Table(
     _text("deployment_id", null=True),
     _small("webhook", null=True),
     _small("gated", null=True),
+    _int("session_base", null=True),
     sqlite_with_rowid=False,
     comment="The mutable part of a run; every change is guarded by state and fence.",
 )

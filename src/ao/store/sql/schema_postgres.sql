@@ -204,12 +204,15 @@ CREATE TABLE run (
 	concurrency_key TEXT COLLATE "C",
 	assistant TEXT COLLATE "C",
 	assistant_version BIGINT,
+	session TEXT COLLATE "C",
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
 CREATE INDEX run_agent ON run (agent, run_id);
 
 CREATE INDEX run_assistant ON run (assistant, run_id) WHERE assistant IS NOT NULL;
+
+CREATE INDEX run_session ON run (agent, session, run_id) WHERE session IS NOT NULL;
 
 CREATE TABLE run_attempt (
 	run_id TEXT COLLATE "C" NOT NULL,
@@ -282,6 +285,7 @@ CREATE TABLE run_head (
 	deployment_id TEXT COLLATE "C",
 	webhook INTEGER,
 	gated INTEGER,
+	session_base BIGINT,
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 );
 
@@ -427,6 +431,73 @@ CREATE TABLE secret (
 	updated_us BIGINT NOT NULL,
 	actor TEXT COLLATE "C" NOT NULL,
 	CONSTRAINT secret_pkey PRIMARY KEY (agent, name)
+);
+
+CREATE TABLE session (
+	agent TEXT COLLATE "C" NOT NULL,
+	session_id TEXT COLLATE "C" NOT NULL,
+	created_us BIGINT NOT NULL,
+	used_us BIGINT NOT NULL,
+	actor TEXT COLLATE "C" NOT NULL,
+	CONSTRAINT session_pkey PRIMARY KEY (agent, session_id)
+);
+
+CREATE INDEX session_agent ON session (agent, used_us, session_id);
+
+CREATE INDEX session_used ON session (used_us, agent, session_id);
+
+CREATE TABLE session_message (
+	agent TEXT COLLATE "C" NOT NULL,
+	session_id TEXT COLLATE "C" NOT NULL,
+	seq BIGINT NOT NULL,
+	version BIGINT NOT NULL,
+	until_version BIGINT,
+	at_us BIGINT NOT NULL,
+	run_id TEXT COLLATE "C",
+	role TEXT COLLATE "C" NOT NULL,
+	content TEXT COLLATE "C",
+	content_blob TEXT COLLATE "C",
+	CONSTRAINT session_message_pkey PRIMARY KEY (agent, session_id, seq, version)
+);
+
+CREATE INDEX session_message_until ON session_message (agent, session_id, until_version) WHERE until_version IS NOT NULL;
+
+CREATE TABLE session_run (
+	run_id TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	session_id TEXT COLLATE "C" NOT NULL,
+	undo INTEGER NOT NULL,
+	CONSTRAINT session_run_pkey PRIMARY KEY (run_id)
+);
+
+CREATE INDEX session_run_session ON session_run (agent, session_id, run_id);
+
+CREATE TABLE session_step (
+	run_id TEXT COLLATE "C" NOT NULL,
+	path TEXT COLLATE "C" NOT NULL,
+	writes TEXT COLLATE "C",
+	writes_blob TEXT COLLATE "C",
+	CONSTRAINT session_step_pkey PRIMARY KEY (run_id, path)
+);
+
+CREATE TABLE session_version (
+	agent TEXT COLLATE "C" NOT NULL,
+	session_id TEXT COLLATE "C" NOT NULL,
+	version BIGINT NOT NULL,
+	at_us BIGINT NOT NULL,
+	change TEXT COLLATE "C" NOT NULL,
+	actor TEXT COLLATE "C" NOT NULL,
+	run_id TEXT COLLATE "C",
+	step TEXT COLLATE "C" NOT NULL,
+	changed TEXT COLLATE "C" NOT NULL,
+	state TEXT COLLATE "C",
+	state_blob TEXT COLLATE "C",
+	messages BIGINT NOT NULL,
+	workspace TEXT COLLATE "C",
+	workspace_blobs TEXT COLLATE "C",
+	workspace_files BIGINT NOT NULL,
+	workspace_bytes BIGINT NOT NULL,
+	CONSTRAINT session_version_pkey PRIMARY KEY (agent, session_id, version)
 );
 
 CREATE TABLE webhook_delivery (

@@ -213,12 +213,15 @@ CREATE TABLE run (
 	concurrency_key TEXT,
 	assistant TEXT,
 	assistant_version BIGINT,
+	session TEXT,
 	CONSTRAINT run_pkey PRIMARY KEY (run_id)
 );
 
 CREATE INDEX run_agent ON run (agent, run_id);
 
 CREATE INDEX run_assistant ON run (assistant, run_id) WHERE assistant IS NOT NULL;
+
+CREATE INDEX run_session ON run (agent, session, run_id) WHERE session IS NOT NULL;
 
 CREATE TABLE run_attempt (
 	run_id TEXT NOT NULL,
@@ -295,6 +298,7 @@ CREATE TABLE run_head (
 	deployment_id TEXT,
 	webhook INTEGER,
 	gated INTEGER,
+	session_base BIGINT,
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 )
  WITHOUT ROWID;
@@ -447,6 +451,75 @@ CREATE TABLE secret (
 	updated_us BIGINT NOT NULL,
 	actor TEXT NOT NULL,
 	CONSTRAINT secret_pkey PRIMARY KEY (agent, name)
+);
+
+CREATE TABLE session (
+	agent TEXT NOT NULL,
+	session_id TEXT NOT NULL,
+	created_us BIGINT NOT NULL,
+	used_us BIGINT NOT NULL,
+	actor TEXT NOT NULL,
+	CONSTRAINT session_pkey PRIMARY KEY (agent, session_id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX session_agent ON session (agent, used_us, session_id);
+
+CREATE INDEX session_used ON session (used_us, agent, session_id);
+
+CREATE TABLE session_message (
+	agent TEXT NOT NULL,
+	session_id TEXT NOT NULL,
+	seq BIGINT NOT NULL,
+	version BIGINT NOT NULL,
+	until_version BIGINT,
+	at_us BIGINT NOT NULL,
+	run_id TEXT,
+	role TEXT NOT NULL,
+	content TEXT,
+	content_blob TEXT,
+	CONSTRAINT session_message_pkey PRIMARY KEY (agent, session_id, seq, version)
+);
+
+CREATE INDEX session_message_until ON session_message (agent, session_id, until_version) WHERE until_version IS NOT NULL;
+
+CREATE TABLE session_run (
+	run_id TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	session_id TEXT NOT NULL,
+	undo INTEGER NOT NULL,
+	CONSTRAINT session_run_pkey PRIMARY KEY (run_id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX session_run_session ON session_run (agent, session_id, run_id);
+
+CREATE TABLE session_step (
+	run_id TEXT NOT NULL,
+	path TEXT NOT NULL,
+	writes TEXT,
+	writes_blob TEXT,
+	CONSTRAINT session_step_pkey PRIMARY KEY (run_id, path)
+);
+
+CREATE TABLE session_version (
+	agent TEXT NOT NULL,
+	session_id TEXT NOT NULL,
+	version BIGINT NOT NULL,
+	at_us BIGINT NOT NULL,
+	change TEXT NOT NULL,
+	actor TEXT NOT NULL,
+	run_id TEXT,
+	step TEXT NOT NULL,
+	changed TEXT NOT NULL,
+	state TEXT,
+	state_blob TEXT,
+	messages BIGINT NOT NULL,
+	workspace TEXT,
+	workspace_blobs TEXT,
+	workspace_files BIGINT NOT NULL,
+	workspace_bytes BIGINT NOT NULL,
+	CONSTRAINT session_version_pkey PRIMARY KEY (agent, session_id, version)
 );
 
 CREATE TABLE webhook_delivery (

@@ -85,12 +85,19 @@ _BEFORE = """
 """Began earlier, and the step is not inside of it."""
 
 
+_TAKE_OVER_WRITES = """
+INSERT INTO session_step (run_id, path, writes, writes_blob)
+SELECT :run_id, w.path, w.writes, w.writes_blob FROM session_step w
+WHERE w.run_id = :of AND EXISTS (SELECT 1 FROM run_step s WHERE s.run_id = :run_id AND s.path = w.path)"""
+
+
 def take_over(tx: Tx, run_id: RunId, fork: Fork) -> None:
     """What a new run has recorded from the start; `attempt` 0 says that none of its own did it. A step that is
     in doubt stays so. A question that nobody answered is asked again."""
     if fork.with_steps:
         sql = _TAKE_OVER if fork.step is None else _TAKE_OVER + _BEFORE
         tx.run(sql, {"run_id": run_id, "of": fork.of, "step": fork.step, "timed_out": TIMED_OUT})
+        tx.run(_TAKE_OVER_WRITES, {"run_id": run_id, "of": fork.of})
     mark_replayed(tx, fork.of, run_id, as_first=fork.as_first)
 
 

@@ -16,6 +16,7 @@ from ao.store.sql.retention import SqlRetentionStore
 from ao.store.sql.runs import SqlRunStore
 from ao.store.sql.schedules import SqlScheduleStore
 from ao.store.sql.secrets import SqlSecretStore
+from ao.store.sql.sessions import SqlSessionStore
 from ao.store.sql.sizes import SqlSizeStore
 from ao.store.sql.steps import SqlStepStore
 from ao.store.sql.webhooks import SqlWebhookStore
@@ -33,6 +34,7 @@ class SqlStore:
         self.logs = SqlLogStore(engine)
         self.gates = SqlGateStore(engine)
         self.steps = SqlStepStore(engine)
+        self.sessions = SqlSessionStore(engine)
         self.dead_letters = SqlDeadLetterStore(engine)
         self.questions = SqlQuestionStore(engine)
         self.workers = SqlWorkerStore(engine)

@@ -21,6 +21,7 @@ from ao.testing.store_contract.pausing import Pausing
 from ao.testing.store_contract.replaying import DeadLetters, Forking
 from ao.testing.store_contract.retaining import Retaining
 from ao.testing.store_contract.scheduling import Overlaps, Schedules, Ticks
+from ao.testing.store_contract.sessions import SessionRuns, Sessions
 from ao.testing.store_contract.sizes import Sizing
 from ao.testing.store_contract.steps import Steps
 from ao.testing.store_contract.turns import TakingTurns
@@ -59,6 +60,8 @@ __all__ = [
     "RunLists",
     "Schedules",
     "Secrets",
+    "SessionRuns",
+    "Sessions",
     "SeveralGates",
     "Sizing",
     "Steps",

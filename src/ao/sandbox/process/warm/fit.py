@@ -21,7 +21,7 @@ def unfit(spec: SandboxSpec) -> str:
 
 def template_of(spec: SandboxSpec) -> SandboxSpec:
     """What is the same for all runs of a template."""
-    return dataclasses.replace(spec, id="", input_json="null", run_env={}, steps=None)
+    return dataclasses.replace(spec, id="", input_json="null", run_env={}, steps=None, session=None)
 
 
 def key_of(spec: SandboxSpec) -> Hashable:

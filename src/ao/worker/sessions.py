@@ -1,0 +1,276 @@
+"""The session of one attempt: what its runner is told of it, and what it says, as values to be committed."""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from ao.clock import to_datetime
+from ao.control.payloads import Payloads
+from ao.control.workspaces import Intake, Workspaces
+from ao.domain.errors import InvalidInput, Unavailable
+from ao.domain.session import MAX_MESSAGES, MAX_ROLE, NewMessage, SessionWrite, Workspace
+from ao.domain.workspace import MAX_ENTRIES, Manifest, to_json
+from ao.sandbox import Message
+from ao.store.records import Claim
+from ao.store.sessions import Opened, SessionMessage, SessionStore
+from ao.worker.classify import storable
+from ao_runner.protocol import MAX_CONTENT_BYTES, MAX_STATE_BYTES, ProtocolError
+
+PAGE = 500
+SENT_BYTES = 256 << 10
+"""Of messages; what is above is sent when it is asked for."""
+FRAME_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """A session that a run has opened."""
+
+    opened: Opened
+    manifest: Manifest
+    words: Mapping[str, object] = field(repr=False)
+    """`session` of the runner protocol."""
+
+
+class Attendance:
+    """Opens sessions for attempts, and makes what they have for them."""
+
+    def __init__(self, store: SessionStore, payloads: Payloads, workspaces: Workspaces) -> None:
+        self.store = store
+        self.payloads = payloads
+        self.workspaces = workspaces
+
+    async def open(self, claim: Claim) -> Attended:
+        """Raises StaleWrite, NotFound."""
+        opened = await self.store.open(claim.run_id, claim.fence)
+        messages = await self.page(opened, 0, SENT_BYTES)
+        writes = {path: await self.payloads.value(kept) for path, kept in opened.writes.items()}
+        words: dict[str, object] = {
+            "id": opened.key.id,
+            "state": await self.payloads.value(opened.base.state),
+            "messages": messages,
+            "count": opened.base.messages,
+            "more": len(messages) < opened.base.messages,
+            "writes": writes,
+            "again": opened.changed,
+            "workspace": opened.workspace is not None,
+            "max_bytes": self.workspaces.max_bytes,
+            "max_entries": MAX_ENTRIES,
+        }
+        return Attended(opened, await self.workspaces.manifest(opened.workspace), words)
+
+    async def page(self, opened: Opened, after: int, most_bytes: int) -> list[dict[str, object]]:
+        """Messages of earlier runs that follow: one at least, then as many as are not too large together."""
+        found = await self.store.messages(opened.key, opened.base.version, after, PAGE)
+        page: list[dict[str, object]] = []
+        size = 0
+        for message in found:
+            text = await self.payloads.text(message.content) or "null"
+            size += len(text)
+            if page and size > most_bytes:
+                break
+            page.append(_told(message, text))
+        return page
+
+
+def _told(message: SessionMessage, text: str) -> dict[str, object]:
+    at = to_datetime(message.at_us).isoformat()
+    said = {"seq": message.seq, "role": message.role, "run": message.run_id, "at": at}
+    return {**said, "content": json.loads(text)}
+
+
+class SessionDesk:
+    """Takes the runner's messages about the session, one after the other."""
+
+    def __init__(
+        self, attendance: Attendance, attended: Attended, send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        self._attendance = attendance
+        self._attended = attended
+        self._send = send
+        self._turn = asyncio.Lock()
+        self._intake: Intake | None = None
+        self._workspace: Workspace | None = None
+        self._fault: InvalidInput | Unavailable | None = None
+        self._last: _Said | None = None
+
+    @staticmethod
+    def takes(message: Message) -> bool:
+        return message["type"] in _TAKERS
+
+    async def take(self, message: Message) -> None:
+        """Raises ProtocolError when it makes no sense."""
+        async with self._turn:
+            await _TAKERS[str(message["type"])](self, message)
+
+    def last_word(self, message: Message) -> None:
+        """Remember `session` of a result or a pause. Raises ProtocolError."""
+        self._last = said_in(message)
+
+    async def last_write(self) -> SessionWrite | None:
+        """What the end of the attempt commits."""
+        async with self._turn:
+            said = self._last
+            if said is None or (said.is_empty and self._workspace is None):
+                return None
+            return await self._kept(said, "", self._workspace)
+
+    async def write_of(self, said: "_Said", step: str) -> SessionWrite:
+        """What a step commits. Called in the order in which steps end."""
+        async with self._turn:
+            return await self._kept(said, step, None)
+
+    def close(self) -> None:
+        if self._intake is not None:
+            self._intake.close()
+
+    async def _kept(self, said: "_Said", step: str, workspace: Workspace | None) -> SessionWrite:
+        keep = self._attendance.payloads.keep
+        return SessionWrite(
+            first=said.first,
+            messages=[NewMessage(role, await keep(text, "message")) for role, text in said.messages],
+            state=None if said.state is None else await keep(said.state, "session.state"),
+            workspace=workspace,
+            step=step,
+            writes=None if said.writes is None else await keep(said.writes, "the writes of a step"),
+        )
+
+    async def _messages(self, message: Message) -> None:
+        after = message.get("after")
+        if not isinstance(after, int) or after < 0:
+            raise ProtocolError("messages from nowhere")
+        page = await self._attendance.page(self._attended.opened, after, FRAME_BYTES)
+        await self._reply(message, messages=page)
+
+    async def _give_workspace(self, _message: Message) -> None:
+        entries: list[dict[str, object]] = []
+        size = 0
+        async for entry, piece, more in self._attendance.workspaces.contents(self._attended.manifest):
+            entries.append({**to_json(entry), "data": base64.b64encode(piece).decode(), "more": more})
+            size += len(piece) + 200
+            if size > FRAME_BYTES:
+                await self._send({"type": "files", "entries": entries, "last": False})
+                entries, size = [], 0
+        await self._send({"type": "files", "entries": entries, "last": True})
+
+    async def _take_workspace(self, message: Message) -> None:
+        items = message.get("entries")
+        if not isinstance(items, list) or self._intake is not None:
+            raise ProtocolError("a workspace that makes no sense")
+        opened = self._attended.opened
+        try:
+            self._intake = self._attendance.workspaces.intake(items, opened.workspace, self._attended.manifest)
+            if not self._intake.wanted and (items or opened.workspace is not None):
+                self._workspace = await self._intake.finish()
+        except (InvalidInput, Unavailable) as error:
+            await self._reply(message, **_fault(error))
+            return
+        await self._reply(message, wanted=[entry.path for entry in self._intake.wanted])
+
+    async def _take_data(self, message: Message) -> None:
+        if self._intake is None:
+            raise ProtocolError("files of no workspace")
+        try:
+            data = binascii.a2b_base64(cast("str", message.get("data")))
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise ProtocolError("files that are not base64") from error
+        is_last = bool(message.get("id"))
+        try:
+            if self._fault is None:
+                await self._intake.feed(data)
+                if is_last:
+                    self._workspace = await self._intake.finish()
+        except (InvalidInput, Unavailable) as error:
+            self._fault = error  # told when somebody waits for an answer
+        if is_last:
+            self._intake.close()
+            await self._reply(message, **_fault(self._fault))
+
+    async def _reply(self, message: Message, **fields: object) -> None:
+        await self._send({"type": "reply", "id": message.get("id"), **fields})
+
+
+def _fault(error: InvalidInput | Unavailable | None) -> dict[str, object]:
+    """What the runner is told; a disk that is full may have room at the next attempt."""
+    if error is None:
+        return {}
+    return {"error": error.message, "hint": error.hint, "permanent": isinstance(error, InvalidInput)}
+
+
+_TAKERS: dict[str, Callable[[SessionDesk, Message], Awaitable[None]]] = {
+    "session_messages": SessionDesk._messages,
+    "workspace_get": SessionDesk._give_workspace,
+    "workspace": SessionDesk._take_workspace,
+    "workspace_data": SessionDesk._take_data,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """`session` of a message, checked; JSON as text."""
+
+    first: int
+    messages: list[tuple[str, str]]
+    state: str | None
+    writes: str | None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.messages and self.state is None and self.writes is None
+
+
+def said_in(message: Message) -> _Said | None:
+    """None when it says nothing of the session. Raises ProtocolError when that makes no sense."""
+    said = message.get("session")
+    if said is None:
+        return None
+    if not isinstance(said, dict):
+        raise ProtocolError("a session that is none")
+    first, messages, state = said.get("first"), said.get("messages"), said.get("state")
+    if (
+        not isinstance(first, int)
+        or first < 0
+        or not isinstance(messages, list)
+        or len(messages) > MAX_MESSAGES
+    ):
+        raise ProtocolError("messages that make no sense")
+    if not isinstance(state, dict | None):
+        raise ProtocolError("a session's state is an object")
+    writes = said.get("writes")
+    if not _are_writes(writes):
+        raise ProtocolError("a step's writes that make no sense")
+    return _Said(
+        first,
+        [_message(each) for each in messages],
+        None if state is None else _text(state, MAX_STATE_BYTES),
+        None if writes is None else storable(writes)[1],
+    )
+
+
+def _are_writes(writes: object) -> bool:
+    if writes is None:
+        return True
+    kinds = {"set": dict, "remove": list, "messages": list}
+    return (
+        isinstance(writes, dict)
+        and writes.keys() == kinds.keys()
+        and all(isinstance(writes[name], kind) for name, kind in kinds.items())
+    )
+
+
+def _message(said: object) -> tuple[str, str]:
+    role = said.get("role") if isinstance(said, dict) else None
+    if not isinstance(said, dict) or not isinstance(role, str) or not 0 < len(role) <= MAX_ROLE:
+        raise ProtocolError("a message without a role")
+    return str(storable(role)[0]).replace("\0", ""), _text(said.get("content"), MAX_CONTENT_BYTES)
+
+
+def _text(value: object, most: int) -> str:
+    text = storable(value)[1]
+    if len(text) > most or len(text.encode()) > most:
+        raise ProtocolError(f"more than {most:,} bytes in a session")
+    return text
