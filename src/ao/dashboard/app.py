@@ -10,6 +10,7 @@ from ao.dashboard.frame import BASE, Frame
 from ao.dashboard.login import LoginPages
 from ao.dashboard.pages.again import AgainPages
 from ao.dashboard.pages.agents import AgentPages
+from ao.dashboard.pages.assistants import AssistantPages
 from ao.dashboard.pages.deployments import DeploymentPages
 from ao.dashboard.pages.failures import FailurePages
 from ao.dashboard.pages.home import HomePages
@@ -44,6 +45,7 @@ def create_dashboard(services: Services) -> ASGIApp:
         *LogPages(frame).routes(),
         *StreamPages(frame).routes(),
         *AgentPages(frame).routes(),
+        *AssistantPages(frame).routes(),
         *DeploymentPages(frame).routes(),
         *RunListPages(frame).routes(),
         *SchedulePages(frame).routes(),

@@ -28,6 +28,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("inbox", "Inbox", "/inbox", "list_questions"),
     Section("failures", "Failures", "/failures", "list_dead_letters"),
     Section("agents", "Agents", "/agents", "list_agents"),
+    Section("assistants", "Assistants", "/assistants", "list_assistants"),
     Section("runs", "Runs", "/runs", "list_runs"),
     Section("deployments", "Deployments", "/deployments", "list_deployments"),
     Section("schedules", "Schedules", "/schedules", "list_schedules"),

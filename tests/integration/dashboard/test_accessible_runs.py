@@ -82,6 +82,8 @@ async def paths_of(server: Served) -> list[str]:
     await local.result(replay.run.id)
     (question,) = (await server.json("GET", f"/v1/questions?run={asking}"))["items"]
     (group,) = await server.json("GET", "/v1/dead-letters/groups")
+    await server.json("POST", "/v1/assistants", {"name": "night", "agent": "refunds"}, status=201)
+    await server.json("PATCH", "/v1/assistants/night", {"description": "By night"})
     store = local.platform.store.deployments
     first = await store.get("refunds", 1)
     await store.create(NewDeployment(new_deployment_id(), "refunds", "key:test", first.source_digest))
@@ -94,6 +96,8 @@ async def paths_of(server: Served) -> list[str]:
         f"{letters}?show=replayed",
         f"{letters}/replay",
         "/agents/refunds/deployments/2",
+        "/assistants",
+        "/agents/refunds/assistants/night",
     ]
 
 
