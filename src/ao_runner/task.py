@@ -112,5 +112,6 @@ def leave(exit_code: int) -> NoReturn:
 def _has_threads(threading: Any) -> bool:
     """Whether there is anything to wait for, or to be called at the end of threads; what `concurrent.futures`
     wants to be called for joins threads that it has started."""
+    wanted = getattr(threading, "_threading_atexits", None)
     known = 1 if "concurrent.futures.thread" in sys.modules else 0
-    return _thread._count() > 0 or len(threading._threading_atexits) > known
+    return wanted is None or len(wanted) > known or _thread._count() > 0

@@ -8,6 +8,9 @@ worker → supervisor
                {kind: "bwrap", program, args: [..], filter, command: [..]}
                {kind: "confine", argv, env, cwd, filter, landlock, uid}
            `filter` is a base64 BPF program, `limits` has memory, processes, files and file_bytes
+           with `slot` instead of descriptors: a sandbox with a template, see `slot` and `keeper`
+    fork   {slot, id, fds: 3}            a free slot's template makes a child, which waits for its task
+    begin  {slot}                        the child has had its task for a while: watch its limits
     stop   {id, cause, grace}            grace in seconds: SIGTERM first
     renew  {seconds}                     the kill deadline, from now, on CLOCK_BOOTTIME
 supervisor → worker
@@ -15,6 +18,8 @@ supervisor → worker
     started  {id, pid, namespaces}       the first process exists; pid 1 of its namespace where there is one
     exited   {id, code, signal, cause, detail, max_rss, cpu}   the whole tree is gone
     refused  {id, message}               it never started
+    slot     {id, state: "free", bytes, namespaces, pid}   its runs left nothing: it takes the next `fork`
+    slot     {id, state: "dead", reason, lasting}   it is about to be gone
 """
 
 import array
