@@ -21,6 +21,7 @@ from ao.store.records import Deployment, Run
 from ao.wire.lines import log_lines
 from ao.wire.schemas import RunCreate
 from ao.wiring import Platform, open_platform
+from ao.worker.loop import Worker
 
 ACTOR = "key:test"
 WAIT_SECONDS = 90.0
@@ -106,12 +107,17 @@ class Local:
                         return run
                     await hints.wait(0.02)  # a claim gives no hint
 
+    @property
+    def worker(self) -> Worker:
+        assert self.platform.crew is not None
+        return self.platform.crew.worker
+
     def start_worker(self) -> None:
-        self._worker = asyncio.create_task(self.platform.worker.run())
+        self._worker = asyncio.create_task(self.worker.run())
 
     async def stop_worker(self) -> None:
         if self._worker is not None:
-            self.platform.worker.drain()
+            self.worker.drain()
             await self._worker
 
 

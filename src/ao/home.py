@@ -38,10 +38,6 @@ class Home:
         return self.root / "server.json"
 
     @property
-    def blobs(self) -> Path:
-        return self.root / "blobs"
-
-    @property
     def releases(self) -> Path:
         return self.root / "releases"
 

@@ -64,6 +64,8 @@ class Settings:
     """May hold a password."""
     redis_url: str | None = field(repr=False)
     """May hold a password; None: one process needs no Redis."""
+    blobs: Path
+    """A directory that every server and worker sees."""
     max_upload: int
     max_workspace: int
     """Of a session."""
@@ -98,6 +100,11 @@ class Settings:
     def queue_limits(self) -> tuple[int, int]:
         """Of all runs and of each agent's."""
         return self.max_queued, self.max_queued_per_agent
+
+    @property
+    def on_postgres(self) -> bool:
+        """Other processes may work on the same store."""
+        return self.database_url.startswith("postgres")
 
     @property
     def loopback(self) -> bool:
@@ -356,6 +363,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_WARM_MEMORY", _size, lambda _: _memory_bytes() // 4),
     Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
     Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),
+    Setting("AO_BLOBS", _directory, lambda environ: home_of(environ) / "blobs"),
     Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),
     Setting("AO_MAX_WORKSPACE", _size, lambda _: 256 << 20),
     Setting("AO_MAX_QUEUED", _integer(0, 10**12), lambda _: 1_000_000),

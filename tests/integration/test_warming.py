@@ -32,10 +32,12 @@ async def ao(tmp_path: Path) -> AsyncIterator[Local]:
 
 async def settled(ao: Local, name: str, version: int) -> Template:
     """The template of a version, once it is there or will not be."""
-    assert ao.platform.warming is not None
+    assert ao.platform.crew is not None
+    warming = ao.platform.crew.warming
+    assert warming is not None
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            template = ao.platform.warming.template(name, version)
+            template = warming.template(name, version)
             if template is not None and (template.state == "ready" or template.why_cold):
                 return template
             await asyncio.sleep(0.02)

@@ -10,7 +10,7 @@ Contract of `Builder`:
   without secrets.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,9 @@ from ao.wire.schemas import PartDiff
 
 Log = Callable[[str], None]
 """Takes one line of the build log; cheap, never blocks."""
+
+Recall = Callable[[], Awaitable[str | None]]
+"""The recipe of a release's environment, from where releases are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,9 @@ class Builder(Protocol):
         """The release unpacked, read-only, shared; unpacked now if it is not there."""
         ...
 
-    async def env_dir(self, release_digest: Digest, env_key: str) -> Path:
-        """The environment; rebuilt from kept wheels if it is not there."""
+    async def env_dir(self, release_digest: Digest, env_key: str, recipe: Recall | None = None) -> Path:
+        """The environment; rebuilt from kept wheels if it is not there. `recipe` is asked when another machine
+        has built it."""
         ...
 
     async def diff(self, before: Digest, after: Digest) -> Sequence[PartDiff]: ...

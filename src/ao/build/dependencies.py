@@ -55,13 +55,13 @@ class Dependencies:
         if wanted.is_lock:
             recipe = Recipe(python.identity, python.version, Blob.of(wanted.text.encode()).digest)
             log(f"Using the lock {wanted.source}")
-            candidates = [recipe.key, *_keys(request.previous, asked)]
+            candidates = {recipe.key: None, **_equal(request.previous, asked)}
         elif request.upgrade:
             return None
         else:
-            candidates = _keys(request.previous, asked)
-        for key in candidates:
-            earlier = self._environments.recipe(key)
+            candidates = _equal(request.previous, asked)
+        for key, elsewhere in candidates.items():
+            earlier = self._environments.recipe(key) or elsewhere
             if earlier is None or earlier.lock is None or not await self._is_kept(earlier):
                 continue
             if not wanted.is_lock:
@@ -78,5 +78,10 @@ class Dependencies:
         return True
 
 
-def _keys(previous: Sequence[BuiltRelease], asked: str) -> list[str]:
-    return [release.env_key for release in previous if release.requirements_hash == asked]
+def _equal(previous: Sequence[BuiltRelease], asked: str) -> dict[str, Recipe | None]:
+    """Environments of earlier releases that asked for the same: key → recipe, where the release has it."""
+    return {
+        release.env_key: Recipe.from_json(release.recipe) if release.recipe else None
+        for release in previous
+        if release.requirements_hash == asked
+    }

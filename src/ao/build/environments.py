@@ -20,7 +20,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from ao.blobs import BlobStore
-from ao.build import Log, intrusion, process
+from ao.build import Log, Recall, intrusion, process
 from ao.build.bytecode import compile_tree
 from ao.build.disk import check_output
 from ao.build.pythons import Python, Pythons
@@ -50,6 +50,13 @@ class Recipe:
         text = f"{_FORMAT}\n{self.python}\n{self.lock or ''}\n"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Recipe":
+        return cls(**json.loads(text))
+
 
 class Environments:
     def __init__(
@@ -74,7 +81,7 @@ class Environments:
     def recipe(self, key: str) -> Recipe | None:
         """What is known of an environment that was made before."""
         try:
-            return Recipe(**json.loads(self._record(key).read_bytes()))
+            return Recipe.from_json(self._record(key).read_bytes())
         except FileNotFoundError:
             return None
 
@@ -101,11 +108,14 @@ class Environments:
                     raise
         return directory
 
-    async def restore(self, key: str) -> Path:
-        """An environment of an earlier build; made again from kept wheels if it is not there."""
+    async def restore(self, key: str, elsewhere: Recall | None = None) -> Path:
+        """An environment of an earlier build; made again from kept wheels if it is not there. `elsewhere` is
+        asked for the recipe of one that another machine built."""
         if self.is_ready(key):
             return self.root / key
         recipe = self.recipe(key)
+        if recipe is None and elsewhere is not None and (text := await elsewhere()) is not None:
+            recipe = Recipe.from_json(text)
         if recipe is None:
             raise InternalError(f"nothing is known of environment {key}", hint="deploy the agent again")
         return await self.make(recipe, lambda line: None)
@@ -165,14 +175,15 @@ class Environments:
         python = self._pythons.find(recipe.version)
         if python.identity != recipe.python:
             raise BuildFailed(
-                f"Python {recipe.python} is no longer on this host", hint="deploy the agent again"
+                f"Python {recipe.python} is not on this host",
+                hint="install it, or deploy the agent again with a Python that every worker has",
             )
         return python
 
     def _keep(self, recipe: Recipe) -> None:
         target = self._record(recipe.key)
         with tempfile.NamedTemporaryFile(dir=self.records, prefix=".new-", delete=False) as file:
-            file.write(json.dumps(asdict(recipe), sort_keys=True, indent=1).encode())
+            file.write(recipe.to_json().encode())
             file.flush()
             os.fsync(file.fileno())
         os.rename(file.name, target)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import ao.project.config
 from ao.blobs import BlobStore
-from ao.build import BuildRequest, Collected, Log, Upload, deriving, host, layers
+from ao.build import BuildRequest, Collected, Log, Recall, Upload, deriving, host, layers
 from ao.build.bytecode import WAIT_SECONDS, Compiling
 from ao.build.collecting import sweep
 from ao.build.dependencies import Dependencies
@@ -115,6 +115,7 @@ class LocalBuilder:
             lock_digest=prepared.recipe.lock,
             requirements_hash=prepared.requirements_hash,
             parts=manifest.parts_json(),
+            recipe=prepared.recipe.to_json(),
         )
 
     async def _keep_artifact(self, upload: Upload, lock: bytes | None) -> tuple[Digest, Manifest]:
@@ -197,9 +198,9 @@ class LocalBuilder:
         """Wait for what goes on beside deploys: compiling."""
         await self._compiling.wait()
 
-    async def env_dir(self, release_digest: Digest, env_key: str) -> Path:
+    async def env_dir(self, release_digest: Digest, env_key: str, recipe: Recall | None = None) -> Path:
         with full_disk_told():
-            return await self._environments.restore(env_key)
+            return await self._environments.restore(env_key, recipe)
 
     async def diff(self, before: Digest, after: Digest) -> Sequence[PartDiff]:
         old, new = await self._manifest(before), await self._manifest(after)

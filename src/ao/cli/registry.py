@@ -166,6 +166,16 @@ COMMANDS: Mapping[str, Entry] = {
     "down": Entry(
         "ao.cli.server", "down", START, "Stop the AO that runs in the home directory.", connects=False
     ),
+    "server": Entry(
+        "ao.cli.fleet",
+        "server",
+        START,
+        "Serve the API and the dashboard, build and schedule; workers execute.",
+        connects=False,
+    ),
+    "worker": Entry(
+        "ao.cli.fleet", "worker", START, "Execute runs of the database that servers share.", connects=False
+    ),
     "dashboard": Entry("ao.cli.dashboard", "dashboard", START, "Print a link that logs in to the dashboard."),
     "doctor": Entry("ao.cli.doctor", "doctor", START, "Check this machine and the server."),
     "version": Entry("ao.cli.version", "version", START, "Print the version.", connects=False),
@@ -206,6 +216,7 @@ COMMANDS: Mapping[str, Entry] = {
     "keys": Entry("ao.cli.keys", "", OPERATE, "Manage the API keys.", subcommands=_KEYS),
     "audit": Entry("ao.cli.audit", "audit", OPERATE, "Show who changed what, when and from where."),
     "webhooks": Entry("ao.cli.webhooks", "", OPERATE, "See and repeat webhooks.", subcommands=_WEBHOOKS),
+    "workers": Entry("ao.cli.fleet", "workers", OPERATE, "List the workers and what they do."),
     "gc": Entry("ao.cli.operate", "gc", OPERATE, "Remove environments and files that nothing uses any more."),
 }
 

@@ -3,7 +3,7 @@
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,47 +29,54 @@ HomeOption = Annotated[
     Path | None, typer.Option("--home", metavar="DIR", help="Where AO keeps everything; default: AO_HOME.")
 ]
 
+PortOption = Annotated[
+    int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one; default: AO_PORT.")
+]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on; default: loopback.")]
+GrpcOption = Annotated[
+    int | None,
+    typer.Option(
+        "--grpc-port", min=0, max=65535, help="Serve gRPC, too; 0 takes a free one; default: AO_GRPC_PORT."
+    ),
+]
+
 
 def up(
     session: Session,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as it is ready.")] = False,
-    port: Annotated[
-        int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one; default: AO_PORT.")
-    ] = None,
-    host: Annotated[str | None, typer.Option("--host", help="Address to listen on; default: loopback.")] = None,
-    grpc_port: Annotated[
-        int | None,
-        typer.Option(
-            "--grpc-port", min=0, max=65535, help="Serve gRPC, too; 0 takes a free one; default: AO_GRPC_PORT."
-        ),
-    ] = None,
+    port: PortOption = None,
+    host: HostOption = None,
+    grpc_port: GrpcOption = None,
     home: HomeOption = None,
 ) -> None:
     """Start AO on this machine.
 
     Server, scheduler and worker run in this terminal until Ctrl-C; a second Ctrl-C does not wait for runs.
     """
-    settings = from_environment(_overrides(home, host, port, grpc_port))
-    if not session.json:
-        output.say(output.style(f"starting in {settings.home}", "dim"))
+    settings = begin(session, overrides(home, host, port, grpc_port))
     if detach:
-        with _told_when_full(settings.home):
+        with told_when_full(settings.home):
             _detach(session, settings)
         return
+    # Only the process that serves pays for these imports.
+    from ao.wiring import serve  # noqa: PLC0415
+
+    with told_when_full(settings.home):
+        serve(settings, lambda ready: announce(session, ready))
+
+
+def begin(session: Session, flags: Mapping[str, str]) -> Settings:
+    """The settings of a process that is about to start here, and its first line."""
+    settings = from_environment(flags)
+    if not session.json:
+        output.say(output.style(f"starting in {settings.home}", "dim"))
     if settings.origins["AO_LOG_FORMAT"] == "default" and sys.stderr.isatty():
         settings = replace(settings, log_format="text")  # somebody reads along
-    # Only the process that serves pays for these imports.
-    from ao.wiring import Ready, serve  # noqa: PLC0415
-
-    def ready(ready: Ready) -> None:
-        _announce(session, ready)
-
-    with _told_when_full(settings.home):
-        serve(settings, on_ready=ready)
+    return settings
 
 
 @contextmanager
-def _told_when_full(home: Path) -> Iterator[None]:
+def told_when_full(home: Path) -> Iterator[None]:
     """A start writes to many places; wherever the space ends, it is the disk of the home."""
     try:
         yield
@@ -84,7 +91,7 @@ def _told_when_full(home: Path) -> Iterator[None]:
 
 def down(session: Session, home: HomeOption = None) -> None:
     """Stop the AO that runs in the home directory."""
-    place = Home(from_environment(_overrides(home)).home)
+    place = Home(from_environment(overrides(home)).home)
     server = server_of(place)
     if server is None:
         raise NotFound(
@@ -105,14 +112,14 @@ def down(session: Session, home: HomeOption = None) -> None:
         output.say("stopped")
 
 
-def _overrides(
+def overrides(
     home: Path | None, host: str | None = None, port: int | None = None, grpc_port: int | None = None
 ) -> dict[str, str]:
     flags = {"AO_HOME": home and home.absolute(), "AO_HOST": host, "AO_PORT": port, "AO_GRPC_PORT": grpc_port}
     return {name: str(value) for name, value in flags.items() if value is not None}
 
 
-def _announce(session: Session, ready: "Ready") -> None:
+def announce(session: Session, ready: "Ready") -> None:
     facts = {
         "url": ready.url,
         "grpc": ready.grpc,
@@ -120,20 +127,23 @@ def _announce(session: Session, ready: "Ready") -> None:
         "home": str(ready.home),
         "database": ready.database,
         "sandbox": ready.sandbox,
+        "slots": ready.slots,
         "degraded": list(ready.degraded),
         "pid": os.getpid(),
     }
     if session.json:
         output.json_line(facts)
         return
-    for name in ("home", "database", "sandbox", "url", "grpc"):
-        if facts[name] is None:
-            continue
-        output.say(f"{output.style(f'{name:<9}', 'dim')} {facts[name]}")
-    _tell_dashboard(ready.login_url)
+    for name in ("home", "database", "sandbox", "slots", "url", "grpc"):
+        if facts[name]:
+            output.say(f"{output.style(f'{name:<9}', 'dim')} {facts[name]}")
+    if ready.login_url is not None:
+        _tell_dashboard(ready.login_url)
     _tell_degraded(ready.degraded)
-    _tell_exposed(ready.url)
-    output.say(output.style("ready, waiting for runs", "green", "bold") + " — Ctrl-C stops")
+    if ready.url is not None:
+        _tell_exposed(ready.url)
+    waits = "runs" if ready.slots else "requests; `ao worker` on this database executes runs"
+    output.say(output.style(f"ready, waiting for {waits}", "green", "bold") + " — Ctrl-C stops")
 
 
 def _tell_dashboard(login_url: str) -> None:

@@ -1,10 +1,11 @@
 """Deployments: received, built in the background, made live by a pointer, taken back by another."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from ao.build import Builder, BuildRequest, Collected, Upload
+from ao.build import Builder, BuildRequest, Collected, Recall, Upload
 from ao.bus import POINTERS, SCHEDULES, Bus, build_topic
 from ao.control import audit
 from ao.control.buildlog import BuildLog
@@ -16,7 +17,7 @@ from ao.domain.errors import AoError, Conflict, InvalidInput, Problem, Unavailab
 from ao.ids import DeploymentId, Digest, new_deployment_id
 from ao.logs import get_logger
 from ao.store import Store
-from ao.store.records import Agent, Deployment, NewDeployment, PointerMove
+from ao.store.records import Agent, BuiltRelease, Deployment, NewDeployment, PointerMove
 from ao.wire.schemas import PartDiff
 
 log = get_logger(__name__)
@@ -25,6 +26,9 @@ RESTORED = ("code", "dependencies", "models", "prompts", "tools", "data", "confi
 NOT_RESTORED = ("secrets", "runs that are in flight (they stay on their version)", "what runs have written")
 STOPPED = "the server stopped during the build"
 RETRY_SECONDS = 1.0
+LEASE_US = 30_000_000
+"""A build whose server has not been heard of for so long is failed."""
+RENEW_SECONDS = 5.0
 REUSABLE_RELEASES = 20
 """How many earlier versions are searched for a lock of equal requirements."""
 
@@ -36,6 +40,7 @@ class Deployments:
         self._builder = builder
         self._bus = bus
         self._builds: set[asyncio.Task[None]] = set()
+        self._building: set[DeploymentId] = set()
         self._closing = False
 
     async def deploy(
@@ -54,7 +59,7 @@ class Deployments:
                     problems=[Problem("name", f"is {upload.config.name!r}, expected {agent!r}")],
                 )
             deployment = await self._store.deployments.create(
-                NewDeployment(new_deployment_id(), agent, actor, digest, message),
+                NewDeployment(new_deployment_id(), agent, actor, digest, message, LEASE_US),
                 audit.entry(
                     actor, "deployment.create", f"agent:{agent}", agent, source=digest, message=message
                 ),
@@ -73,6 +78,7 @@ class Deployments:
 
     async def _build(self, deployment: Deployment, upload: Upload, upgrade: bool) -> None:
         name = f"{deployment.agent} v{deployment.version}"
+        self._building.add(deployment.id)
         try:
             async with BuildLog(self._store, self._bus, deployment.id) as build_log:
                 try:
@@ -91,6 +97,7 @@ class Deployments:
             log.exception("build crashed", deployment=name)
             await self._fail(deployment, "internal error; see the server's log")
         finally:
+            self._building.discard(deployment.id)
             self._bus.publish(build_topic(deployment.id))
             await self._builder.discard(upload)
 
@@ -134,9 +141,23 @@ class Deployments:
                 )
 
     async def recover(self) -> None:
-        """After a restart: builds that were cut off are failed; nothing that is live changes."""
+        """The builds that are in progress have nobody who makes them: they are failed; nothing that is live
+        changes."""
         for deployment in await self._store.deployments.building():
             await self._store.deployments.fail(deployment.id, STOPPED)
+
+    async def watch_forever(self) -> None:
+        """Keep the leases of the builds of this process, and fail those whose server has gone."""
+        while True:
+            try:
+                await self._store.deployments.renew([*self._building], LEASE_US)
+                for deployment in await self._store.deployments.abandoned():
+                    log.warning("build lost its server", deployment=deployment.id)
+                    await self._fail(deployment, STOPPED)
+                    self._bus.publish(build_topic(deployment.id))
+            except Unavailable as error:
+                log.warning("builds not looked after now", error=error.message)
+            await asyncio.sleep(RENEW_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - spreads replicas
 
     async def close(self) -> None:
         """Stop builds in progress."""
@@ -179,7 +200,7 @@ class Deployments:
                 hint=f"`ao deployments {agent}` lists versions",
             )
         await self._builder.code_dir(target.release.digest)
-        await self._builder.env_dir(target.release.digest, target.release.env_key)
+        await self._builder.env_dir(target.release.digest, target.release.env_key, _recipe_of(target.release))
         config = AgentConfig.model_validate_json(target.release.config)
         schedule = declared(config, await self._store.schedules.now_us())
         entry = audit.entry(actor, "agent.rollback", f"agent:{agent}", agent, to=to, reason=reason)
@@ -229,3 +250,10 @@ class Deployments:
                 hint=f"`ao deployments {agent}` lists versions",
             )
         return deployment.release.digest
+
+
+def _recipe_of(release: BuiltRelease) -> Recall:
+    async def recipe() -> str | None:
+        return release.recipe
+
+    return recipe

@@ -72,7 +72,11 @@ def _name_of(template: Template) -> str:
     return name
 
 
-def worker_check(worker: Worker) -> Check:
+def worker_checks(worker: Worker | None) -> Sequence[Check]:
+    """Of the worker in this process, where there is one."""
+    if worker is None:
+        return ()
+
     async def check() -> CheckView:
         if worker.draining:
             return CheckView(
@@ -80,4 +84,4 @@ def worker_check(worker: Worker) -> Check:
             )
         return CheckView(name="worker", status="ok", message="takes runs")
 
-    return check
+    return (check,)

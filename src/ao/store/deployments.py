@@ -47,7 +47,15 @@ class DeploymentStore(Protocol):
         ...
 
     async def building(self) -> Sequence[Deployment]:
-        """Deployments still `building`: after a restart they are failed as interrupted."""
+        """Deployments still `building`."""
+        ...
+
+    async def renew(self, deployment_ids: Sequence[DeploymentId], lease_us: int) -> None:
+        """Somebody is still building these."""
+        ...
+
+    async def abandoned(self) -> Sequence[Deployment]:
+        """Those `building` whose lease has ended."""
         ...
 
     async def in_use(self) -> tuple[Sequence[str], Sequence[Digest]]:

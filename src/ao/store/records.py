@@ -229,6 +229,8 @@ class NewDeployment:
     source_digest: Digest
     """sha256 of the uploaded archive."""
     message: str = ""
+    lease_us: int = 0
+    """The build is abandoned after so long unless it is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,8 @@ class BuiltRelease:
     """Digest of what was asked for (requirements text, python): equal → the lock is used again."""
     parts: str
     """JSON: part name → {digest, size}."""
+    recipe: str | None = None
+    """JSON {python, version, lock, wheels}: what any machine makes the environment from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,8 @@ class Ground:
     workspaces: Workspaces
     derivation: Derivation
 
-    @property
-    def on_postgres(self) -> bool:
-        """Others may work on the same store."""
-        return self.settings.database_url.startswith("postgres")
+    def duties(self) -> dict[str, Coroutine[None, None, None]]:
+        return {} if self.redis is None else {"hints": self.redis.run()}
 
 
 async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> Ground:
@@ -66,9 +65,9 @@ async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> 
     warm = WarmOptions(settings.warm == "on", settings.slots + SPARE_SLOTS, settings.warm_memory)
     executor = await ProcessExecutor.open(home.root / "sandboxes", level=level, warm=warm)
     stack.push_async_callback(_close, executor)
-    store = await _open_store(settings.database_url)
+    store = await _open_store(settings)
     stack.push_async_callback(store.close)
-    blobs = LocalBlobs(home.blobs)
+    blobs = LocalBlobs(settings.blobs)
     builder = LocalBuilder(home.root, blobs, environ=host_environment(), executor=executor)
     return Ground(
         settings,
@@ -103,10 +102,10 @@ async def _close(executor: ProcessExecutor) -> None:
     await closing
 
 
-async def _open_store(database_url: str) -> Store:
-    if database_url.startswith("postgres"):
-        return await open_postgres(database_url)
-    return await open_sqlite(Path(database_url.removeprefix("sqlite:///")))
+async def _open_store(settings: Settings) -> Store:
+    if settings.on_postgres:
+        return await open_postgres(settings.database_url)
+    return await open_sqlite(Path(settings.database_url.removeprefix("sqlite:///")))
 
 
 def _open_redis(settings: Settings) -> "RedisBus | None":

@@ -1,9 +1,8 @@
-"""All parts of one process, opened together."""
+"""The parts of one process, opened together: of `ao up`, `ao server` or `ao worker`."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from ao.bus import Bus
 from ao.control.deployments import Deployments
@@ -21,34 +20,18 @@ from ao.store import Store
 from ao.store.records import ApiKey
 from ao.wiring.ground import Ground, open_ground
 from ao.wiring.serving import make_services
-from ao.wiring.working import make_worker
-from ao.worker.loop import Worker
-from ao.worker.warming import Warming
+from ao.wiring.working import Crew, make_crew
 
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """What `ao up` tells when it takes requests."""
-
-    url: str
-    login_url: str
-    """Logs in to the dashboard, once."""
-    home: Path
-    database: str
-    sandbox: str
-    degraded: Sequence[str]
-    grpc: str | None = None
-    """`host:port`; None: no gRPC."""
+Duties = Mapping[str, Coroutine[None, None, None]]
+"""Loops that run for ever, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The open parts of one process."""
+    """A process that serves; with a crew it works, too."""
 
     ground: Ground
-    worker: Worker
-    warming: Warming | None
-    """None where no run starts warm."""
+    crew: Crew | None
     services: Services
     ticker: Ticker
     local_key: ApiKey
@@ -74,40 +57,51 @@ class Platform:
     def schedules(self) -> Schedules:
         return self.services.schedules
 
-    def duties(self) -> dict[str, Coroutine[None, None, None]]:
-        """Loops that run for ever, by name."""
-        ground, settings = self.ground, self.ground.settings
-        hints = {} if ground.redis is None else {"hints": ground.redis.run()}
-        templates = {} if self.warming is None else {"templates": self.warming.run_forever()}
+    def duties(self) -> Duties:
         return {
-            **hints,
-            **templates,
+            **self.ground.duties(),
+            **(self.crew.duties() if self.crew is not None else {}),
+            "builds": self.deployments.watch_forever(),
             "schedules": self.ticker.run_forever(),
             "promotion": promote_forever(self.store, self.bus),
-            "tidying": tidy_forever(self.store, *settings.kept_us),
+            "tidying": tidy_forever(self.store, *self.ground.settings.kept_us),
             "webhooks": self.services.webhooks.run_forever(),
-            "sweep": sweep_forever(self.store, self.bus, settings.sweep_seconds),
+            "sweep": sweep_forever(self.store, self.bus, self.ground.settings.sweep_seconds),
         }
 
-    def ready(self, url: str, login_url: str, grpc: str | None) -> Ready:
-        about, home = self.services.about, self.ground.home
-        shown = str(home.database) if about.database == "sqlite" else about.database
-        return Ready(url, login_url, home.root, shown, about.sandbox, tuple(about.degraded), grpc)
 
-
-async def open_platform(settings: Settings, home: Home, stack: AsyncExitStack) -> Platform:
-    """Open every part; `stack` closes them, last first. The caller holds the home's lock."""
+async def open_platform(
+    settings: Settings, home: Home, stack: AsyncExitStack, *, works: bool = True
+) -> Platform:
+    """Open every part, without a crew when it only serves; `stack` closes them, last first. The caller holds
+    the home's lock."""
     ground = await open_ground(settings, home, stack)
     keys = Keys(ground.store)
     local_key = await _ensure_key(keys, home)
     check_exposure(settings.host, has_keys=bool(await keys.list()))
-    worker, warming = make_worker(ground)
-    services = make_services(ground, keys, worker, warming, stack)
-    await services.deployments.recover()
-    if not ground.on_postgres:
-        await take_back_runs(ground.store, ground.bus)  # the home is ours: every earlier worker is gone
+    crew = make_crew(ground) if works else None
+    services = make_services(ground, keys, crew, stack)
+    if not settings.on_postgres:  # the home is ours: every earlier worker and build is gone
+        await services.deployments.recover()
+        await take_back_runs(ground.store, ground.bus)
     ticker = Ticker(ground.store, services.schedules.orders, ground.bus)
-    return Platform(ground, worker, warming, services, ticker, local_key)
+    return Platform(ground, crew, services, ticker, local_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """A process that only works."""
+
+    ground: Ground
+    crew: Crew
+
+    def duties(self) -> Duties:
+        return {**self.ground.duties(), **self.crew.duties()}
+
+
+async def open_workplace(settings: Settings, home: Home, stack: AsyncExitStack) -> Workplace:
+    ground = await open_ground(settings, home, stack)
+    return Workplace(ground, make_crew(ground))
 
 
 async def _ensure_key(keys: Keys, home: Home) -> ApiKey:

@@ -1,12 +1,14 @@
-"""The life of a serving process: its lock, its duties, and its end."""
+"""The life of a process: its lock, its duties, and its end."""
 
 import asyncio
 import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -17,8 +19,10 @@ from ao.build.releases import remove_tree
 from ao.home import Home
 from ao.server.listen import Listener, bind
 from ao.settings import Settings
-from ao.wiring.platform import Platform, Ready, open_platform
+from ao.wiring.ground import Ground
+from ao.wiring.platform import Duties, Platform, open_platform, open_workplace
 from ao.wiring.serving import application
+from ao.wiring.working import Crew
 
 if TYPE_CHECKING:
     from ao.server.grpc.listen import GrpcListener
@@ -30,15 +34,49 @@ _COLLECT_AFTER = (10_000, 10, 10)
 """Objects more than at the last collection; of young and of older ones every tenth goes further."""
 
 
-def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
-    """Run server and worker until SIGINT or SIGTERM; a second signal does not wait for runs.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a process tells when it takes requests or runs."""
+
+    home: Path
+    database: str
+    sandbox: str
+    slots: int
+    """0: it only serves."""
+    degraded: Sequence[str]
+    url: str | None = None
+    """None: it only works."""
+    login_url: str | None = None
+    """Logs in to the dashboard, once."""
+    grpc: str | None = None
+    """`host:port`; None: no gRPC."""
+
+
+OnReady = Callable[[Ready], None]
+Drain = Callable[[], Coroutine[None, None, None]]
+
+
+def serve(settings: Settings, on_ready: OnReady, *, works: bool = True) -> None:
+    """Run a server, and a worker unless it only serves, until SIGINT or SIGTERM; a second signal does not
+    wait for runs.
 
     Raises HomeInUse, InvalidConfig, Conflict (port), DatabaseDamaged, SchemaTooNew, SandboxError.
     """
+    _run(settings, lambda home, stop, stack: _serve(settings, home, stop, stack, on_ready, works))
+
+
+def work(settings: Settings, on_ready: OnReady) -> None:
+    """Run a worker alone, until SIGINT or SIGTERM. Raises as `serve` does."""
+    _run(settings, lambda home, stop, stack: _work(settings, home, stop, stack, on_ready))
+
+
+def _run(
+    settings: Settings, life: Callable[[Home, asyncio.Event, AsyncExitStack], Coroutine[None, None, None]]
+) -> None:
     logs.configure(settings.log_level, settings.log_format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, on_ready))
+            runner.run(_live(settings, life))
     except BaseExceptionGroup as group:
         raise _first_of(group) from group
 
@@ -51,32 +89,73 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return first
 
 
-async def _serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+async def _live(
+    settings: Settings, life: Callable[[Home, asyncio.Event, AsyncExitStack], Coroutine[None, None, None]]
+) -> None:
     stop = _stop_on_signals()
     home = Home(settings.home)
     home.prepare()
     with home.locked():
         await asyncio.to_thread(_sweep, home)
         async with AsyncExitStack() as stack:
-            with full_disk_told():
-                platform = await open_platform(settings, home, stack)
-            listening = bind(settings.host, settings.port)
-            stack.callback(listening.close)
-            rpc = _open_grpc(platform)
-            async with asyncio.TaskGroup() as group:
-                duties = [group.create_task(_vital(name, duty)) for name, duty in platform.duties().items()]
-                worker = group.create_task(_vital("worker", platform.worker.run()))
-                async with _listening(platform, listening, rpc) as url:
-                    _calm_collector()
-                    login_path = await platform.services.logins.offer(platform.local_key.id)
-                    on_ready(platform.ready(url, url + login_path, rpc.address if rpc else None))
-                    await stop.wait()
-                    log.info("stopping")
-                    platform.worker.drain()
-                    await worker
-                for duty in duties:
-                    duty.cancel()
+            await life(home, stop, stack)
     log.info("stopped")
+
+
+async def _serve(
+    settings: Settings, home: Home, stop: asyncio.Event, stack: AsyncExitStack, on_ready: OnReady, works: bool
+) -> None:
+    with full_disk_told():
+        platform = await open_platform(settings, home, stack, works=works)
+    listening = bind(settings.host, settings.port)
+    stack.callback(listening.close)
+    rpc = _open_grpc(platform)
+    working = _working(platform.duties(), platform.crew)
+    async with working as drained, _listening(platform, listening, rpc) as url:
+        _calm_collector()
+        login_path = await platform.services.logins.offer(platform.local_key.id)
+        ready = _ready(platform.ground, platform.crew)
+        grpc = rpc.address if rpc else None
+        on_ready(replace(ready, url=url, login_url=url + login_path, grpc=grpc))
+        await stop.wait()
+        await drained()
+
+
+async def _work(
+    settings: Settings, home: Home, stop: asyncio.Event, stack: AsyncExitStack, on_ready: OnReady
+) -> None:
+    with full_disk_told():
+        workplace = await open_workplace(settings, home, stack)
+    async with _working(workplace.duties(), workplace.crew) as drained:
+        _calm_collector()
+        on_ready(_ready(workplace.ground, workplace.crew))
+        await stop.wait()
+        await drained()
+
+
+@asynccontextmanager
+async def _working(duties: Duties, crew: Crew | None) -> AsyncIterator[Drain]:
+    """All loops of a process. Yields what ends the worker in order; the duties go on meanwhile."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_vital(name, duty)) for name, duty in duties.items()]
+        worker = group.create_task(_vital("worker", crew.worker.run())) if crew is not None else None
+
+        async def drained() -> None:
+            log.info("stopping")
+            if crew is not None and worker is not None:
+                crew.worker.drain()
+                await worker
+
+        yield drained
+        for task in tasks:
+            task.cancel()
+
+
+def _ready(ground: Ground, crew: Crew | None) -> Ready:
+    shown = "postgresql" if ground.settings.on_postgres else str(ground.home.database)
+    info = ground.executor.info
+    slots = 0 if crew is None else ground.settings.slots
+    return Ready(ground.home.root, shown, str(info.level), slots, tuple(info.degraded))
 
 
 def _calm_collector() -> None:
@@ -101,7 +180,7 @@ async def _vital(name: str, duty: Coroutine[None, None, None]) -> None:
     try:
         await duty
     except Exception:
-        log.exception("a part of the server crashed; the process ends", part=name)
+        log.exception("a part of the process crashed; it ends", part=name)
         raise
 
 

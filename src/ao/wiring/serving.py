@@ -26,18 +26,17 @@ from ao.control.ticker import Orders
 from ao.control.webhooks import Webhooks
 from ao.dashboard.app import create_dashboard
 from ao.server.app import Site, create_app
-from ao.server.parts import redis_checks, supervisor_check, warm_check, worker_check
+from ao.server.parts import redis_checks, supervisor_check, warm_check, worker_checks
 from ao.server.services import About, Services
 from ao.store.retention import Kept
 from ao.wiring.ground import Ground
-from ao.worker.loop import Worker
-from ao.worker.warming import Warming
+from ao.wiring.working import Crew
 
 
-def make_services(
-    ground: Ground, keys: Keys, worker: Worker, warming: Warming | None, stack: AsyncExitStack
-) -> Services:
+def make_services(ground: Ground, keys: Keys, crew: Crew | None, stack: AsyncExitStack) -> Services:
+    """`crew`: the one of this process, where there is one."""
     store, bus, settings = ground.store, ground.bus, ground.settings
+    warming = None if crew is None else crew.warming
     catalog = Catalog(store)
     assistants = Assistants(store, catalog, ground.derivation)
     deployments = Deployments(store, ground.builder, bus, catalog)
@@ -71,7 +70,7 @@ def make_services(
         checks=(
             *redis_checks(ground.redis),
             supervisor_check(ground.executor),
-            worker_check(worker),
+            *worker_checks(None if crew is None else crew.worker),
             warm_check(settings.warm, ground.executor),
         ),
         template=warming.template if warming is not None else lambda _agent, _version: None,
@@ -82,7 +81,7 @@ def _about(ground: Ground) -> About:
     return About(
         version=version("ao-platform"),
         home=ground.home.root,
-        database="postgresql" if ground.on_postgres else "sqlite",
+        database="postgresql" if ground.settings.on_postgres else "sqlite",
         started_us=SystemClock().now_us(),
         sandbox=str(ground.executor.info.level),
         degraded=ground.executor.info.degraded,

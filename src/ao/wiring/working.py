@@ -1,6 +1,8 @@
-"""The worker of a process, and what keeps its agents warm."""
+"""What a process works with: a worker, and templates of the agents that are live."""
 
 import socket
+from collections.abc import Coroutine
+from dataclasses import dataclass
 
 from ao.clock import SystemClock
 from ao.sandbox import Level
@@ -13,15 +15,22 @@ from ao.worker.supervision import Supervision
 from ao.worker.warming import Warming
 
 
-def make_worker(ground: Ground) -> tuple[Worker, Warming | None]:
-    """Without the second where no run starts warm."""
-    executor, settings = ground.executor, ground.settings
+@dataclass(frozen=True, slots=True)
+class Crew:
+    worker: Worker
+    warming: Warming | None
+    """None where no run starts warm."""
+
+    def duties(self) -> dict[str, Coroutine[None, None, None]]:
+        return {} if self.warming is None else {"templates": self.warming.run_forever()}
+
+
+def make_crew(ground: Ground) -> Crew:
+    executor, settings, store = ground.executor, ground.settings, ground.store
     supervision = Supervision(executor, lambda: kill_supervisor(executor))
-    attendance = Attendance(ground.store.sessions, ground.payloads, ground.workspaces)
-    resolver = Resolver(
-        ground.builder, ground.payloads, ground.secrets, ground.store.steps, attendance, ground.derivation
-    )
-    bench = Bench(ground.store, ground.bus, executor, supervision, resolver, ground.payloads, SystemClock())
+    attendance = Attendance(store.sessions, ground.payloads, ground.workspaces)
+    resolver = Resolver(ground.builder, ground.payloads, ground.secrets, store, attendance, ground.derivation)
+    bench = Bench(store, ground.bus, executor, supervision, resolver, ground.payloads, SystemClock())
     options = WorkerOptions(
         name=socket.gethostname(),
         slots=settings.slots,
@@ -30,4 +39,4 @@ def make_worker(ground: Ground) -> tuple[Worker, Warming | None]:
         grace_seconds=settings.grace_seconds,
     )
     is_warm = settings.warm == "on" and executor.info.level is Level.NAMESPACES
-    return Worker(bench, options), Warming(ground.store, ground.bus, executor, resolver) if is_warm else None
+    return Crew(Worker(bench, options), Warming(store, ground.bus, executor, resolver) if is_warm else None)

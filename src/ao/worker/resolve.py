@@ -18,7 +18,7 @@ from ao.domain.errors import NotFound
 from ao.domain.retry import is_class
 from ao.ids import DeploymentId, Digest
 from ao.sandbox import Entrypoint, Limits, Network, SandboxSpec, StopCause
-from ao.store import StepStore
+from ao.store import Store
 from ao.store.records import Claim, Deployment
 from ao.worker.recall import recall
 from ao.worker.sessions import Attendance, Attended
@@ -84,11 +84,11 @@ class Resolver:
         builder: Builder,
         payloads: Payloads,
         secrets: Secrets,
-        steps: StepStore,
+        store: Store,
         attendance: Attendance,
         derivation: Derivation,
     ) -> None:
-        self._steps = steps
+        self._store = store
         self.attendance = attendance
         self._derivation = derivation
         self._builder = builder
@@ -107,7 +107,7 @@ class Resolver:
             input_json=await self._payloads.text(claim.input) or "null",
             env={**config.env, **secrets, **release_of(claim)},
             run_env=context_of(claim),
-            steps=await recall(self._steps, claim, config.step_timeout),
+            steps=await recall(self._store.steps, claim, config.step_timeout),
             session=None if session is None else session.words,
         )
         return Resolved(spec, config, tuple(secrets.values()), session)
@@ -140,10 +140,15 @@ class Resolver:
             self._unpacked.move_to_end(key)
             return known
         config = config_of()
+
+        async def recipe() -> str | None:
+            release = (await self._store.deployments.get_by_id(key[0])).release
+            return None if release is None else release.recipe
+
         unpacked = Unpacked(
             config,
             await self._builder.code_dir(digest),
-            await self._builder.env_dir(digest, env_key),
+            await self._builder.env_dir(digest, env_key, recipe),
             entrypoint_of(config),
             limits_of(config),
             network_of(config),

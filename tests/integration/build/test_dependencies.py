@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 from tests.integration.build.conftest import Open, Site
 
 from ao.build import BuildRequest
-from ao.domain.errors import BuildFailed
+from ao.build.local import LocalBuilder
+from ao.domain.errors import BuildFailed, InternalError
 from ao.store.records import BuiltRelease
 
 
@@ -192,6 +194,26 @@ async def test_scripts_of_packages_work_where_the_environment_is(site: Site, pro
     script = await site.builder.env_dir(release.digest, release.env_key) / "bin" / "left-tool"
 
     assert output(script) == b"1.0\n"
+
+
+async def test_another_machine_makes_the_environment_from_the_kept_wheels(
+    site: Site, project: Path, tmp_path: Path
+) -> None:
+    site.wheels.add("left", "1.0")
+    need(project, "left\n")
+    release = await site.deploy(project)
+
+    async def recipe() -> str | None:
+        return release.recipe
+
+    def elsewhere(home: str) -> LocalBuilder:
+        return LocalBuilder(tmp_path / home, site.blobs, environ={"PATH": os.environ["PATH"]})
+
+    environment = await elsewhere("other").env_dir(release.digest, release.env_key, recipe)
+
+    assert output(environment / "bin" / "left-tool") == b"1.0\n"
+    with pytest.raises(InternalError, match="nothing is known"):
+        await elsewhere("third").env_dir(release.digest, release.env_key)
 
 
 async def test_an_unchanged_deploy_resolves_and_installs_nothing(site: Site, project: Path) -> None:

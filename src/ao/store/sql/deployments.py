@@ -21,16 +21,19 @@ ON CONFLICT (name) DO UPDATE SET latest = agent.latest + 1 RETURNING latest"""
 
 _COLUMNS = """
 d.deployment_id, d.agent, d.version, d.status, d.actor, d.message, d.source_digest, d.created_us,
-  d.finished_us, d.error, d.digest, d.config, d.env_key, d.lock_digest, d.requirements_hash, d.parts"""
+  d.finished_us, d.error, d.digest, d.config, d.env_key, d.lock_digest, d.requirements_hash, d.parts,
+  d.recipe"""
 
 _INSERT = """
 INSERT INTO deployment (deployment_id, agent, version, status, actor, message, source_digest, created_us,
-  log_seq)
-VALUES (:deployment_id, :agent, :version, 'building', :actor, :message, :source_digest, :now, 0)"""
+  log_seq, build_lease_us)
+VALUES (:deployment_id, :agent, :version, 'building', :actor, :message, :source_digest, :now, 0,
+  :now + :lease_us)"""
 
 _SUCCEED = """
 UPDATE deployment SET status = 'succeeded', finished_us = :now, digest = :digest, config = :config,
-  env_key = :env_key, lock_digest = :lock_digest, requirements_hash = :requirements_hash, parts = :parts
+  env_key = :env_key, lock_digest = :lock_digest, requirements_hash = :requirements_hash, parts = :parts,
+  recipe = :recipe
 WHERE deployment_id = :deployment_id AND status = 'building'"""
 
 _FAIL = """
@@ -46,6 +49,14 @@ SELECT {_COLUMNS} FROM deployment d WHERE d.agent = :agent AND d.version < :befo
 ORDER BY d.version DESC LIMIT :limit"""
 
 _BUILDING = f"SELECT {_COLUMNS} FROM deployment d WHERE d.status = 'building' ORDER BY d.deployment_id"
+
+_RENEW = """
+UPDATE deployment SET build_lease_us = :now + :lease_us
+WHERE deployment_id = :deployment_id AND status = 'building'"""
+
+_ABANDONED = f"""
+SELECT {_COLUMNS} FROM deployment d
+WHERE d.status = 'building' AND COALESCE(d.build_lease_us, 0) <= :now ORDER BY d.deployment_id"""
 
 _TAKE_LOG_SEQS = """
 UPDATE deployment SET log_seq = log_seq + :count WHERE deployment_id = :deployment_id RETURNING log_seq"""
@@ -64,6 +75,7 @@ UNION SELECT 'blob', source_digest FROM deployment
 UNION SELECT 'blob', digest FROM assistant_release
 UNION SELECT 'blob', lock_digest FROM deployment WHERE lock_digest IS NOT NULL
 UNION SELECT 'parts', parts FROM deployment WHERE parts IS NOT NULL
+UNION SELECT 'recipe', recipe FROM deployment WHERE recipe IS NOT NULL
 UNION SELECT 'blob', input_blob FROM run WHERE input_blob IS NOT NULL
 UNION SELECT 'blob', output_blob FROM run_outcome WHERE output_blob IS NOT NULL
 UNION SELECT 'blob', value_blob FROM run_step WHERE value_blob IS NOT NULL
@@ -90,6 +102,7 @@ class SqlDeploymentStore:
             "actor": deployment.actor,
             "message": clean(deployment.message),
             "source_digest": deployment.source_digest,
+            "lease_us": deployment.lease_us,
         }
 
         def write(tx: Tx) -> Deployment:
@@ -161,6 +174,18 @@ class SqlDeploymentStore:
         rows = await self._engine.read(lambda tx: tx.all(_BUILDING, {}))
         return [deployment_from(row) for row in rows]
 
+    async def renew(self, deployment_ids: Sequence[DeploymentId], lease_us: int) -> None:
+        def write(tx: Tx) -> None:
+            for id in deployment_ids:
+                tx.run(_RENEW, {"deployment_id": id, "lease_us": lease_us})
+
+        if deployment_ids:
+            await self._engine.write(write)
+
+    async def abandoned(self) -> Sequence[Deployment]:
+        rows = await self._engine.read(lambda tx: tx.all(_ABANDONED, {}))
+        return [deployment_from(row) for row in rows]
+
     async def in_use(self) -> tuple[Sequence[str], Sequence[Digest]]:
         rows = await self._engine.read(lambda tx: tx.all(_IN_USE, {}))
         digests = {value for kind, value in rows if kind == "blob"}
@@ -169,6 +194,9 @@ class SqlDeploymentStore:
                 digests.update(part["digest"] for part in json.loads(value).values())
             elif kind == "blobs":
                 digests.update(json.loads(value))
+            elif kind == "recipe":
+                recipe = json.loads(value)
+                digests.update(filter(None, [recipe["lock"], *(recipe["wheels"] or {}).values()]))
         return sorted(value for kind, value in rows if kind == "env"), sorted(digests)
 
 
@@ -183,6 +211,7 @@ def _succeed(
         "lock_digest": release.lock_digest,
         "requirements_hash": release.requirements_hash,
         "parts": release.parts,
+        "recipe": release.recipe,
     }
     agent = get_deployment(tx, deployment_id).agent
     tx.one(pointers.LOCK_AGENT, {"agent": agent})
@@ -213,7 +242,7 @@ def find_version(tx: Tx, agent: str, version: int) -> Deployment:
 
 
 def deployment_from(row: Row) -> Deployment:
-    release = None if row[10] is None else BuiltRelease(*row[10:16])
+    release = None if row[10] is None else BuiltRelease(*row[10:17])
     return Deployment(
         id=row[0],
         agent=row[1],

@@ -222,6 +222,8 @@ deployment = Table(
     _text("lock_digest", null=True),
     _text("requirements_hash", null=True),
     _text("parts", null=True),
+    _text("recipe", null=True),
+    _int("build_lease_us", null=True),
     Index("deployment_version", "agent", "version", unique=True),
 )
 

@@ -124,6 +124,8 @@ CREATE TABLE deployment (
 	lock_digest TEXT COLLATE "C",
 	requirements_hash TEXT COLLATE "C",
 	parts TEXT COLLATE "C",
+	recipe TEXT COLLATE "C",
+	build_lease_us BIGINT,
 	CONSTRAINT deployment_pkey PRIMARY KEY (deployment_id)
 );
 

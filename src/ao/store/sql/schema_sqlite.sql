@@ -127,6 +127,8 @@ CREATE TABLE deployment (
 	lock_digest TEXT,
 	requirements_hash TEXT,
 	parts TEXT,
+	recipe TEXT,
+	build_lease_us BIGINT,
 	CONSTRAINT deployment_pkey PRIMARY KEY (deployment_id)
 );
 

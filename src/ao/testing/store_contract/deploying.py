@@ -11,6 +11,7 @@ from ao.store.records import Payload
 from ao.testing.store_contract.harness import (
     AGENT,
     COMPLETED,
+    LEASE_US,
     Harness,
     digest,
     failed,
@@ -27,6 +28,18 @@ class Deploying:
         assert other.version == 1
         assert {deployment.status for deployment in made} == {DeploymentStatus.BUILDING}
         assert await harness.store.deployments.building() == [*made, other]
+
+    async def test_a_build_is_abandoned_when_nobody_has_renewed_it(self, harness: Harness) -> None:
+        mine, lost = await harness.start_build(), await harness.start_build("billing")
+        deployments = harness.store.deployments
+        await deployments.renew([mine.id, lost.id], LEASE_US)
+        assert await deployments.abandoned() == []
+        harness.offset.us += LEASE_US // 2
+        await deployments.renew([mine.id], LEASE_US)
+        harness.offset.us += LEASE_US // 2
+        assert await deployments.abandoned() == [lost]
+        await deployments.fail(lost.id, "its server is gone")
+        assert await deployments.abandoned() == []
 
     async def test_concurrent_deploys_get_different_versions(self, harness: Harness) -> None:
         made = await asyncio.gather(*(harness.start_build() for _ in range(20)))
