@@ -162,7 +162,7 @@ class WebhookTarget(_message.Message):
     def __init__(self, url: _Optional[str] = ..., secret: _Optional[str] = ...) -> None: ...
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "concurrency_key", "wait", "session", "on_overlap")
+    __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "concurrency_key", "assistant", "assistant_version", "wait", "session", "on_overlap")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -171,6 +171,8 @@ class CreateRunRequest(_message.Message):
     WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     CONCURRENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_FIELD_NUMBER: _ClassVar[int]
+    ASSISTANT_VERSION_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ON_OVERLAP_FIELD_NUMBER: _ClassVar[int]
@@ -182,10 +184,12 @@ class CreateRunRequest(_message.Message):
     webhook: WebhookTarget
     idempotency_key: str
     concurrency_key: str
+    assistant: str
+    assistant_version: int
     wait: float
     session: str
     on_overlap: str
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., wait: _Optional[float] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., wait: _Optional[float] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
     __slots__ = ("run", "created")

@@ -32,6 +32,8 @@ _EXPECTED = {
     _CODES.NOT_FOUND,
     _CODES.FAILED_PRECONDITION,
 }
+_LEFT_OUT = {"version", "after", "assistant"}
+"""Of runs: what an agent's name says already, or what would have to be waited for."""
 NOBODY = "01936f2e-9c4b-7d3a-8f00-0123456789ab"
 
 
@@ -56,10 +58,10 @@ def request_of(path: str, agent: str, run_id: str) -> Message:
     request: Any = GetMessageClass(METHODS[path].input_type)()
     values = {
         "agent": agent, "run_id": run_id, "version": 1, "before": 1, "after": 1, "all": True, "older_than": 1e9,
-        "step": "none", "approved": True,
+        "assistant": agent, "step": "none", "approved": True,
     }  # fmt: skip
     for field in request.DESCRIPTOR.fields:
-        if field.name in values and not (field.name in ("version", "after") and "runs" in field.file.name):
+        if field.name in values and not (field.name in _LEFT_OUT and "runs" in field.file.name):
             setattr(request, field.name, values[field.name])
     return request  # type: ignore[no-any-return]
 

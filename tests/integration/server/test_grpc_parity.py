@@ -13,8 +13,16 @@ from tests.rpc import METHODS, rpc_served
 from ao.server.grpc.listen import services_of
 from ao.server.grpc.messages import source_of, words_of
 from ao.server.health import Readiness
-from ao.v1 import agents_pb2, dead_letters_pb2, questions_pb2, runs_pb2, schedules_pb2, server_pb2
-from ao.wire import replays, schedules, schemas, steps
+from ao.v1 import (
+    agents_pb2,
+    assistants_pb2,
+    dead_letters_pb2,
+    questions_pb2,
+    runs_pb2,
+    schedules_pb2,
+    server_pb2,
+)
+from ao.wire import assistants, replays, schedules, schemas, steps
 
 VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (runs_pb2.Run, schemas.RunView),
@@ -35,6 +43,8 @@ VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (agents_pb2.BuildLogLine, schemas.BuildLogLine),
     (agents_pb2.Diff, schemas.DiffView),
     (schedules_pb2.Schedule, schedules.ScheduleView),
+    (assistants_pb2.Assistant, assistants.AssistantView),
+    (assistants_pb2.AssistantVersion, assistants.AssistantVersionView),
     (server_pb2.Status, schemas.StatusView),
 ]
 

@@ -13,6 +13,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from ao.domain.errors import Conflict
 from ao.server.app import JSON_LIMIT
 from ao.server.grpc.agents import agent_service
+from ao.server.grpc.assistants import assistant_service
 from ao.server.grpc.dead_letters import dead_letter_service
 from ao.server.grpc.door import Door
 from ao.server.grpc.health import Health
@@ -27,7 +28,15 @@ from ao.server.health import Readiness
 from ao.server.listen import GRACE_SECONDS, bind
 from ao.server.operations.server import ServerOperations
 from ao.server.services import Services
-from ao.v1 import agents_pb2, dead_letters_pb2, questions_pb2, runs_pb2, schedules_pb2, server_pb2
+from ao.v1 import (
+    agents_pb2,
+    assistants_pb2,
+    dead_letters_pb2,
+    questions_pb2,
+    runs_pb2,
+    schedules_pb2,
+    server_pb2,
+)
 from ao.wire.schemas import CheckView
 
 VARIABLE = "AO_GRPC_PORT"
@@ -53,6 +62,7 @@ def services_of(services: Services, readiness: Readiness) -> Sequence[tuple[Serv
         dead_letters_pb2: {"DeadLetterService": dead_letter_service(services)},
         agents_pb2: {"AgentService": agent_service(services)},
         schedules_pb2: {"ScheduleService": schedule_service(services)},
+        assistants_pb2: {"AssistantService": assistant_service(services)},
         server_pb2: {"ServerService": server_service(ServerOperations(services, readiness))},
     }
     return [
