@@ -51,13 +51,19 @@ def work(task):
     return {"ticket": task["ticket"], "reply": text}
 """
 REFUNDS = r"""
-from ao_runner import approve, ask, step
+from ao_runner import approve, ask, session, step
 
 @step
 def look_up(order):
     return {"order": order, "paid": 1250, "customer": "Grace"}
 
 def work(task):
+    if "text" in task:
+        session.state["orders"] = ["A-15"]
+        session.add("user", task["text"])
+        session.add("assistant", "Order A-15 was refunded yesterday. Is there anything else?")
+        (session.workspace / "summary.md").write_text("Grace asked for order A-15.\n")
+        return {}
     found = look_up(task["order"])
     if task.get("ask"):
         return ask("How much goes back?", schema=task["ask"], details=found, timeout=86400)
@@ -98,6 +104,8 @@ async def prepare(server: Served) -> dict[str, str]:
     given = {"approved": True, "comment": "Within the limit"}
     await server.json("POST", f"/v1/runs/{answered}/answer", given)
     await local.result(answered)
+    for text in ("Where is my refund?", "No, thank you"):
+        await local.run("refunds", {"text": text}, session="grace")
     asking = await local.submit("refunds", {"order": "A-16", "ask": HOW_MUCH})
     await local.until_state(asking, RunState.PAUSED)
     approving = await local.submit("refunds", {"order": "A-17"})
@@ -130,6 +138,9 @@ async def prepare(server: Served) -> dict[str, str]:
         "run-fork": f"/runs/{bad[0].id}/fork",
         "schedules": "/schedules",
         "schedule": "/agents/reports/schedules/cron",
+        "sessions": "/sessions",
+        "session": "/agents/refunds/sessions/grace",
+        "session-history": "/agents/refunds/sessions/grace/history",
         "inbox": "/inbox",
         "inbox-ended": "/inbox/ended",
         "failures": "/failures?all=true",

@@ -30,6 +30,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("agents", "Agents", "/agents", "list_agents"),
     Section("assistants", "Assistants", "/assistants", "list_assistants"),
     Section("runs", "Runs", "/runs", "list_runs"),
+    Section("sessions", "Sessions", "/sessions", "list_sessions"),
     Section("deployments", "Deployments", "/deployments", "list_deployments"),
     Section("schedules", "Schedules", "/schedules", "list_schedules"),
 )

@@ -16,7 +16,7 @@ from ao.store.records import NewDeployment
 
 AGENT = r"""
 import sys, time
-from ao_runner import approve, ask, sleep, span, step
+from ao_runner import approve, ask, session, sleep, span, step
 
 @step
 def fetch(name):
@@ -42,6 +42,10 @@ def work(task):
         approve("Refund 12.50 to the customer?", details={"order": "A-17", "cents": 1250})
     if task.get("sleep"):
         sleep(3600)
+    if task.get("say"):
+        session.add("user", task["say"])
+        session.add("assistant", {"heard": task["say"]})
+        (session.workspace / "notes.txt").write_text(task["say"])
     if task.get("pay"):
         pay(task["pay"])
 """
@@ -75,6 +79,7 @@ async def paths_of(server: Served) -> list[str]:
     for run_id in (asking, approving):
         await local.until_state(run_id, RunState.PAUSED)
     await local.until_state(sleeping, RunState.PENDING, attempt=1)
+    await local.run("refunds", {"say": "Where is my order?"}, session="chat-1")
     await local.until_line(live, "going on")
     replay = await local.platform.services.replays.replay(
         failed.id, scratch=False, version=None, actor="key:test"
@@ -98,6 +103,8 @@ async def paths_of(server: Served) -> list[str]:
         "/agents/refunds/deployments/2",
         "/assistants",
         "/agents/refunds/assistants/night",
+        "/sessions",
+        *(f"/agents/refunds/sessions/chat-1{part}" for part in ("", "/history", "/files")),
     ]
 
 
