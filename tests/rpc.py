@@ -21,11 +21,21 @@ from ao.v1 import (
     runs_pb2,
     schedules_pb2,
     server_pb2,
+    sessions_pb2,
 )
 from ao.v1.problem_pb2 import Problem
 from ao.v1.runs_pb2_grpc import RunServiceStub
 
-FILES = (runs_pb2, questions_pb2, dead_letters_pb2, agents_pb2, schedules_pb2, assistants_pb2, server_pb2)
+FILES = (
+    sessions_pb2,
+    runs_pb2,
+    questions_pb2,
+    dead_letters_pb2,
+    agents_pb2,
+    schedules_pb2,
+    assistants_pb2,
+    server_pb2,
+)
 SERVICES: list[ServiceDescriptor] = [
     service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()
 ]

@@ -26,6 +26,14 @@ class OnDisconnect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ON_DISCONNECT_CONTINUE: _ClassVar[OnDisconnect]
     ON_DISCONNECT_CANCEL: _ClassVar[OnDisconnect]
 
+class OnOverlap(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ON_OVERLAP_UNSPECIFIED: _ClassVar[OnOverlap]
+    ON_OVERLAP_ENQUEUE: _ClassVar[OnOverlap]
+    ON_OVERLAP_REJECT: _ClassVar[OnOverlap]
+    ON_OVERLAP_INTERRUPT: _ClassVar[OnOverlap]
+    ON_OVERLAP_ROLLBACK: _ClassVar[OnOverlap]
+
 class OutcomeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_KIND_UNSPECIFIED: _ClassVar[OutcomeKind]
@@ -104,6 +112,11 @@ RUN_STATE_CANCELLED: RunState
 ON_DISCONNECT_UNSPECIFIED: OnDisconnect
 ON_DISCONNECT_CONTINUE: OnDisconnect
 ON_DISCONNECT_CANCEL: OnDisconnect
+ON_OVERLAP_UNSPECIFIED: OnOverlap
+ON_OVERLAP_ENQUEUE: OnOverlap
+ON_OVERLAP_REJECT: OnOverlap
+ON_OVERLAP_INTERRUPT: OnOverlap
+ON_OVERLAP_ROLLBACK: OnOverlap
 OUTCOME_KIND_UNSPECIFIED: OutcomeKind
 OUTCOME_KIND_COMPLETED: OutcomeKind
 OUTCOME_KIND_ERROR: OutcomeKind
@@ -188,8 +201,8 @@ class CreateRunRequest(_message.Message):
     assistant_version: int
     wait: float
     session: str
-    on_overlap: str
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., wait: _Optional[float] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
+    on_overlap: OnOverlap
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., concurrency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., wait: _Optional[float] = ..., session: _Optional[str] = ..., on_overlap: _Optional[_Union[OnOverlap, str]] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
     __slots__ = ("run", "created")
@@ -226,8 +239,8 @@ class RunAndWaitRequest(_message.Message):
     concurrency_key: str
     on_disconnect: OnDisconnect
     session: str
-    on_overlap: str
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
+    on_overlap: OnOverlap
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., session: _Optional[str] = ..., on_overlap: _Optional[_Union[OnOverlap, str]] = ...) -> None: ...
 
 class StreamRunRequest(_message.Message):
     __slots__ = ("agent", "input_json", "version", "environment", "priority", "webhook", "idempotency_key", "assistant", "assistant_version", "concurrency_key", "on_disconnect", "after", "session", "on_overlap")
@@ -258,8 +271,8 @@ class StreamRunRequest(_message.Message):
     on_disconnect: OnDisconnect
     after: int
     session: str
-    on_overlap: str
-    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ..., session: _Optional[str] = ..., on_overlap: _Optional[str] = ...) -> None: ...
+    on_overlap: OnOverlap
+    def __init__(self, agent: _Optional[str] = ..., input_json: _Optional[str] = ..., version: _Optional[int] = ..., environment: _Optional[str] = ..., priority: _Optional[int] = ..., webhook: _Optional[_Union[WebhookTarget, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., assistant: _Optional[str] = ..., assistant_version: _Optional[int] = ..., concurrency_key: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., after: _Optional[int] = ..., session: _Optional[str] = ..., on_overlap: _Optional[_Union[OnOverlap, str]] = ...) -> None: ...
 
 class WatchRunRequest(_message.Message):
     __slots__ = ("run_id", "after", "on_disconnect")

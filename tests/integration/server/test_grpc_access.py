@@ -58,7 +58,7 @@ def request_of(path: str, agent: str, run_id: str) -> Message:
     request: Any = GetMessageClass(METHODS[path].input_type)()
     values = {
         "agent": agent, "run_id": run_id, "version": 1, "before": 1, "after": 1, "all": True, "older_than": 1e9,
-        "assistant": agent, "step": "none", "approved": True,
+        "assistant": agent, "session": "none", "step": "none", "approved": True,
     }  # fmt: skip
     for field in request.DESCRIPTOR.fields:
         if field.name in values and not (field.name in _LEFT_OUT and "runs" in field.file.name):

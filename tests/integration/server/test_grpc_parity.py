@@ -21,8 +21,9 @@ from ao.v1 import (
     runs_pb2,
     schedules_pb2,
     server_pb2,
+    sessions_pb2,
 )
-from ao.wire import assistants, replays, schedules, schemas, steps
+from ao.wire import assistants, replays, schedules, schemas, sessions, steps
 
 VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (runs_pb2.Run, schemas.RunView),
@@ -45,6 +46,10 @@ VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (schedules_pb2.Schedule, schedules.ScheduleView),
     (assistants_pb2.Assistant, assistants.AssistantView),
     (assistants_pb2.AssistantVersion, assistants.AssistantVersionView),
+    (sessions_pb2.Session, sessions.SessionView),
+    (sessions_pb2.SessionSummary, sessions.SessionSummary),
+    (sessions_pb2.Message, sessions.MessageView),
+    (sessions_pb2.DeleteSessionResponse, sessions.SessionDeleted),
     (server_pb2.Status, schemas.StatusView),
 ]
 

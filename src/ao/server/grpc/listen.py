@@ -24,6 +24,7 @@ from ao.server.grpc.reflection import REFLECTION, reflection_handlers
 from ao.server.grpc.runs import run_service
 from ao.server.grpc.schedules import schedule_service
 from ao.server.grpc.server import server_service
+from ao.server.grpc.sessions import session_service
 from ao.server.health import Readiness
 from ao.server.listen import GRACE_SECONDS, bind
 from ao.server.operations.server import ServerOperations
@@ -36,6 +37,7 @@ from ao.v1 import (
     runs_pb2,
     schedules_pb2,
     server_pb2,
+    sessions_pb2,
 )
 from ao.wire.schemas import CheckView
 
@@ -63,6 +65,7 @@ def services_of(services: Services, readiness: Readiness) -> Sequence[tuple[Serv
         agents_pb2: {"AgentService": agent_service(services)},
         schedules_pb2: {"ScheduleService": schedule_service(services)},
         assistants_pb2: {"AssistantService": assistant_service(services)},
+        sessions_pb2: {"SessionService": session_service(services)},
         server_pb2: {"ServerService": server_service(ServerOperations(services, readiness))},
     }
     return [
