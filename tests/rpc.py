@@ -22,6 +22,7 @@ from ao.v1 import (
     schedules_pb2,
     server_pb2,
     sessions_pb2,
+    webhooks_pb2,
 )
 from ao.v1.problem_pb2 import Problem
 from ao.v1.runs_pb2_grpc import RunServiceStub
@@ -35,6 +36,7 @@ FILES = (
     schedules_pb2,
     assistants_pb2,
     server_pb2,
+    webhooks_pb2,
 )
 SERVICES: list[ServiceDescriptor] = [
     service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()

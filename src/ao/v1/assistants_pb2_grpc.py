@@ -49,6 +49,41 @@ class AssistantServiceStub:
                 request_serializer=ao_dot_v1_dot_assistants__pb2.ListAssistantVersionsRequest.SerializeToString,
                 response_deserializer=ao_dot_v1_dot_assistants__pb2.ListAssistantVersionsResponse.FromString,
                 _registered_method=True)
+        self.GetAssistantVersion = channel.unary_unary(
+                '/ao.v1.AssistantService/GetAssistantVersion',
+                request_serializer=ao_dot_v1_dot_assistants__pb2.GetAssistantVersionRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_assistants__pb2.AssistantVersion.FromString,
+                _registered_method=True)
+        self.CreateAssistant = channel.unary_unary(
+                '/ao.v1.AssistantService/CreateAssistant',
+                request_serializer=ao_dot_v1_dot_assistants__pb2.CreateAssistantRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+                _registered_method=True)
+        self.UpdateAssistant = channel.unary_unary(
+                '/ao.v1.AssistantService/UpdateAssistant',
+                request_serializer=ao_dot_v1_dot_assistants__pb2.UpdateAssistantRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+                _registered_method=True)
+        self.SetLatestAssistant = channel.unary_unary(
+                '/ao.v1.AssistantService/SetLatestAssistant',
+                request_serializer=ao_dot_v1_dot_assistants__pb2.SetLatestAssistantRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+                _registered_method=True)
+        self.DeleteAssistant = channel.unary_unary(
+                '/ao.v1.AssistantService/DeleteAssistant',
+                request_serializer=ao_dot_v1_dot_assistants__pb2.DeleteAssistantRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+                _registered_method=True)
+        self.ListAssistantHistory = channel.unary_unary(
+                '/ao.v1.AssistantService/ListAssistantHistory',
+                request_serializer=ao_dot_v1_dot_assistants__pb2.ListAssistantHistoryRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_assistants__pb2.ListAssistantHistoryResponse.FromString,
+                _registered_method=True)
+        self.GetAssistantDiff = channel.unary_unary(
+                '/ao.v1.AssistantService/GetAssistantDiff',
+                request_serializer=ao_dot_v1_dot_assistants__pb2.GetAssistantDiffRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_assistants__pb2.AssistantDiff.FromString,
+                _registered_method=True)
 
 
 class AssistantServiceServicer:
@@ -74,6 +109,54 @@ class AssistantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAssistantVersion(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAssistant(self, request, context):
+        """A new one, or the next version of an archived one. It has to fit the release.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAssistant(self, request, context):
+        """The latest version with changes becomes the next version, and the latest. No change makes none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLatestAssistant(self, request, context):
+        """Lets the name mean a version that is there already. Runs that were accepted keep theirs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAssistant(self, request, context):
+        """Archives it: nothing new runs on it. What runs goes on; versions, history and name stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAssistantHistory(self, request, context):
+        """What the name has meant, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAssistantDiff(self, request, context):
+        """What differs between two versions, field by field.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AssistantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -91,6 +174,41 @@ def add_AssistantServiceServicer_to_server(servicer, server):
                     servicer.ListAssistantVersions,
                     request_deserializer=ao_dot_v1_dot_assistants__pb2.ListAssistantVersionsRequest.FromString,
                     response_serializer=ao_dot_v1_dot_assistants__pb2.ListAssistantVersionsResponse.SerializeToString,
+            ),
+            'GetAssistantVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAssistantVersion,
+                    request_deserializer=ao_dot_v1_dot_assistants__pb2.GetAssistantVersionRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_assistants__pb2.AssistantVersion.SerializeToString,
+            ),
+            'CreateAssistant': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAssistant,
+                    request_deserializer=ao_dot_v1_dot_assistants__pb2.CreateAssistantRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_assistants__pb2.Assistant.SerializeToString,
+            ),
+            'UpdateAssistant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAssistant,
+                    request_deserializer=ao_dot_v1_dot_assistants__pb2.UpdateAssistantRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_assistants__pb2.Assistant.SerializeToString,
+            ),
+            'SetLatestAssistant': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLatestAssistant,
+                    request_deserializer=ao_dot_v1_dot_assistants__pb2.SetLatestAssistantRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_assistants__pb2.Assistant.SerializeToString,
+            ),
+            'DeleteAssistant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAssistant,
+                    request_deserializer=ao_dot_v1_dot_assistants__pb2.DeleteAssistantRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_assistants__pb2.Assistant.SerializeToString,
+            ),
+            'ListAssistantHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAssistantHistory,
+                    request_deserializer=ao_dot_v1_dot_assistants__pb2.ListAssistantHistoryRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_assistants__pb2.ListAssistantHistoryResponse.SerializeToString,
+            ),
+            'GetAssistantDiff': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAssistantDiff,
+                    request_deserializer=ao_dot_v1_dot_assistants__pb2.GetAssistantDiffRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_assistants__pb2.AssistantDiff.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -174,6 +292,195 @@ class AssistantService:
             '/ao.v1.AssistantService/ListAssistantVersions',
             ao_dot_v1_dot_assistants__pb2.ListAssistantVersionsRequest.SerializeToString,
             ao_dot_v1_dot_assistants__pb2.ListAssistantVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAssistantVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.AssistantService/GetAssistantVersion',
+            ao_dot_v1_dot_assistants__pb2.GetAssistantVersionRequest.SerializeToString,
+            ao_dot_v1_dot_assistants__pb2.AssistantVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAssistant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.AssistantService/CreateAssistant',
+            ao_dot_v1_dot_assistants__pb2.CreateAssistantRequest.SerializeToString,
+            ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAssistant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.AssistantService/UpdateAssistant',
+            ao_dot_v1_dot_assistants__pb2.UpdateAssistantRequest.SerializeToString,
+            ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLatestAssistant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.AssistantService/SetLatestAssistant',
+            ao_dot_v1_dot_assistants__pb2.SetLatestAssistantRequest.SerializeToString,
+            ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAssistant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.AssistantService/DeleteAssistant',
+            ao_dot_v1_dot_assistants__pb2.DeleteAssistantRequest.SerializeToString,
+            ao_dot_v1_dot_assistants__pb2.Assistant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAssistantHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.AssistantService/ListAssistantHistory',
+            ao_dot_v1_dot_assistants__pb2.ListAssistantHistoryRequest.SerializeToString,
+            ao_dot_v1_dot_assistants__pb2.ListAssistantHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAssistantDiff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.AssistantService/GetAssistantDiff',
+            ao_dot_v1_dot_assistants__pb2.GetAssistantDiffRequest.SerializeToString,
+            ao_dot_v1_dot_assistants__pb2.AssistantDiff.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,56 @@ class ScheduleServiceStub:
                 request_serializer=ao_dot_v1_dot_schedules__pb2.ListSchedulesRequest.SerializeToString,
                 response_deserializer=ao_dot_v1_dot_schedules__pb2.ListSchedulesResponse.FromString,
                 _registered_method=True)
+        self.CreateSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/CreateSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.CreateScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+                _registered_method=True)
+        self.GetSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/GetSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.GetScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+                _registered_method=True)
+        self.UpdateSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/UpdateSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.UpdateScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+                _registered_method=True)
+        self.DeleteSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/DeleteSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.DeleteScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.DeleteScheduleResponse.FromString,
+                _registered_method=True)
+        self.PauseSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/PauseSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.PauseScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+                _registered_method=True)
+        self.ResumeSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/ResumeSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.ResumeScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+                _registered_method=True)
+        self.TriggerSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/TriggerSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.TriggerScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.TriggerScheduleResponse.FromString,
+                _registered_method=True)
+        self.BackfillSchedule = channel.unary_unary(
+                '/ao.v1.ScheduleService/BackfillSchedule',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.BackfillScheduleRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.BackfillScheduleResponse.FromString,
+                _registered_method=True)
+        self.ListScheduleTicks = channel.unary_unary(
+                '/ao.v1.ScheduleService/ListScheduleTicks',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.ListScheduleTicksRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.ListScheduleTicksResponse.FromString,
+                _registered_method=True)
+        self.ListNextTicks = channel.unary_unary(
+                '/ao.v1.ScheduleService/ListNextTicks',
+                request_serializer=ao_dot_v1_dot_schedules__pb2.ListNextTicksRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_schedules__pb2.ListNextTicksResponse.FromString,
+                _registered_method=True)
 
 
 class ScheduleServiceServicer:
@@ -50,6 +100,75 @@ class ScheduleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateSchedule(self, request, context):
+        """Of an agent that is live.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSchedule(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSchedule(self, request, context):
+        """Changes what the request names. A declared one is refused: it changes with the next deploy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSchedule(self, request, context):
+        """Its runs go on. A declared one is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseSchedule(self, request, context):
+        """No ticks until it is resumed; deploys and rollbacks do not change that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSchedule(self, request, context):
+        """Goes on with the next tick. Those of the pause are not made up for: a backfill can.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TriggerSchedule(self, request, context):
+        """Makes a run now, also while it is paused. FAILED_PRECONDITION when an earlier run is in the way of `skip`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BackfillSchedule(self, request, context):
+        """Makes the runs of past ticks. A tick that has a run gets no other one, unless forced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScheduleTicks(self, request, context):
+        """What became of each tick, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNextTicks(self, request, context):
+        """The next ticks, as if it were not paused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScheduleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -57,6 +176,56 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
                     servicer.ListSchedules,
                     request_deserializer=ao_dot_v1_dot_schedules__pb2.ListSchedulesRequest.FromString,
                     response_serializer=ao_dot_v1_dot_schedules__pb2.ListSchedulesResponse.SerializeToString,
+            ),
+            'CreateSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.CreateScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.SerializeToString,
+            ),
+            'GetSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.GetScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.SerializeToString,
+            ),
+            'UpdateSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.UpdateScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.SerializeToString,
+            ),
+            'DeleteSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.DeleteScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.DeleteScheduleResponse.SerializeToString,
+            ),
+            'PauseSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.PauseScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.SerializeToString,
+            ),
+            'ResumeSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.ResumeScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.ScheduleDetail.SerializeToString,
+            ),
+            'TriggerSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.TriggerSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.TriggerScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.TriggerScheduleResponse.SerializeToString,
+            ),
+            'BackfillSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.BackfillSchedule,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.BackfillScheduleRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.BackfillScheduleResponse.SerializeToString,
+            ),
+            'ListScheduleTicks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScheduleTicks,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.ListScheduleTicksRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.ListScheduleTicksResponse.SerializeToString,
+            ),
+            'ListNextTicks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNextTicks,
+                    request_deserializer=ao_dot_v1_dot_schedules__pb2.ListNextTicksRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_schedules__pb2.ListNextTicksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -86,6 +255,276 @@ class ScheduleService:
             '/ao.v1.ScheduleService/ListSchedules',
             ao_dot_v1_dot_schedules__pb2.ListSchedulesRequest.SerializeToString,
             ao_dot_v1_dot_schedules__pb2.ListSchedulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/CreateSchedule',
+            ao_dot_v1_dot_schedules__pb2.CreateScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/GetSchedule',
+            ao_dot_v1_dot_schedules__pb2.GetScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/UpdateSchedule',
+            ao_dot_v1_dot_schedules__pb2.UpdateScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/DeleteSchedule',
+            ao_dot_v1_dot_schedules__pb2.DeleteScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.DeleteScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/PauseSchedule',
+            ao_dot_v1_dot_schedules__pb2.PauseScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/ResumeSchedule',
+            ao_dot_v1_dot_schedules__pb2.ResumeScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.ScheduleDetail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TriggerSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/TriggerSchedule',
+            ao_dot_v1_dot_schedules__pb2.TriggerScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.TriggerScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackfillSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/BackfillSchedule',
+            ao_dot_v1_dot_schedules__pb2.BackfillScheduleRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.BackfillScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScheduleTicks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/ListScheduleTicks',
+            ao_dot_v1_dot_schedules__pb2.ListScheduleTicksRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.ListScheduleTicksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNextTicks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ScheduleService/ListNextTicks',
+            ao_dot_v1_dot_schedules__pb2.ListNextTicksRequest.SerializeToString,
+            ao_dot_v1_dot_schedules__pb2.ListNextTicksResponse.FromString,
             options,
             channel_credentials,
             insecure,

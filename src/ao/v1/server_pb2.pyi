@@ -71,3 +71,47 @@ class Check(_message.Message):
     message: str
     hint: str
     def __init__(self, name: _Optional[str] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., hint: _Optional[str] = ...) -> None: ...
+
+class GetSizesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Sizes(_message.Message):
+    __slots__ = ("database_bytes", "reusable_bytes", "tables", "history_bytes", "blobs", "blob_bytes", "disk_free_bytes", "first_run_at", "history_since", "history_kept_days", "audit_kept_days", "warning", "hint")
+    DATABASE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    REUSABLE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    BLOB_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DISK_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FIRST_RUN_AT_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_SINCE_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_KEPT_DAYS_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_KEPT_DAYS_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    database_bytes: int
+    reusable_bytes: int
+    tables: _containers.RepeatedCompositeFieldContainer[TableSize]
+    history_bytes: int
+    blobs: int
+    blob_bytes: int
+    disk_free_bytes: int
+    first_run_at: _timestamp_pb2.Timestamp
+    history_since: _timestamp_pb2.Timestamp
+    history_kept_days: float
+    audit_kept_days: float
+    warning: str
+    hint: str
+    def __init__(self, database_bytes: _Optional[int] = ..., reusable_bytes: _Optional[int] = ..., tables: _Optional[_Iterable[_Union[TableSize, _Mapping]]] = ..., history_bytes: _Optional[int] = ..., blobs: _Optional[int] = ..., blob_bytes: _Optional[int] = ..., disk_free_bytes: _Optional[int] = ..., first_run_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., history_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., history_kept_days: _Optional[float] = ..., audit_kept_days: _Optional[float] = ..., warning: _Optional[str] = ..., hint: _Optional[str] = ...) -> None: ...
+
+class TableSize(_message.Message):
+    __slots__ = ("name", "rows", "bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    rows: int
+    bytes: int
+    def __init__(self, name: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...

@@ -39,6 +39,11 @@ class ServerServiceStub:
                 request_serializer=ao_dot_v1_dot_server__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=ao_dot_v1_dot_server__pb2.Status.FromString,
                 _registered_method=True)
+        self.GetSizes = channel.unary_unary(
+                '/ao.v1.ServerService/GetSizes',
+                request_serializer=ao_dot_v1_dot_server__pb2.GetSizesRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_server__pb2.Sizes.FromString,
+                _registered_method=True)
 
 
 class ServerServiceServicer:
@@ -51,6 +56,13 @@ class ServerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSizes(self, request, context):
+        """How large the database and the blobs are, and how old.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ServerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +70,11 @@ def add_ServerServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=ao_dot_v1_dot_server__pb2.GetStatusRequest.FromString,
                     response_serializer=ao_dot_v1_dot_server__pb2.Status.SerializeToString,
+            ),
+            'GetSizes': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSizes,
+                    request_deserializer=ao_dot_v1_dot_server__pb2.GetSizesRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_server__pb2.Sizes.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +104,33 @@ class ServerService:
             '/ao.v1.ServerService/GetStatus',
             ao_dot_v1_dot_server__pb2.GetStatusRequest.SerializeToString,
             ao_dot_v1_dot_server__pb2.Status.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSizes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ServerService/GetSizes',
+            ao_dot_v1_dot_server__pb2.GetSizesRequest.SerializeToString,
+            ao_dot_v1_dot_server__pb2.Sizes.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,6 +1,7 @@
 """Who is let in at the gRPC door, for what; what answers without a key; what is noted."""
 
-from collections.abc import AsyncIterator
+import dataclasses
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -19,7 +21,9 @@ from ao.domain.access import GRANTS, Role
 from ao.server.grpc.listen import services_of
 from ao.server.health import Readiness
 from ao.server.roles import RULES, Of
+from ao.store.records import Webhook
 from ao.store.sql.engine import ClockOffset
+from ao.store.webhooks import DeliveryFilter
 from ao.testing.store_contract import Harness
 from ao.v1 import runs_pb2 as pb
 
@@ -53,16 +57,20 @@ def operation_of(rpc: Rpc) -> dict[str, str]:
     }
 
 
-def request_of(path: str, agent: str, run_id: str) -> Message:
+def request_of(path: str, agent: str, ids: Mapping[str, str]) -> Message:
     """A request that concerns this agent, complete enough to be admitted."""
     request: Any = GetMessageClass(METHODS[path].input_type)()
     values = {
-        "agent": agent, "run_id": run_id, "version": 1, "before": 1, "after": 1, "all": True, "older_than": 1e9,
+        "agent": agent, **ids, "version": 1, "before": 1, "after": 1, "all": True, "older_than": 1e9,
         "assistant": agent, "session": "none", "step": "none", "approved": True,
+        "name": "none", "cron": "0 3 * * *", "since": Timestamp(seconds=1), "dry_run": True,
     }  # fmt: skip
     for field in request.DESCRIPTOR.fields:
         if field.name in values and not (field.name in _LEFT_OUT and "runs" in field.file.name):
-            setattr(request, field.name, values[field.name])
+            if field.message_type is None:
+                setattr(request, field.name, values[field.name])
+            else:
+                getattr(request, field.name).CopyFrom(values[field.name])
     return request  # type: ignore[no-any-return]
 
 
@@ -96,6 +104,18 @@ async def ended_run(rpc: Rpc, agent: str) -> str:
     return run.run_id
 
 
+async def delivered_run(rpc: Rpc, agent: str) -> dict[str, str]:
+    """A run that has ended and the webhook's delivery that tells so, as requests name them."""
+    store = rpc.api.services.store
+    harness = Harness(store, store, ClockOffset())
+    await harness.deploy(agent)
+    new = dataclasses.replace(harness.new_run(agent), webhook=Webhook("https://example.invalid/", "NONE"))
+    run = await store.runs.create(new)
+    await store.runs.cancel(run.run_id, "key:test")
+    (delivery,) = await store.webhooks.list(DeliveryFilter(run_id=run.run_id), 1)
+    return {"run_id": run.run_id, "delivery_id": delivery.id}
+
+
 async def test_every_method_is_an_operation_of_the_table(rpc: Rpc) -> None:
     operations = operation_of(rpc)
     assert operations.keys() == METHODS.keys()
@@ -106,13 +126,13 @@ async def test_every_method_is_an_operation_of_the_table(rpc: Rpc) -> None:
 @pytest.mark.parametrize("role", Role)
 async def test_every_method_lets_in_the_roles_of_its_row_and_no_other(rpc: Rpc, role: Role) -> None:
     """The matrix: each method × each role × a key for all agents, for this one, for another one."""
-    runs = {agent: await ended_run(rpc, agent) for agent in (MINE, OTHER)}
+    ids = {agent: await delivered_run(rpc, agent) for agent in (MINE, OTHER)}
     everywhere, here = await rpc.api.key_of(role), await rpc.api.key_of(role, [MINE])
     for path, operation in operation_of(rpc).items():
         rule = RULES[operation]
         granted = rule.permission in GRANTS[role]
         for agent in (OTHER, MINE):
-            request = request_of(path, agent, runs[agent])
+            request = request_of(path, agent, ids[agent])
             if path.endswith("/RunAndWait") and granted:
                 continue  # it would wait for a worker: see the next test
             in_scope = rule.of is Of.NOTHING or (agent == MINE and rule.of is not Of.SERVER)

@@ -1,5 +1,6 @@
 """Over gRPC: what runs are part of, what they are made by, and what starts them."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +12,11 @@ from tests.rpc import Rpc, rpc_served
 from tests.served import ECHO, FUNCTION
 
 from ao.v1 import runs_pb2 as pb
-from ao.v1 import schedules_pb2, sessions_pb2
+from ao.v1 import schedules_pb2, server_pb2, sessions_pb2, webhooks_pb2
 from ao.v1.schedules_pb2_grpc import ScheduleServiceStub
+from ao.v1.server_pb2_grpc import ServerServiceStub
 from ao.v1.sessions_pb2_grpc import SessionServiceStub
+from ao.v1.webhooks_pb2_grpc import WebhookServiceStub
 
 
 @pytest.fixture
@@ -64,3 +67,88 @@ async def test_schedules_are_listed(rpc: Rpc) -> None:
     assert schedule.next_at.seconds > schedule.created_at.seconds
     other = schedules_pb2.ListSchedulesRequest(agent="other")
     assert len((await schedules.ListSchedules(other, metadata=rpc.key)).items) == 0
+
+
+async def test_a_schedule_is_made_used_and_removed_as_over_rest(rpc: Rpc) -> None:
+    stub: Any = ScheduleServiceStub(rpc.channel)
+    named: dict[str, Any] = {"agent": "echo", "name": "nightly"}
+    one, path = schedules_pb2, "/v1/schedules/echo/nightly"
+
+    async def call(method: str, **fields: Any) -> Any:
+        request = getattr(one, f"{method}Request")(**named, **fields)
+        return await getattr(stub, method)(request, metadata=rpc.key)
+
+    made = await call("CreateSchedule", cron="@every 1h", input_json='{"n":1}', catch_up_seconds=60, priority=3)
+    rest = await rpc.api.json("GET", path)
+    assert (made.id, made.overlap, json.loads(made.input_json)) == (rest["id"], 1, rest["input"])
+    assert (rest["catch_up_seconds"], rest["next_at"]) == (60, made.next_at.ToJsonString())
+
+    changed = await call(
+        "UpdateSchedule", overlap="SCHEDULE_OVERLAP_ALLOW", priority=0, clear=["catch_up_seconds"]
+    )
+    rest = await rpc.api.json("GET", path)
+    assert (rest["overlap"], rest["priority"], rest["catch_up_seconds"]) == ("allow", 0, None)
+    assert (rest["cron"], changed.HasField("catch_up_seconds")) == ("@every 1h", False)
+    for wrong in ({"end_at": {"seconds": 1 << 32}, "clear": ["end_at"]}, {"clear": ["cron"]}):
+        request = one.UpdateScheduleRequest(**named, **wrong)
+        refusal = await rpc.refused(stub.UpdateSchedule(request, metadata=rpc.key))
+        assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert refusal.fields[0].startswith("clear")
+
+    paused = await call("PauseSchedule", reason="too noisy")
+    assert (paused.paused, paused.pause.reason) == (True, "too noisy")
+    run_id = (await call("TriggerSchedule")).run_id
+    assert (await rpc.api.json("GET", f"/v1/runs/{run_id}"))["agent"] == "echo"
+    assert not (await call("ResumeSchedule")).paused
+    since = {"seconds": made.created_at.seconds - 3 * 3600}
+    done = await call("BackfillSchedule", since=since)
+    assert (done.total, done.runs) == (3, 3)
+    again = await call("BackfillSchedule", since=since, dry_run=True)
+    assert (again.dry_run, again.runs, [tick.already for tick in again.ticks]) == (
+        True,
+        0,
+        [tick.run_id for tick in done.ticks],
+    )
+    first = await call("ListScheduleTicks", outcome="TICK_OUTCOME_BACKFILLED", limit=2)
+    rest = await call("ListScheduleTicks", outcome="TICK_OUTCOME_BACKFILLED", cursor=first.next)
+    ticks = [tick.run_id for tick in reversed([*first.items, *rest.items])]
+    assert ticks == [tick.run_id for tick in done.ticks]
+    assert [tick.run_id for tick in (await call("ListScheduleTicks")).items if tick.outcome == 5] == [run_id]
+    upcoming = (await call("ListNextTicks", count=2)).items
+    shown = await rpc.api.json("GET", f"{path}/next?count=2")
+    assert [tick.local for tick in upcoming] == [tick["local"] for tick in shown]
+
+    await call("DeleteSchedule")
+    await rpc.api.problem("GET", path, status=404)
+    entries = (await rpc.api.json("GET", "/v1/audit?action=schedule."))["items"]
+    actions = ["create", "update", "pause", "trigger", "resume", "backfill", "delete"]
+    assert [entry["action"] for entry in reversed(entries)] == [f"schedule.{done}" for done in actions]
+    assert {(entry["actor"], entry["source"]) for entry in entries} == {("key:local", "127.0.0.1")}
+    declared = one.DeleteScheduleRequest(agent="echo", name="cron")
+    refusal = await rpc.refused(stub.DeleteSchedule(declared, metadata=rpc.key))
+    assert refusal.code is grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_deliveries_are_looked_at_and_sent_once_more(rpc: Rpc) -> None:
+    secret = "whsec_" + base64.b64encode(bytes(32)).decode()
+    await rpc.api.json("PUT", "/v1/secrets/HOOK?agent=echo", {"value": secret})
+    webhook = {"url": "https://example.com/hook", "secret": "HOOK"}
+    run = await rpc.api.json("POST", "/v1/runs", {"agent": "echo", "webhook": webhook}, status=201)
+    await rpc.runs.CancelRun(pb.CancelRunRequest(run_id=run["id"]), metadata=rpc.key)
+    webhooks: Any = WebhookServiceStub(rpc.channel)
+    asked = webhooks_pb2.ListWebhooksRequest(run=run["id"], state="DELIVERY_STATE_PENDING")
+    (listed,) = (await webhooks.ListWebhooks(asked, metadata=rpc.key)).items
+    detail = await webhooks.GetWebhook(webhooks_pb2.GetWebhookRequest(delivery_id=listed.id), metadata=rpc.key)
+    assert (detail.id, detail.url, list(detail.attempts)) == (listed.id, webhook["url"], [])
+    replay = webhooks_pb2.ReplayWebhookRequest(delivery_id=listed.id)
+    assert (await webhooks.ReplayWebhook(replay, metadata=rpc.key)).id == listed.id
+    (entry,) = (await rpc.api.json("GET", "/v1/audit?action=webhook.replay"))["items"]
+    assert (entry["target"], entry["agent"]) == (f"webhook:{listed.id}", "echo")
+
+
+async def test_sizes_are_those_of_rest(rpc: Rpc) -> None:
+    server: Any = ServerServiceStub(rpc.channel)
+    sizes = await server.GetSizes(server_pb2.GetSizesRequest(), metadata=rpc.key)
+    rest = await rpc.api.json("GET", "/v1/sizes")
+    assert {table.name for table in sizes.tables} == {table["name"] for table in rest["tables"]}
+    assert (sizes.blobs, sizes.blob_bytes) == (rest["blobs"], rest["blob_bytes"])

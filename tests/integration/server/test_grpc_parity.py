@@ -22,8 +22,9 @@ from ao.v1 import (
     schedules_pb2,
     server_pb2,
     sessions_pb2,
+    webhooks_pb2,
 )
-from ao.wire import assistants, replays, schedules, schemas, sessions, steps
+from ao.wire import assistants, replays, schedules, schemas, sessions, sizes, steps, webhooks
 
 VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (runs_pb2.Run, schemas.RunView),
@@ -44,13 +45,23 @@ VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (agents_pb2.BuildLogLine, schemas.BuildLogLine),
     (agents_pb2.Diff, schemas.DiffView),
     (schedules_pb2.Schedule, schedules.ScheduleView),
+    (schedules_pb2.ScheduleDetail, schedules.ScheduleDetail),
+    (schedules_pb2.Tick, schedules.TickView),
+    (schedules_pb2.TriggerScheduleResponse, schedules.TriggeredView),
+    (schedules_pb2.BackfillScheduleResponse, schedules.BackfillView),
+    (schedules_pb2.UpcomingTick, schedules.UpcomingTick),
     (assistants_pb2.Assistant, assistants.AssistantView),
+    (assistants_pb2.AssistantMove, assistants.AssistantMoveView),
+    (assistants_pb2.AssistantDiff, assistants.AssistantDiffView),
     (assistants_pb2.AssistantVersion, assistants.AssistantVersionView),
     (sessions_pb2.Session, sessions.SessionView),
     (sessions_pb2.SessionSummary, sessions.SessionSummary),
     (sessions_pb2.Message, sessions.MessageView),
     (sessions_pb2.DeleteSessionResponse, sessions.SessionDeleted),
+    (webhooks_pb2.Delivery, webhooks.DeliveryView),
+    (webhooks_pb2.DeliveryDetail, webhooks.DeliveryDetail),
     (server_pb2.Status, schemas.StatusView),
+    (server_pb2.Sizes, sizes.SizesView),
 ]
 
 

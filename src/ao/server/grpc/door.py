@@ -31,7 +31,7 @@ log = get_logger(__name__)
 RUN_ID = "ao-run-id"
 """Initial metadata of the methods that stay until a run has ended."""
 REQUEST_ID = "x-request-id"
-NAMES = ("agent", "run_id", "assistant")
+NAMES = ("agent", "run_id", "assistant", "delivery_id")
 """Fields of requests that say whom an operation concerns."""
 
 

@@ -25,6 +25,7 @@ from ao.server.grpc.runs import run_service
 from ao.server.grpc.schedules import schedule_service
 from ao.server.grpc.server import server_service
 from ao.server.grpc.sessions import session_service
+from ao.server.grpc.webhooks import webhook_service
 from ao.server.health import Readiness
 from ao.server.listen import GRACE_SECONDS, bind
 from ao.server.operations.server import ServerOperations
@@ -38,6 +39,7 @@ from ao.v1 import (
     schedules_pb2,
     server_pb2,
     sessions_pb2,
+    webhooks_pb2,
 )
 from ao.wire.schemas import CheckView
 
@@ -66,6 +68,7 @@ def services_of(services: Services, readiness: Readiness) -> Sequence[tuple[Serv
         schedules_pb2: {"ScheduleService": schedule_service(services)},
         assistants_pb2: {"AssistantService": assistant_service(services)},
         sessions_pb2: {"SessionService": session_service(services)},
+        webhooks_pb2: {"WebhookService": webhook_service(services)},
         server_pb2: {"ServerService": server_service(ServerOperations(services, readiness))},
     }
     return [

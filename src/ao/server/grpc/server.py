@@ -6,4 +6,7 @@ from ao.server.operations.server import ServerOperations
 
 
 def server_service(server: ServerOperations) -> Service:
-    return {"GetStatus": Method("get_status", Nothing, answer(lambda _, __: server.status()))}
+    return {
+        "GetStatus": Method("get_status", Nothing, answer(lambda _, __: server.status())),
+        "GetSizes": Method("get_sizes", Nothing, answer(lambda _, __: server.sizes())),
+    }

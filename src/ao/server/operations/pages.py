@@ -31,3 +31,11 @@ def version_before(text: str | None) -> int | None:
     if before is not None and not (before.isdigit() and 0 < int(before[:12]) <= MAX_VERSION):
         raise bad_cursor()
     return int(before) if before else None
+
+
+def instant_before(text: str | None) -> int | None:
+    """The microseconds in the cursor of a listing that is ordered by time. Raises InvalidInput."""
+    before = read_cursor(text)
+    if before is not None and not (before.isdecimal() and len(before) <= 18):
+        raise bad_cursor()
+    return int(before) if before else None
