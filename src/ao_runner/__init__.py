@@ -25,6 +25,10 @@ class Retry(Exception):
         self.after = after
 
 
+class Refused(Permanent, ValueError):
+    """What AO was asked for makes no sense, or is too large: another try would be refused alike."""
+
+
 class StepInDoubt(Permanent):
     """A step with `once=True` was cut off after its start: nobody knows whether it had its effect."""
 
@@ -68,6 +72,7 @@ __all__ = [
     "AnswerTimeout",
     "Approval",
     "Permanent",
+    "Refused",
     "Retry",
     "StepConflict",
     "StepDiverged",

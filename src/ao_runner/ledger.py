@@ -6,7 +6,7 @@ import _thread
 import json
 from contextvars import ContextVar
 
-from ao_runner import StepConflict, StepDiverged, StepInDoubt, task
+from ao_runner import Refused, StepConflict, StepDiverged, StepInDoubt, task
 from ao_runner.channel import Channel, running_loop
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ class Ledger:
         """Questions and sleeps that the run waits for; sleeps with their end."""
 
     def enter(self, name: str, key: object, kind: str) -> Entry:
-        """The next step or span of this name. Raises `StepConflict`, and ValueError for a name or key that
+        """The next step or span of this name. Raises `StepConflict`, and `Refused` for a name or key that
         cannot be one."""
         _check_name(name)
         text = _key_text(key)
@@ -111,7 +111,7 @@ class Ledger:
                     raise StepConflict("two steps %r have the same key %r" % (name, text))
                 inside.paths.add(path)
             if len(path.encode("utf-8", "surrogatepass")) > _MAX_PATH_BYTES:
-                raise ValueError("steps are nested too deeply for their names: %s…" % path[:100])
+                raise Refused("steps are nested too deeply for their names: %s…" % path[:100])
             entry = Entry(parent, name, text, path, kind)
             entry.record = self._recorded.get(path)
             return entry
@@ -268,14 +268,14 @@ async def park_async() -> None:
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
-        raise ValueError("a step's name is a text of 1 to %d printable characters, not %r" % (_MAX_NAME, name))
+        raise Refused("a step's name is a text of 1 to %d printable characters, not %r" % (_MAX_NAME, name))
 
 
 def _key_text(key: object) -> str | None:
     if key is None:
         return None
     if not isinstance(key, (str, int)):
-        raise ValueError("a step's key is a text or a whole number, not %r" % (key,))
+        raise Refused("a step's key is a text or a whole number, not %r" % (key,))
     return str(key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from ao_runner import AnswerTimeout, ledger, results
+from ao_runner import AnswerTimeout, Refused, ledger, results
 from ao_runner.channel import running_loop
 from ao_runner.steps import fingerprint_of
 from ao_runner.task import Failure
@@ -95,7 +95,7 @@ def sleep(seconds: float, *, name: str = "sleep", key: str | int | None = None) 
     """Go on after so many seconds, counted from the first time that the run comes here; in a coroutine,
     something to await. Meanwhile there is no process, and the slot is free."""
     if not 0 <= seconds < float("inf"):
-        raise ValueError("`seconds` is a number of seconds, 0 or more")
+        raise Refused("`seconds` is a number of seconds, 0 or more")
     return _sleep(int((time.time() + seconds) * 1e6), name, key)
 
 
@@ -104,7 +104,7 @@ def sleep_until(moment: datetime | float, *, name: str = "sleep", key: str | int
     if isinstance(moment, (int, float)):
         instant = float(moment)
     elif moment.tzinfo is None:
-        raise ValueError("a `datetime` without time zone is no instant: use datetime.now(timezone.utc)")
+        raise Refused("a `datetime` without time zone is no instant: use datetime.now(timezone.utc)")
     else:
         instant = moment.timestamp()
     return _sleep(int(instant * 1e6), name, key)
@@ -115,14 +115,14 @@ def sleep_until(moment: datetime | float, *, name: str = "sleep", key: str | int
 
 def _asked(kind: str, question: str, schema: Any, details: Any, timeout: float | None) -> dict[str, Any]:
     if not str(question).strip():
-        raise ValueError("a question is a text")
+        raise Refused("a question is a text")
     if timeout is not None and not 0 <= timeout < float("inf"):
-        raise ValueError("`timeout` is a number of seconds, 0 or more")
+        raise Refused("`timeout` is a number of seconds, 0 or more")
     for value, what in ((schema, "schema"), (details, "details")):
         try:
             results.text_of(value, what)
         except Failure as failure:
-            raise ValueError("%s. %s" % (failure, failure.fields["hint"])) from None
+            raise Refused("%s. %s" % (failure, failure.fields["hint"])) from None
     return {
         "kind": kind,
         "text": question,
@@ -178,7 +178,7 @@ def _question(entry: Entry, asked: dict[str, Any], fingerprint: str) -> dict[str
     above = entry.parent
     while above is not None:
         if above.once:
-            raise ValueError("a step with `once=True` cannot wait: it is never executed again to go on")
+            raise Refused("a step with `once=True` cannot wait: it is never executed again to go on")
         above = above.parent
     return {"type": "question", **entry.fields(), **asked, "fingerprint": fingerprint}
 
@@ -189,7 +189,7 @@ def _fingerprint(asked: dict[str, Any]) -> str:
 
 def _accept(reply: dict[str, Any]) -> None:
     if reply.get("error"):
-        raise ValueError(reply["error"])
+        raise Refused(reply["error"])
 
 
 def _answer(record: Any, default: Any) -> Any:

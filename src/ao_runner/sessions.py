@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import MutableMapping
 
-from ao_runner import ledger, results, task
+from ao_runner import Refused, ledger, results, task
 from ao_runner.protocol import MAX_CONTENT_BYTES, MAX_STATE_BYTES
 from ao_runner.task import Failure
 
@@ -54,7 +54,7 @@ class Frame:
         """What has changed, with everything checked."""
         text = _text(self.state, "session.state")
         if len(text.encode()) > MAX_STATE_BYTES:
-            raise ValueError("session.state is more than %d bytes; use session.workspace" % MAX_STATE_BYTES)
+            raise Refused("session.state is more than %d bytes; use session.workspace" % MAX_STATE_BYTES)
         state: Json = json.loads(text)
         changed = {
             key: value
@@ -161,7 +161,7 @@ class Session:
         _check_role(role)
         text = _text(content, "the content of a message")
         if len(text.encode()) > MAX_CONTENT_BYTES:
-            raise ValueError("a message is more than %d bytes; use session.workspace" % MAX_CONTENT_BYTES)
+            raise Refused("a message is more than %d bytes; use session.workspace" % MAX_CONTENT_BYTES)
         self.frame().messages.append({"role": role, "content": json.loads(text)})
 
     @property
@@ -280,14 +280,14 @@ def _step(entry: Entry | None) -> Entry | None:
 
 def _check_role(role: object) -> None:
     if not isinstance(role, str) or not 0 < len(role) <= _MAX_ROLE or not role.isprintable():
-        raise ValueError("a role is a text of 1 to %d printable characters, not %r" % (_MAX_ROLE, role))
+        raise Refused("a role is a text of 1 to %d printable characters, not %r" % (_MAX_ROLE, role))
 
 
 def _text(value: Any, name: str) -> str:
     try:
         return results.text_of(value, name)
     except Failure as failure:
-        raise ValueError("%s. %s" % (failure, failure.fields["hint"])) from None
+        raise Refused("%s. %s" % (failure, failure.fields["hint"])) from None
 
 
 def _temporary() -> str:

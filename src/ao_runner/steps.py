@@ -7,7 +7,7 @@ import functools
 import json
 import time
 
-from ao_runner import Retry, StepTimeout, StepUnstorable, ledger, results
+from ao_runner import Refused, Retry, StepTimeout, StepUnstorable, ledger, results
 from ao_runner.channel import running_loop
 from ao_runner.task import Failure
 from ao_runner.verdicts import permanent_by
@@ -65,11 +65,11 @@ class _Options:
 
     def __init__(self, key: Any, once: bool, retries: int, timeout: float | None) -> None:
         if type(retries) is not int or retries < 0:
-            raise ValueError("`retries` is a number of retries, 0 or more")
+            raise Refused("`retries` is a number of retries, 0 or more")
         if timeout is not None and not timeout > 0:
-            raise ValueError("`timeout` is a number of seconds above 0")
+            raise Refused("`timeout` is a number of seconds above 0")
         if once and retries:
-            raise ValueError("a step with `once=True` is never tried again: leave `retries` out")
+            raise Refused("a step with `once=True` is never tried again: leave `retries` out")
         self.key = key
         self.once = once
         self.retries = retries

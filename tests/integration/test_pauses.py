@@ -180,6 +180,7 @@ def work(task):
     ("call", "words"),
     [
         ("ask('?', schema={'type': 'nonsense'})", "the schema of the answer is no JSON Schema"),
+        ("ask('?', schema={'$ref': 'http://127.0.0.1:9/schema'})", "Retrieval is disabled"),
         ("ask('?', details={1, 2})", "details is set"),
         ("ask('')", "a question is a text"),
         ("ask('?' * 20000)", "1 to 10,000 characters"),
@@ -190,6 +191,15 @@ def work(task):
 async def test_what_cannot_be_asked_is_refused_where_it_is_asked(ao: Local, call: str, words: str) -> None:
     await ao.deploy("bad", {"agent.py": BAD}, toml=FUNCTION)
     assert words in str(await ao.output(await ao.run("bad", call)))
+
+
+async def test_what_cannot_be_asked_is_not_tried_again(ao: Local) -> None:
+    source = "from ao_runner import ask\ndef work(task): return ask('?', schema={'type': 'nonsense'})"
+    await ao.deploy("bad", {"agent.py": source}, toml=FUNCTION)
+    run = await ao.run("bad")
+    assert run.error is not None
+    assert (run.head.state, run.head.attempt, run.error.type) == (RunState.FAILED, 1, "Refused")
+    assert "the schema of the answer is no JSON Schema" in run.error.message
 
 
 SLEEPS = """
