@@ -98,7 +98,7 @@ def _check(question: Question, value: JsonValue) -> None:
     """Hold it against the schema that the agent gave."""
     if question.schema is None:
         return
-    validator = jsonschema_rs.validator_for(json.loads(question.schema))
+    validator = jsonschema_rs.validator_for(json.loads(question.schema), offline=True)
     problems = [
         Problem(".".join(["answer", *map(str, error.instance_path)]), error.message)
         for error in validator.iter_errors(value)

@@ -78,7 +78,7 @@ def _schema(schema: object) -> str | None:
     if not isinstance(schema, dict | bool):
         raise InvalidInput("the schema of the answer is no JSON Schema: it is an object")
     try:
-        jsonschema_rs.validator_for(schema)
+        jsonschema_rs.validator_for(schema, offline=True)
     except (jsonschema_rs.ValidationError, ValueError) as error:
         reason = getattr(error, "message", str(error))
         raise InvalidInput(f"the schema of the answer is no JSON Schema: {reason}") from error
