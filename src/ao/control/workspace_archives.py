@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ao.control.workspaces import Workspaces
 from ao.domain.errors import UploadRefused
-from ao.domain.workspace import MAX_ENTRIES, Entry, Kind, Manifest
+from ao.domain.workspace import MAX_ENTRIES, MAX_PATH_BYTES, Entry, Kind, Manifest
 
 BLOCK = 512
 CHUNK = 1 << 20
@@ -41,21 +41,27 @@ class Listed:
     """What an archive says it has: entries as a runner would send them."""
 
     items: list[dict[str, object]]
-    members: dict[str, str]
-    """Names in the archive by path."""
+    members: dict[str, tarfile.TarInfo]
+    """Where each is in the archive, by path."""
 
 
 def list_archive(archive: Path, max_bytes: int) -> Listed:
     """Read all of it once. Raises UploadRefused for what is no workspace."""
     items: dict[str, dict[str, object]] = {}
-    members: dict[str, str] = {}
+    members: dict[str, tarfile.TarInfo] = {}
     total = 0
     try:
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
                 path = member.name.removeprefix("./").rstrip("/")
+                if member.size < 0:  # what follows would be read from before it, again and again
+                    raise UploadRefused(f"{path[:100]!r} in the archive has a size below 0")
                 if path in ("", "."):
                     continue
+                if len(path) > MAX_PATH_BYTES:  # before each directory above it is written down
+                    raise UploadRefused(
+                        f"{path[:100]!r}… in the archive has more than {MAX_PATH_BYTES:,} bytes"
+                    )
                 total += member.size
                 if len(items) > MAX_ENTRIES or total > max_bytes:
                     raise UploadRefused(
@@ -65,7 +71,7 @@ def list_archive(archive: Path, max_bytes: int) -> Listed:
                 for parent in _parents(path):
                     items.setdefault(parent, {"path": parent, "kind": "dir", "mode": 0o755})
                 items[path] = _item(tar, member, path)
-                members[path] = member.name
+                members[path] = member
     except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
         raise UploadRefused(f"this is no tar archive that can be read: {error}") from error
     return Listed(list(items.values()), members)
@@ -88,11 +94,11 @@ def _item(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> dict[str,
     return {"path": path, "kind": "file", "mode": member.mode, "size": member.size, "digest": digest}
 
 
-def pieces_of(archive: Path, names: list[str]) -> Iterator[bytes]:
+def pieces_of(archive: Path, members: list[tarfile.TarInfo]) -> Iterator[bytes]:
     """The content of these members, one after the other."""
     with tarfile.open(archive, "r:") as tar:
-        for name in names:
-            yield from _pieces(tar, tar.getmember(name))
+        for member in members:
+            yield from _pieces(tar, member)
 
 
 def _pieces(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
