@@ -129,7 +129,11 @@ class Frame:
             request.scope["ao.key"] = visit.login.key
             ORIGIN.set(replace(ORIGIN.get(), key_id=visit.login.key.id))
             rule = RULES[needs]
-            require(visit.login.key, rule.permission, await self._concerned(visit, rule))
+            require(
+                visit.login.key,
+                rule.permission,
+                await self._concerned(visit, rule, said=visit.form if is_action else visit.query),
+            )
             response = await handler(visit)
         except Unauthenticated:
             return self._to_login(request)
@@ -143,14 +147,15 @@ class Frame:
         response.headers.setdefault("cache-control", "no-store")
         return response
 
-    async def _concerned(self, visit: Visit, rule: Rule) -> str:
-        """The agent that a page or form is about: in the path, form or query, or that of the path's run."""
+    async def _concerned(self, visit: Visit, rule: Rule, said: Mapping[str, str]) -> str:
+        """The agent that a page or form is about: that of the path or of its run, or the one that is said where
+        the handler looks, too: in the query of a page, in the fields of a form."""
         if rule.of is Of.SERVER:
             return ALL_AGENTS
         if "run_id" in visit.path:
             return await self.services.runs.agent_of(visit.path["run_id"]) if visit.scope else SOME_AGENT
-        named = (place["agent"] for place in (visit.path, visit.form, visit.query) if place.get("agent"))
-        return next(named, ALL_AGENTS if rule.of is Of.QUERY else SOME_AGENT)
+        named = visit.path.get("agent") or said.get("agent")
+        return named or (ALL_AGENTS if rule.of is Of.QUERY else SOME_AGENT)
 
     async def _visit(self, request: Request, *, is_action: bool) -> Visit:
         token = session_token(request)

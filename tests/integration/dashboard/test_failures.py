@@ -157,5 +157,10 @@ async def test_a_viewer_sees_and_does_nothing(server: Served, browser: Visitor) 
         for target in (f"{path}/replay", f"/runs/{run_id}/replay", f"/runs/{run_id}/fork"):
             await viewer.page(target, status=403)
         await stranger.log_in(await server.key_of("admin", ["another"]))
+        token = re.search(r'name="csrf" value="([^"]+)"', await stranger.page("/failures"))
+        assert token is not None
+        for target in ("/failures/purge", "/failures/purge?agent=another"):  # the form has no agent: of all
+            refused = await stranger.post(f"/ui{target}", {"csrf": token[1], "older_than": "1ms"})
+            assert refused.status_code == 403, target
         assert "KeyError" not in await stranger.page("/failures")
         await stranger.page(path, status=403)

@@ -9,6 +9,8 @@ from tests.served import Served, served
 from tests.statements import count_statements
 from tests.visitor import Visitor, visitor
 
+from ao.ids import RunId
+from ao.store.records import RunFilter
 from ao.store.sql.store import SqlStore
 
 AGENT = r"""
@@ -61,6 +63,16 @@ async def test_a_session_is_listed_and_read(server: Served, browser: Visitor) ->
     assert file.headers["content-disposition"].startswith("attachment")
     await browser.page("/agents/support/sessions/chat-1/file?path=nothing", status=404)
     await browser.page("/agents/support/sessions/nothing", status=404)
+
+
+async def test_a_run_that_is_run_again_goes_on_with_its_session(server: Served, browser: Visitor) -> None:
+    (first, *_) = await server.services.store.runs.list(RunFilter(agent="support"), 1)
+    form = await browser.page(f"/runs/{first.id}/again")
+    assert "--session chat-1" in form
+    sent = await browser.send(form, f'action="/ui/runs/{first.id}/again', {"input": '{"text": "edited"}'})
+    made = await server.local.result(RunId(sent.headers["location"].rpartition("/")[2]))
+    assert made.session == "chat-1"
+    assert "edited" in await browser.page("/agents/support/sessions/chat-1")
 
 
 async def test_no_page_costs_more_than_three_statements(

@@ -75,10 +75,12 @@ class AgainPages:
 
 
 def target_of(run: Run, *, same: bool) -> dict[str, JsonValue]:
-    """What is to run again: of an agent or of an assistant, the version of then or of now."""
+    """What is to run again: of an agent or of an assistant, the version of then or of now, in its session."""
     if run.assistant_version is not None:
-        return {"assistant": run.assistant, "assistant_version": run.assistant_version if same else None}
-    return {"agent": run.agent, "environment": run.environment, "version": run.version if same else None}
+        chosen: dict[str, JsonValue] = {"assistant_version": run.assistant_version if same else None}
+        return {"assistant": run.assistant, **chosen, "session": run.session}
+    chosen = {"environment": run.environment, "version": run.version if same else None}
+    return {"agent": run.agent, **chosen, "session": run.session}
 
 
 def run_command(run: Run, text: str, *, same: bool) -> str:
@@ -90,4 +92,5 @@ def run_command(run: Run, text: str, *, same: bool) -> str:
     option = "--version" if run.assistant_version is None else "--assistant-version"
     version = run.version if run.assistant_version is None else run.assistant_version
     pinned = f" {option} {version}" if same and version is not None else ""
-    return f"ao run {run.assistant} -i {shlex.quote(text)}{pinned}"
+    session = f" --session {shlex.quote(run.session)}" if run.session is not None else ""
+    return f"ao run {run.assistant} -i {shlex.quote(text)}{pinned}{session}"
