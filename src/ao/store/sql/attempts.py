@@ -121,7 +121,9 @@ def _end_waiting(tx: Tx, held: Held, transition: Transition) -> CancelResult:
     _put_outcome(tx, held, transition, None)
     if held.head.state is RunState.PAUSED:
         _drop_timer(tx, held)
-        return CancelResult(RunState.CANCELLED, None, others_claimable=_pass_on(tx, held, transition))
+        others_claimable = _pass_on(tx, held, transition)
+        _count(tx, held, transition)
+        return CancelResult(RunState.CANCELLED, None, others_claimable=others_claimable)
     if held.due_us is not None:
         tx.run(sql.DROP_DELAYED, {"run_id": run_id, "due_us": held.due_us})
     tx.run(sql.DROP_BLOCKED, {"run_id": run_id})

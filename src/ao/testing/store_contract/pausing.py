@@ -177,6 +177,8 @@ class Pausing:
         with pytest.raises(AlreadyAnswered, match="its run is cancelled"):
             await harness.store.questions.answer(yes(question))
         assert await self.open_of(harness, claim.run_id) == []
+        (counted,) = (await harness.store.insights.overview(0)).tallies
+        assert (counted.state, counted.runs) == (RunState.CANCELLED, 1)
         harness.advance(61)
         assert await harness.store.runs.promote_due(10) == (0, None)
 
