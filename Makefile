@@ -45,6 +45,8 @@ docs: env ## Serve the documentation on a local port
 
 generate: env ## Write what comes from the code: parts of docs/, the schema of ao.toml, the modules of .proto files
 	@$(RUN)/python scripts/generate_docs.py
+	@$(RUN)/python -m ao.project.schema
+	@cp src/ao/project/ao.schema.json examples/hello/.ao/ao.schema.json
 	@$(RUN)/python scripts/generate_proto.py
 
 env: $(STAMP) ## Only make the environment

@@ -1,6 +1,6 @@
 """The JSON Schema of `ao.toml`, published in the package as `ao.schema.json` for editors.
 
-`python -m ao.project.schema` writes it anew; a test fails when it is stale.
+`make generate` writes it anew; a test fails when it is stale.
 """
 
 import json

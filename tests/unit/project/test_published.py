@@ -16,7 +16,12 @@ from ao.project.packing import select
 
 
 def test_the_published_schema_is_the_one_of_the_code() -> None:
-    assert schema.FILE.read_text("utf-8") == schema.generate(), "run `python -m ao.project.schema`"
+    assert schema.FILE.read_text("utf-8") == schema.generate(), "run `make generate`"
+
+
+def test_the_example_has_the_published_schema() -> None:
+    kept = Path(__file__).resolve().parents[3] / "examples" / "hello" / ".ao" / "ao.schema.json"
+    assert kept.read_text("utf-8") == schema.generate(), "run `make generate`"
 
 
 def test_the_schema_accepts_what_ao_accepts_and_knows_a_wrong_field() -> None:
