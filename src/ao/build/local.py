@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ from ao.domain import artifact
 from ao.domain.agent_config import AgentConfig
 from ao.domain.artifact import Blob, Manifest, Part
 from ao.domain.assistant import OtherPrompt
+from ao.domain.errors import InternalError
 from ao.ids import Digest
 from ao.project.archive import Entry
 from ao.project.packing import DEFAULT_LIMITS, Limits
@@ -269,7 +271,8 @@ class LocalBuilder:
             if sizes.get(digest, INLINE_BYTES) < INLINE_BYTES:  # else the payload of a run
                 content = await self._blobs.get(digest)
                 if Manifest.is_one(content):
-                    marked.update(Manifest.from_bytes(content).blobs())
+                    with suppress(InternalError):  # an agent's file may begin as a manifest does
+                        marked.update(Manifest.from_bytes(content).blobs())
         for key in environments:
             recipe = self._environments.recipe(key)
             if recipe is not None:

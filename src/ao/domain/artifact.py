@@ -88,7 +88,7 @@ class Manifest:
                 raise ValueError(data["artifactType"])
             parts = {Part(layer["annotations"][PART_ANNOTATION]): _blob(layer) for layer in data["layers"]}
             return cls(_blob(data["config"]), parts)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InternalError("a blob that should be a release manifest is not one") from error
 
     @staticmethod

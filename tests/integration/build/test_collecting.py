@@ -9,7 +9,7 @@ import pytest
 from tests.integration.build.conftest import Open, Site
 
 from ao.build import BuildRequest
-from ao.domain.artifact import Manifest
+from ao.domain.artifact import ARTIFACT_TYPE, Manifest
 from ao.store.records import BuiltRelease
 
 
@@ -112,8 +112,9 @@ async def test_what_was_used_within_the_grace_period_stays(
 
 
 async def test_payloads_are_blobs_like_others(site: Site) -> None:
-    large, lookalike = b'{"artifactType":' + b"x" * 70_000, b"[1, 2, 3]"
-    kept = [await site.blobs.put(large), await site.blobs.put(lookalike)]
+    begin = f'{{"artifactType":"{ARTIFACT_TYPE}"'.encode()
+    contents = (begin + b"x" * 70_000, b"[1, 2, 3]", begin, begin + b',"layers":' + b"[" * 20_000)
+    kept = [await site.blobs.put(content) for content in contents]
     dropped = await site.blobs.put(b"old payload")
 
     await site.builder.collect([], kept, dry_run=False)
