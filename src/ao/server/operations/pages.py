@@ -28,7 +28,7 @@ def id_before(text: str | None) -> str | None:
 def version_before(text: str | None) -> int | None:
     """The number in the cursor of a listing of versions. Raises InvalidInput."""
     before = read_cursor(text)
-    if before is not None and not (before.isdigit() and 0 < int(before[:12]) <= MAX_VERSION):
+    if before is not None and not (before.isdecimal() and 0 < int(before) <= MAX_VERSION):
         raise bad_cursor()
     return int(before) if before else None
 

@@ -135,6 +135,6 @@ def _position(cursor: str | None) -> tuple[int, str, str] | None:
         return None
     used, _, rest = text.partition(" ")
     agent, _, id = rest.partition(" ")
-    if not used.isdigit() or len(used) > 18 or not agent or not id:
+    if not used.isdecimal() or len(used) > 18 or not agent or not id:
         raise bad_cursor()
     return int(used), agent, id
