@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -148,16 +149,23 @@ class Deployments:
 
     async def watch_forever(self) -> None:
         """Keep the leases of the builds of this process, and fail those whose server has gone."""
+        trusted_from = time.monotonic()
         while True:
             try:
                 await self._store.deployments.renew([*self._building], LEASE_US)
-                for deployment in await self._store.deployments.abandoned():
-                    log.warning("build lost its server", deployment=deployment.id)
-                    await self._fail(deployment, STOPPED)
-                    self._bus.publish(build_topic(deployment.id))
+                if time.monotonic() >= trusted_from:
+                    await self._fail_abandoned()
             except Unavailable as error:
+                # Others cannot renew theirs either: they have their time again when the store is back.
+                trusted_from = time.monotonic() + LEASE_US / 1e6
                 log.warning("builds not looked after now", error=error.message)
             await asyncio.sleep(RENEW_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - spreads replicas
+
+    async def _fail_abandoned(self) -> None:
+        for deployment in await self._store.deployments.abandoned():
+            log.warning("build lost its server", deployment=deployment.id)
+            await self._fail(deployment, STOPPED)
+            self._bus.publish(build_topic(deployment.id))
 
     async def close(self) -> None:
         """Stop builds in progress."""

@@ -56,7 +56,10 @@ WHERE deployment_id = :deployment_id AND status = 'building'"""
 
 _ABANDONED = f"""
 SELECT {_COLUMNS} FROM deployment d
-WHERE d.status = 'building' AND COALESCE(d.build_lease_us, 0) <= :now ORDER BY d.deployment_id"""
+WHERE d.status = 'building' AND COALESCE(d.build_lease_us, d.created_us + :unleased_us) <= :now
+ORDER BY d.deployment_id"""
+UNLEASED_US = 3_600_000_000
+"""So long a build may take whose server is of a release that knows no leases."""
 
 _TAKE_LOG_SEQS = """
 UPDATE deployment SET log_seq = log_seq + :count WHERE deployment_id = :deployment_id RETURNING log_seq"""
@@ -183,7 +186,7 @@ class SqlDeploymentStore:
             await self._engine.write(write)
 
     async def abandoned(self) -> Sequence[Deployment]:
-        rows = await self._engine.read(lambda tx: tx.all(_ABANDONED, {}))
+        rows = await self._engine.read(lambda tx: tx.all(_ABANDONED, {"unleased_us": UNLEASED_US}))
         return [deployment_from(row) for row in rows]
 
     async def in_use(self) -> tuple[Sequence[str], Sequence[Digest]]:
