@@ -2,12 +2,30 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class SessionChange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SESSION_CHANGE_UNSPECIFIED: _ClassVar[SessionChange]
+    SESSION_CHANGE_CREATED: _ClassVar[SessionChange]
+    SESSION_CHANGE_COPIED: _ClassVar[SessionChange]
+    SESSION_CHANGE_RUN: _ClassVar[SessionChange]
+    SESSION_CHANGE_EDITED: _ClassVar[SessionChange]
+    SESSION_CHANGE_RESTORED: _ClassVar[SessionChange]
+    SESSION_CHANGE_ROLLED_BACK: _ClassVar[SessionChange]
+SESSION_CHANGE_UNSPECIFIED: SessionChange
+SESSION_CHANGE_CREATED: SessionChange
+SESSION_CHANGE_COPIED: SessionChange
+SESSION_CHANGE_RUN: SessionChange
+SESSION_CHANGE_EDITED: SessionChange
+SESSION_CHANGE_RESTORED: SessionChange
+SESSION_CHANGE_ROLLED_BACK: SessionChange
 
 class ListSessionsRequest(_message.Message):
     __slots__ = ("agent", "limit", "cursor")
@@ -188,3 +206,103 @@ class Message(_message.Message):
     run_id: str
     at: _timestamp_pb2.Timestamp
     def __init__(self, seq: _Optional[int] = ..., role: _Optional[str] = ..., content_json: _Optional[str] = ..., run_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListSessionHistoryRequest(_message.Message):
+    __slots__ = ("agent", "session", "limit", "cursor")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    limit: int
+    cursor: str
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class ListSessionHistoryResponse(_message.Message):
+    __slots__ = ("items", "next")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[SessionVersionSummary]
+    next: str
+    def __init__(self, items: _Optional[_Iterable[_Union[SessionVersionSummary, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
+
+class SessionVersionSummary(_message.Message):
+    __slots__ = ("version", "at", "change", "actor", "run_id", "step", "changed", "messages", "workspace")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    at: _timestamp_pb2.Timestamp
+    change: SessionChange
+    actor: str
+    run_id: str
+    step: str
+    changed: _containers.RepeatedScalarFieldContainer[str]
+    messages: int
+    workspace: Workspace
+    def __init__(self, version: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., change: _Optional[_Union[SessionChange, str]] = ..., actor: _Optional[str] = ..., run_id: _Optional[str] = ..., step: _Optional[str] = ..., changed: _Optional[_Iterable[str]] = ..., messages: _Optional[int] = ..., workspace: _Optional[_Union[Workspace, _Mapping]] = ...) -> None: ...
+
+class SessionVersion(_message.Message):
+    __slots__ = ("version", "at", "change", "actor", "run_id", "step", "changed", "messages", "workspace", "state_json")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    STATE_JSON_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    at: _timestamp_pb2.Timestamp
+    change: SessionChange
+    actor: str
+    run_id: str
+    step: str
+    changed: _containers.RepeatedScalarFieldContainer[str]
+    messages: int
+    workspace: Workspace
+    state_json: str
+    def __init__(self, version: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., change: _Optional[_Union[SessionChange, str]] = ..., actor: _Optional[str] = ..., run_id: _Optional[str] = ..., step: _Optional[str] = ..., changed: _Optional[_Iterable[str]] = ..., messages: _Optional[int] = ..., workspace: _Optional[_Union[Workspace, _Mapping]] = ..., state_json: _Optional[str] = ...) -> None: ...
+
+class GetSessionVersionRequest(_message.Message):
+    __slots__ = ("agent", "session", "version")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    version: int
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class RestoreSessionRequest(_message.Message):
+    __slots__ = ("agent", "session", "version", "force")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    version: int
+    force: bool
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., version: _Optional[int] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class CopySessionRequest(_message.Message):
+    __slots__ = ("agent", "session", "id", "version")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    id: str
+    version: int
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...

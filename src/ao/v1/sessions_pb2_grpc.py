@@ -64,6 +64,26 @@ class SessionServiceStub:
                 request_serializer=ao_dot_v1_dot_sessions__pb2.ListSessionMessagesRequest.SerializeToString,
                 response_deserializer=ao_dot_v1_dot_sessions__pb2.ListSessionMessagesResponse.FromString,
                 _registered_method=True)
+        self.ListSessionHistory = channel.unary_unary(
+                '/ao.v1.SessionService/ListSessionHistory',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.ListSessionHistoryRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.ListSessionHistoryResponse.FromString,
+                _registered_method=True)
+        self.GetSessionVersion = channel.unary_unary(
+                '/ao.v1.SessionService/GetSessionVersion',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.GetSessionVersionRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.SessionVersion.FromString,
+                _registered_method=True)
+        self.RestoreSession = channel.unary_unary(
+                '/ao.v1.SessionService/RestoreSession',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.RestoreSessionRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.Session.FromString,
+                _registered_method=True)
+        self.CopySession = channel.unary_unary(
+                '/ao.v1.SessionService/CopySession',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.CopySessionRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.Session.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -111,6 +131,34 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessionHistory(self, request, context):
+        """Its versions: who made each, when, and what changed; newest first. The last 100 are kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSessionVersion(self, request, context):
+        """A version with its state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreSession(self, request, context):
+        """Make a session what it was in a version: state, messages and workspace. It becomes the next version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CopySession(self, request, context):
+        """A new session of the agent that begins as this one is, or was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -143,6 +191,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListSessionMessages,
                     request_deserializer=ao_dot_v1_dot_sessions__pb2.ListSessionMessagesRequest.FromString,
                     response_serializer=ao_dot_v1_dot_sessions__pb2.ListSessionMessagesResponse.SerializeToString,
+            ),
+            'ListSessionHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessionHistory,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.ListSessionHistoryRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.ListSessionHistoryResponse.SerializeToString,
+            ),
+            'GetSessionVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSessionVersion,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.GetSessionVersionRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.SessionVersion.SerializeToString,
+            ),
+            'RestoreSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreSession,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.RestoreSessionRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.Session.SerializeToString,
+            ),
+            'CopySession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CopySession,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.CopySessionRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.Session.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -307,6 +375,114 @@ class SessionService:
             '/ao.v1.SessionService/ListSessionMessages',
             ao_dot_v1_dot_sessions__pb2.ListSessionMessagesRequest.SerializeToString,
             ao_dot_v1_dot_sessions__pb2.ListSessionMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessionHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.SessionService/ListSessionHistory',
+            ao_dot_v1_dot_sessions__pb2.ListSessionHistoryRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.ListSessionHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSessionVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.SessionService/GetSessionVersion',
+            ao_dot_v1_dot_sessions__pb2.GetSessionVersionRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.SessionVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.SessionService/RestoreSession',
+            ao_dot_v1_dot_sessions__pb2.RestoreSessionRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CopySession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.SessionService/CopySession',
+            ao_dot_v1_dot_sessions__pb2.CopySessionRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.Session.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,22 @@ async def test_sessions_are_made_used_changed_and_removed(rpc: Rpc) -> None:
     messages = await sessions.ListSessionMessages(asked, metadata=rpc.key)
     assert [(each.seq, each.role, each.content_json) for each in messages.items] == [(1, "user", '"hello"')]
     assert messages.complete
+
+    history = sessions_pb2.ListSessionHistoryRequest(agent="echo", session="chat")
+    versions = (await sessions.ListSessionHistory(history, metadata=rpc.key)).items
+    rest = (await rpc.api.json("GET", "/v1/sessions/echo/chat/history"))["items"]
+    assert [(each.version, list(each.changed)) for each in versions] == [
+        (each["version"], each["changed"]) for each in rest
+    ]
+    first = sessions_pb2.GetSessionVersionRequest(agent="echo", session="chat", version=1)
+    then = await sessions.GetSessionVersion(first, metadata=rpc.key)
+    assert (then.change, json.loads(then.state_json)) == (versions[-1].change, {"n": 1})
+    copy = sessions_pb2.CopySessionRequest(agent="echo", session="chat", id="copy", version=1)
+    assert json.loads((await sessions.CopySession(copy, metadata=rpc.key)).state_json) == {"n": 1}
+    assert (await rpc.api.json("GET", "/v1/sessions/echo/copy"))["state"] == {"n": 1}
+    back = sessions_pb2.RestoreSessionRequest(agent="echo", session="chat", version=1)
+    restored = await sessions.RestoreSession(back, metadata=rpc.key)
+    assert (restored.version, json.loads(restored.state_json)) == (edited.version + 1, {"n": 1})
     await sessions.DeleteSession(
         sessions_pb2.DeleteSessionRequest(agent="echo", session="chat"), metadata=rpc.key
     )

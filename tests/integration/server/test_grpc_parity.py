@@ -56,6 +56,8 @@ VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (assistants_pb2.AssistantVersion, assistants.AssistantVersionView),
     (sessions_pb2.Session, sessions.SessionView),
     (sessions_pb2.SessionSummary, sessions.SessionSummary),
+    (sessions_pb2.SessionVersionSummary, sessions.SessionVersionSummary),
+    (sessions_pb2.SessionVersion, sessions.SessionVersionView),
     (sessions_pb2.Message, sessions.MessageView),
     (sessions_pb2.DeleteSessionResponse, sessions.SessionDeleted),
     (webhooks_pb2.Delivery, webhooks.DeliveryView),

@@ -4,13 +4,14 @@ from pydantic import Field
 
 from ao.server.grpc.messages import write
 from ao.server.grpc.methods import Call, Method, Service, answer, fitting
-from ao.server.grpc.requests import OfAgent
+from ao.server.grpc.requests import OfAgent, Version
 from ao.server.operations.sessions import ForceQuery, MessagesQuery, SessionOperations, SessionsQuery
+from ao.server.routes.parameters import PageQuery
 from ao.server.services import Services
 from ao.store.sessions import SessionKey
 from ao.v1 import sessions_pb2 as pb
 from ao.wire.schemas import SESSION_ID
-from ao.wire.sessions import SessionCreate, SessionPatch
+from ao.wire.sessions import SessionCopy, SessionCreate, SessionPatch, SessionRestore
 
 
 class OfSession(OfAgent):
@@ -31,6 +32,22 @@ class DeleteSession(OfSession, ForceQuery):
 
 class ListMessages(OfSession, MessagesQuery):
     """Of which one."""
+
+
+class ListHistory(OfSession, PageQuery):
+    """Of which one."""
+
+
+class GetVersion(OfSession):
+    version: Version
+
+
+class RestoreSession(OfSession, SessionRestore):
+    """Which one, to what."""
+
+
+class CopySession(OfSession, SessionCopy):
+    """Which one."""
 
 
 def session_service(services: Services) -> Service:
@@ -54,4 +71,20 @@ def session_service(services: Services) -> Service:
             answer(lambda caller, asked: sessions.delete(caller, asked.key, asked.force)),
         ),
         "ListSessionMessages": Method("list_session_messages", ListMessages, messages),
+        "ListSessionHistory": Method(
+            "list_session_history",
+            ListHistory,
+            answer(lambda _, asked: sessions.history(asked.key, asked.limit, asked.cursor)),
+        ),
+        "GetSessionVersion": Method(
+            "get_session_version", GetVersion, answer(lambda _, asked: sessions.at(asked.key, asked.version))
+        ),
+        "RestoreSession": Method(
+            "restore_session",
+            RestoreSession,
+            answer(lambda caller, asked: sessions.restore(caller, asked.key, asked)),
+        ),
+        "CopySession": Method(
+            "copy_session", CopySession, answer(lambda caller, asked: sessions.copy(caller, asked.key, asked))
+        ),
     }
