@@ -18,6 +18,7 @@ from tests.rpc import METHODS, SERVICES, Rpc, rpc_served
 from tests.served import thread
 
 from ao.domain.access import GRANTS, Role
+from ao.domain.errors import Unavailable
 from ao.server.grpc.listen import services_of
 from ao.server.health import Readiness
 from ao.server.roles import RULES, Of
@@ -114,6 +115,20 @@ async def delivered_run(rpc: Rpc, agent: str) -> dict[str, str]:
     await store.runs.cancel(run.run_id, "key:test")
     (delivery,) = await store.webhooks.list(DeliveryFilter(run_id=run.run_id), 1)
     return {"run_id": run.run_id, "delivery_id": delivery.id}
+
+
+async def test_a_database_that_is_away_is_told_as_such_before_a_message_is_read(
+    rpc: Rpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_token: str) -> None:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(rpc.api.services.keys, "authenticate", away)
+    refusal = await rpc.refused(
+        rpc.call("/ao.v1.RunService/GetRun", pb.GetRunRequest(run_id=NOBODY), rpc.api.key)
+    )
+    assert (refusal.code, refusal.message) == (_CODES.UNAVAILABLE, "the database is away")
+    assert "google.rpc.RetryInfo" in refusal.details
 
 
 async def test_every_method_is_an_operation_of_the_table(rpc: Rpc) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from ao.domain.errors import Unauthenticated
+from ao.domain.errors import AoError
 from ao.server.grpc.door import Context, Door
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
@@ -22,18 +22,17 @@ class KeysFirst(grpc.aio.ServerInterceptor):
             return await continuation(details)
         try:
             await self._door.key(dict(details.invocation_metadata))
-        except Unauthenticated:
-            return grpc.stream_stream_rpc_method_handler(self._refusing(details.method))
+        except AoError as error:  # no such key, or a database that is away
+            return grpc.stream_stream_rpc_method_handler(self._refusing(details.method, error))
         return await continuation(details)
 
-    def _refusing(self, name: str) -> Any:
+    def _refusing(self, name: str, error: AoError) -> Any:
         """As a stream, whatever the method is: its messages are only read when they are asked for."""
 
+        async def refuse(_visit: object) -> None:
+            raise error
+
         async def handle(_requests: AsyncIterable[bytes], context: Context) -> None:
-            await self._door.visited(name, context, _nothing)
+            await self._door.visited(name, context, refuse)
 
         return handle
-
-
-async def _nothing(_visit: object) -> None:
-    """The door has refused by now, or the key has become valid in this very moment."""
