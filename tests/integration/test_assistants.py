@@ -7,6 +7,7 @@ import pytest
 from tests.local import ACTOR, Local, local_platform
 
 from ao.domain.assistant import AssistantConfig
+from ao.domain.errors import InvalidInput
 from ao.domain.event import EventKind
 from ao.domain.run import RunState
 from ao.ids import RunId
@@ -57,6 +58,26 @@ async def test_overrides_that_do_not_fit_what_became_live_fail_the_run_for_good(
     assert "the overrides do not fit support v2" in run.error.message
     reasons = [event.data["reason"] for event in await ao.events(run_id) if event.kind is EventKind.STATE]
     assert reasons[-1] == "permanent_error"
+
+
+async def test_overrides_that_contradict_what_became_live_are_refused_and_fail_the_run_for_good(
+    ao: Local,
+) -> None:
+    config = AssistantConfig.model_validate({"overrides": {"retries": {"transient": ["ValueError"]}}})
+    await ao.platform.services.assistants.create("again", "support", config, "", ACTOR)
+    run, _ = await ao.platform.services.runs.create(RunCreate(assistant="again"), ACTOR)
+    toml = f'{FUNCTION}[retries]\npermanent = ["ValueError"]\ninitial_delay = "10ms"\n'
+    await ao.deploy("support", agent(2), toml=toml)
+    with pytest.raises(InvalidInput) as caught:
+        await ao.platform.services.runs.create(RunCreate(assistant="again"), ACTOR)
+    (problem,) = caught.value.problems
+    assert problem.field == "overrides.retries"
+    assert problem.message == "ValueError is both in permanent and in transient"
+    ao.start_worker()
+    ended = await ao.result(run.id)
+    assert (ended.head.state, ended.head.attempt, ended.head.losses) == (RunState.FAILED, 1, 0)
+    assert ended.error is not None
+    assert "the overrides do not fit support v2: overrides.retries" in ended.error.message
 
 
 async def test_a_restarted_server_knows_what_its_assistants_override(tmp_path: Path) -> None:

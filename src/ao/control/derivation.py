@@ -4,6 +4,9 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
 from ao.build import Builder
 from ao.domain.agent_config import AgentConfig
 from ao.domain.assistant import Overrides
@@ -48,7 +51,10 @@ class Derivation:
     async def check(self, base: Base, overrides: Overrides) -> Derived:
         """What these make of the release. Raises InvalidInput with a problem for each that does not fit."""
         config = AgentConfig.model_validate_json(base.config)
-        merged = overrides.over(config)
+        try:
+            merged = overrides.over(config)
+        except ValidationError as error:
+            raise _refused(base, [_contradiction(entry) for entry in error.errors()]) from error
         problems = _unknown_aliases(base.name, config.models, overrides) or _unfit(merged, overrides)
         if problems:
             raise _refused(base, problems)
@@ -97,6 +103,14 @@ def _unfit(merged: AgentConfig, overrides: Overrides) -> list[Problem]:
         for finding in found
         if where.get(str(finding.path[0]), finding.path[0]) in said
     ]
+
+
+def _contradiction(entry: ErrorDetails) -> Problem:
+    """Each is right for itself: what the release says does not go with it."""
+    field = ".".join(["overrides", *map(str, entry["loc"])])
+    return Problem(
+        field, str(entry.get("ctx", {}).get("error", entry["msg"])), "override what the release says of it"
+    )
 
 
 def _refused(base: Base, problems: Sequence[Problem]) -> InvalidInput:

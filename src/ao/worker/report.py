@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from ao.bus import DELAYED, READY, Bus, run_topic
 from ao.control.payloads import Payloads
 from ao.domain.agent_config import Retries
@@ -103,7 +105,10 @@ def retry_policy(config: str, overrides: str = "") -> RetryPolicy:
     """The policy in a deployment's configuration, or in what its assistant has over it; it is needed even when
     the rest cannot be had."""
     said = [json.loads(text).get("retries", {}) for text in (config, overrides) if text]
-    return Retries.model_validate({name: value for each in said for name, value in each.items()}).policy()
+    try:
+        return Retries.model_validate({name: value for each in said for name, value in each.items()}).policy()
+    except ValidationError:  # they contradict each other, for which the run fails for good
+        return Retries.model_validate(said[0]).policy()
 
 
 def _refused_result(outcome: AttemptOutcome, error: InvalidInput) -> AttemptOutcome:
