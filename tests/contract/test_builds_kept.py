@@ -1,6 +1,8 @@
-"""Builds of servers that know no leases, or could not renew theirs, are not taken for abandoned ones."""
+"""Builds of other servers: they are not taken for abandoned ones, and what they need is not collected."""
 
 import asyncio
+import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from ao.store.sql.store import SqlStore
 from ao.testing.store_contract import Harness
 from ao.testing.store_contract.harness import digest
 
+MADE_BEFORE_SECONDS = 900.0
+"""More than what is kept without a reason."""
+
 
 async def test_a_server_of_an_older_release_has_an_hour_for_its_build(harness: Harness) -> None:
     build = await harness.start_build()
@@ -25,6 +30,24 @@ async def test_a_server_of_an_older_release_has_an_hour_for_its_build(harness: H
     assert await harness.store.deployments.abandoned() == []
     harness.offset.us += UNLEASED_US
     assert await harness.store.deployments.abandoned() == [build]
+
+
+async def test_what_another_server_builds_with_is_not_collected(tmp_path: Path) -> None:
+    async with local_platform(tmp_path) as ao:
+        store, blobs = ao.platform.store, ao.platform.ground.blobs
+        made = [await blobs.put(content) for content in (b"a wheel of the build", b"older than the build")]
+        for digest_, seconds in zip(made, (MADE_BEFORE_SECONDS, 2 * MADE_BEFORE_SECONDS), strict=True):
+            (file,) = ao.platform.ground.home.root.rglob(digest_.removeprefix("sha256:"))
+            os.utime(file, (time.time() - seconds,) * 2)
+        new = NewDeployment(new_deployment_id(), "support", ACTOR, digest("source"), "", UNLEASED_US)
+        await store.deployments.create(new)
+        assert isinstance(store, SqlStore)
+        begin = {"us": int(MADE_BEFORE_SECONDS * 1e6)}
+        await store.engine.write(
+            lambda tx: tx.run("UPDATE deployment SET created_us = created_us - :us", begin)
+        )
+        await ao.platform.deployments.gc(dry_run=False, actor=ACTOR)
+        assert [await blobs.exists(each) for each in made] == [True, False]
 
 
 async def test_after_a_time_without_the_store_other_servers_renew_their_leases_first(

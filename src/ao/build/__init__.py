@@ -89,7 +89,12 @@ class Builder(Protocol):
     async def diff(self, before: Digest, after: Digest) -> Sequence[PartDiff]: ...
 
     async def collect(
-        self, keep_environments: Sequence[str], keep_digests: Sequence[Digest], dry_run: bool
+        self,
+        keep_environments: Sequence[str],
+        keep_digests: Sequence[Digest],
+        dry_run: bool,
+        building_since: float | None = None,
     ) -> Collected:
-        """Remove what nothing refers to; what a build in progress needs is kept."""
+        """Remove what nothing refers to; what a build in progress needs is kept. The oldest build of all who
+        share the blobs began at `building_since`, in seconds of the epoch."""
         ...

@@ -227,16 +227,20 @@ class LocalBuilder:
         return PartContent(blob.digest, await asyncio.to_thread(layers.files, content))
 
     async def collect(
-        self, keep_environments: Sequence[str], keep_digests: Sequence[Digest], dry_run: bool
+        self,
+        keep_environments: Sequence[str],
+        keep_digests: Sequence[Digest],
+        dry_run: bool,
+        building_since: float | None = None,
     ) -> Collected:
         await self.settle()
         async with self._collecting:
-            return await self._collect(keep_environments, keep_digests, dry_run)
+            idle = self._idle_seconds(building_since)
+            return await self._collect(keep_environments, keep_digests, dry_run, idle)
 
     async def _collect(
-        self, keep_environments: Sequence[str], keep_digests: Sequence[Digest], dry_run: bool
+        self, keep_environments: Sequence[str], keep_digests: Sequence[Digest], dry_run: bool, idle: float
     ) -> Collected:
-        idle = self._idle_seconds()
         blobs = await self._mark(keep_environments, keep_digests)
         unused = {d: size for d, size in (await self._blobs.all(idle)).items() if d not in blobs}
         keep_releases = {digest.removeprefix("sha256:") for digest in keep_digests}
@@ -256,12 +260,11 @@ class LocalBuilder:
             freed_bytes=freed + environments.freed_bytes + releases.freed_bytes,
         )
 
-    def _idle_seconds(self) -> float:
+    def _idle_seconds(self, building_since: float | None) -> float:
         """What was used since the oldest build in progress began may be needed by it: it does not count as
         idle."""
-        if not self._in_progress:
-            return self._grace_seconds
-        return self._grace_seconds + time.time() - min(self._in_progress.values())
+        begun = [*self._in_progress.values(), *([] if building_since is None else [building_since])]
+        return self._grace_seconds + max(0.0, time.time() - min(begun)) if begun else self._grace_seconds
 
     async def _mark(self, environments: Sequence[str], digests: Sequence[Digest]) -> set[Digest]:
         """Every blob that a kept release or environment needs."""

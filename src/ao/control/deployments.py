@@ -247,8 +247,10 @@ class Deployments:
         """Remove environments, unpacked releases and blobs that nothing refers to."""
         if not dry_run:  # before: what is removed is outside of the store, and nobody may remove unseen
             await self._store.audit.append(audit.entry(actor, "server.gc", "server", ""))
+        building = await self._store.deployments.building()  # also by other servers, into the same blobs
+        since = min((deployment.created_us / 1e6 for deployment in building), default=None)
         environments, digests = await self._store.deployments.in_use()
-        return await self._builder.collect(environments, digests, dry_run)
+        return await self._builder.collect(environments, digests, dry_run, since)
 
     async def _built(self, agent: str, version: int) -> Digest:
         deployment = await self._store.deployments.get(agent, version)
