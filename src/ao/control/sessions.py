@@ -84,6 +84,10 @@ class Sessions:
     async def value(self, payload: Payload | None) -> JsonValue:
         return await self._payloads.value(payload)
 
+    async def text(self, payload: Payload) -> str:
+        """Its JSON."""
+        return await self._payloads.text(payload) or "null"
+
     async def edit(self, key: SessionKey, patch: SessionPatch, actor: str) -> Session:
         """Raises Conflict when `version` is not the present one, SessionBusy, InvalidInput."""
         if not (patch.state or patch.remove or patch.messages):

@@ -40,6 +40,19 @@ async def run(api: Served, text: str, status: int = 201, **more: object) -> Any:
     return await api.json("POST", "/v1/runs?wait=30", body, status=status)
 
 
+async def test_large_messages_come_in_pages_of_some_megabytes(api: Served) -> None:
+    messages = [{"role": "user", "content": "x" * 1_000_000} for _ in range(10)]
+    await api.json("POST", "/v1/sessions", {"agent": "chat", "id": "large", "messages": messages}, status=201)
+    found: list[int] = []
+    pages = 0
+    while page := await api.json(
+        "GET", f"/v1/sessions/chat/large/messages?limit=1000&after={found[-1] if found else 0}"
+    ):
+        found += [each["seq"] for each in page]
+        pages += 1
+    assert (found, pages) == (list(range(1, 11)), 2)
+
+
 async def test_a_session_is_seen_and_changed(api: Served) -> None:
     done = await run(api, "hi")
     assert (done["state"], done["session"], done["output"]) == ("completed", "s", 1)

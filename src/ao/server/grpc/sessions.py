@@ -54,8 +54,8 @@ def session_service(services: Services) -> Service:
     sessions = SessionOperations(services)
 
     async def messages(_call: Call, asked: ListMessages) -> pb.ListSessionMessagesResponse:
-        found = await sessions.messages(asked.key, asked)
-        some, complete = fitting((write(each, pb.Message) for each in found), len(found) < asked.limit)
+        found, all_of_it = await sessions.messages(asked.key, asked)
+        some, complete = fitting((write(each, pb.Message) for each in found), all_of_it)
         return pb.ListSessionMessagesResponse(items=some, complete=complete)
 
     return {

@@ -1,5 +1,6 @@
 """Sessions: state, messages and workspaces."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -27,6 +28,9 @@ from ao.wire.sessions import (
     SessionView,
     WorkspaceView,
 )
+
+PAGE_CHARACTERS = 8 << 20
+"""Of the messages of one page: each may have a million."""
 
 
 class SessionsQuery(Request):
@@ -79,9 +83,18 @@ class SessionOperations:
     async def edit(self, caller: Caller, key: SessionKey, body: SessionPatch) -> SessionView:
         return await self._view(await self._sessions.edit(key, body, caller.actor))
 
-    async def messages(self, key: SessionKey, query: MessagesQuery) -> Sequence[MessageView]:
+    async def messages(self, key: SessionKey, query: MessagesQuery) -> tuple[Sequence[MessageView], bool]:
+        """(as many as are not too large together, and one at least; whether these are all that follow)."""
         found = await self._sessions.messages(key, query.version, query.after, query.limit)
-        return [message_view(each, await self._sessions.value(each.content)) for each in found]
+        views: list[MessageView] = []
+        size = 0
+        for each in found:
+            text = await self._sessions.text(each.content)
+            size += len(text)
+            if views and size > PAGE_CHARACTERS:
+                return views, False
+            views.append(message_view(each, json.loads(text)))
+        return views, len(found) < query.limit
 
     async def history(self, key: SessionKey, limit: int, cursor: str | None) -> Page[SessionVersionSummary]:
         versions = await self._sessions.history(key, version_before(cursor), limit + 1)

@@ -112,8 +112,10 @@ class SessionRoutes:
     async def list_session_messages(
         self, agent: AgentName, session: SessionName, query: Annotated[MessagesQuery, Query()]
     ) -> Response:
-        """Messages in order."""
-        return reply_list(await self._operations.messages(SessionKey(agent, session), query))
+        """Messages in order: up to `limit`, and fewer when they are large. Go on after the last one's `seq`
+        until there are none."""
+        found, _ = await self._operations.messages(SessionKey(agent, session), query)
+        return reply_list(found)
 
     async def list_session_history(
         self, agent: AgentName, session: SessionName, query: Annotated[PageQuery, Query()]
