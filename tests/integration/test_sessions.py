@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tests.local import Local, local_platform
 
-from ao.domain.errors import SessionBusy
+from ao.domain.errors import NotFound, SessionBusy
 from ao.domain.payload import Payload
 from ao.domain.run import RunState
-from ao.store.sessions import Session, SessionKey
+from ao.store.sessions import Session, SessionFilter, SessionKey
 from ao.wire.steps import AnswerRequest
 
 FUNCTION = 'entrypoint = "agent:work"\n[retries]\nmax_retries = 2\ninitial_delay = "10ms"\njitter = false\n'
@@ -315,6 +315,9 @@ async def test_a_fork_has_a_session_of_its_own(cold: Local) -> None:
     await cold.run("holds", "a", session="s")
     second = await cold.run("holds", "b", session="s")
     await cold.run("holds", "c", session="s")
+    with pytest.raises(NotFound):
+        await cold.platform.services.replays.fork(second.id, "begin", 99, "key:test")
+    assert len(await cold.platform.store.sessions.list(SessionFilter(), 10)) == 1
     fork = await cold.platform.services.replays.fork(second.id, "begin", None, "key:test")
     done = await cold.result(fork.run.id)
     assert done.session not in (None, "s")

@@ -62,8 +62,9 @@ class Replays:
         found = await self._store.steps.get(run_id, step)
         if found is None or found.kind is StepKind.SPAN:
             raise NotFound(f"Run {run_id} has no step {step!r}.", hint=await self._known(run_id))
+        chosen = await self._chosen(source, version)  # first: what is refused leaves no copy of a session
         use = await self._branch(source, actor)
-        return await self._again(source, Fork(run_id, found.path), version, actor, "run.fork", use)
+        return await self._again(source, Fork(run_id, found.path), chosen, actor, "run.fork", use)
 
     async def replay(
         self, run_id: RunId, *, scratch: bool, version: int | None, actor: str, as_first: bool = False
@@ -86,7 +87,8 @@ class Replays:
             )
         fork = Fork(run_id, None, with_steps=not scratch, as_first=as_first)
         use = None if source.session is None else SessionUse(source.session)
-        return await self._again(source, fork, version, actor, "run.replay", use)
+        chosen = await self._chosen(source, version)
+        return await self._again(source, fork, chosen, actor, "run.replay", use)
 
     async def replay_all(
         self, letters: Sequence[RunId], *, scratch: bool, version: int | None, actor: str
@@ -135,16 +137,25 @@ class Replays:
         await self._store.sessions.copy(key, source.session_base or None, branch, actor, entry)
         return SessionUse(branch.id)
 
+    async def _chosen(self, source: Run, version: int | None) -> tuple[Deployment, bool]:
+        """(the deployment of the new run, whether it may be another than the old one's)."""
+        if version is None and source.deployment_id is not None:
+            return await self._store.deployments.get_by_id(source.deployment_id), False
+        deployment = await self._catalog.resolve(source.agent, source.environment, version)
+        if source.assistant_version is not None:
+            await self._assistants.fits(source.assistant, source.assistant_version, deployment)
+        return deployment, True
+
     async def _again(
-        self, source: Run, fork: Fork, version: int | None, actor: str, action: str, use: SessionUse | None
+        self,
+        source: Run,
+        fork: Fork,
+        chosen: tuple[Deployment, bool],
+        actor: str,
+        action: str,
+        use: SessionUse | None,
     ) -> Made:
-        target = None
-        if version is not None or source.deployment_id is None:
-            deployment = target = await self._catalog.resolve(source.agent, source.environment, version)
-            if source.assistant_version is not None:
-                await self._assistants.fits(source.assistant, source.assistant_version, target)
-        else:
-            deployment = await self._store.deployments.get_by_id(source.deployment_id)
+        deployment, is_other = chosen
         share = share_of(source.agent, self._catalog.concurrency(deployment), source.concurrency_key, None)
         new = NewRun(
             id=new_run_id(),
@@ -163,7 +174,7 @@ class Replays:
             gates=[*share.gates, *gates_of(source.agent, use)],
         )
         entry = audit.entry(actor, action, f"run:{source.id}", source.agent, run=new.id, step=fork.step or "")
-        warnings = await self._warnings(source, target) if fork.with_steps and target is not None else []
+        warnings = await self._warnings(source, deployment) if fork.with_steps and is_other else []
         await self._store.runs.create(new, entry)
         self._bus.publish(READY)
         return Made(await self._store.runs.get(new.id), warnings)
