@@ -1,7 +1,6 @@
-"""A package index on loopback that takes its time, so that a build can be watched."""
+"""A package index on loopback that answers when a test lets it, so that a build can be watched."""
 
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +8,14 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+MAX_SECONDS = 120.0
 
-class _Slow(SimpleHTTPRequestHandler):
-    pause_seconds = 0.0
+
+class _Held(SimpleHTTPRequestHandler):
+    go_on: threading.Event
 
     def do_GET(self) -> None:
-        time.sleep(self.pause_seconds)
+        self.go_on.wait(MAX_SECONDS)
         super().do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
@@ -39,10 +40,10 @@ def add_wheel(root: Path, name: str, version: str) -> None:
 
 
 @contextmanager
-def slow_index(root: Path, pause_seconds: float) -> Iterator[str]:
-    """The URL of the index in a directory; each answer takes `pause_seconds`."""
-    slow = type("Slow", (_Slow,), {"pause_seconds": pause_seconds})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(slow, directory=str(root))) as server:
+def held_index(root: Path, go_on: threading.Event) -> Iterator[str]:
+    """The URL of the index in a directory, which answers nobody before `go_on` is set."""
+    held = type("Held", (_Held,), {"go_on": go_on})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(held, directory=str(root))) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/simple"

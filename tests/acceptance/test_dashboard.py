@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from playwright.async_api import Browser, expect
 from tests.acceptance.command import Ao, Platform, platform_up
 from tests.acceptance.projects import project
 from tests.chromium import PATIENCE_MS, desk, kept, until_line
-from tests.index import add_wheel, slow_index
+from tests.index import add_wheel, held_index
 from tests.platform import Up
 
 from ao.client.async_api import AsyncClient
@@ -37,9 +38,15 @@ RETRY = "retries = { max_retries = 1, initial_delay = 0.2, jitter = false }"
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
+def go_on() -> threading.Event:
+    """Builds that need packages go on when it is set."""
+    return threading.Event()
+
+
+@pytest.fixture
+def platform(tmp_path: Path, go_on: threading.Event) -> Iterator[Platform]:
     add_wheel(tmp_path / "index", "customers", "1.0")
-    with slow_index(tmp_path / "index", pause_seconds=1.0) as index:
+    with held_index(tmp_path / "index", go_on) as index:
         platform = platform_up(Ao(tmp_path / "home", tmp_path), PIP_INDEX_URL=index)
         yield platform
         platform.stop()
@@ -57,7 +64,7 @@ def orders(directory: Path, agent: str, requirements: str = "") -> Path:
 
 
 async def test_a_broken_release_is_seen_understood_and_taken_back(
-    platform: Platform, browser: Browser, tmp_path: Path
+    platform: Platform, go_on: threading.Event, browser: Browser, tmp_path: Path
 ) -> None:
     ao = platform.ao
     here = orders(tmp_path / "orders", GOOD)
@@ -80,6 +87,7 @@ async def test_a_broken_release_is_seen_understood_and_taken_back(
         await expect(lines.filter(has_text="Resolving the packages of requirements.txt")).to_be_visible()
         resolving = await lines.count()
         await expect(page.locator("h1 .status")).to_have_text("building")
+        go_on.set()
         await expect(lines.filter(has_text="release ")).to_be_visible()
         await expect(page.locator("h1 .status")).to_have_text("live")
         assert await lines.count() > resolving

@@ -81,7 +81,7 @@ def test_a_part_that_crashes_ends_the_process_with_a_clear_log(up: Up, tmp_path:
     database.close()
     until(lambda: not up.alive, 40)
     assert up.status not in (0, None)
-    assert '"a part of the server crashed; the process ends"' in up.log.read_text()
+    assert '"a part crashed; the process ends"' in up.log.read_text()
     until(lambda: not processes_mentioning(str(up.home)), 60, lambda: processes_mentioning(str(up.home)))
     with sqlite3.connect(up.home / "ao.db") as database:
         database.execute("ALTER TABLE gone RENAME TO run_delayed")

@@ -28,7 +28,7 @@ def server(
     grpc_port: GrpcOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Serve the API and the dashboard, build and schedule; workers execute.
+    """Serve, build and schedule; workers execute the runs.
 
     Any number may run on one database, behind any load balancer. Needs AO_DATABASE_URL, AO_BLOBS and
     AO_SECRETS_KEY.

@@ -170,7 +170,7 @@ COMMANDS: Mapping[str, Entry] = {
         "ao.cli.fleet",
         "server",
         START,
-        "Serve the API and the dashboard, build and schedule; workers execute.",
+        "Serve, build and schedule; workers execute the runs.",
         connects=False,
     ),
     "worker": Entry(

@@ -135,6 +135,8 @@ def _start(client: Client, agent: str | None, assistant: str | None, asked: dict
         try:
             is_own = client.send_json(assistant_calls.get_assistant(name))["own"]
         except NotFound as unknown:  # its hint knows the names of both
+            if isinstance(error, Forbidden):
+                raise error from None
             raise NotFound(error.message, hint=unknown.hint) from None
         except Forbidden:
             raise error from None

@@ -180,7 +180,7 @@ async def _vital(name: str, duty: Coroutine[None, None, None]) -> None:
     try:
         await duty
     except Exception:
-        log.exception("a part of the process crashed; it ends", part=name)
+        log.exception("a part crashed; the process ends", part=name)
         raise
 
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from tests.chromium import desk, findings, fits
 from tests.served import Served, served
 
+from ao.control.deployments import LEASE_US
 from ao.domain.run import RunState
 from ao.ids import new_deployment_id
 from ao.store.records import NewDeployment
@@ -91,7 +92,9 @@ async def paths_of(server: Served) -> list[str]:
     await server.json("PATCH", "/v1/assistants/night", {"description": "By night"})
     store = local.platform.store.deployments
     first = await store.get("refunds", 1)
-    await store.create(NewDeployment(new_deployment_id(), "refunds", "key:test", first.source_digest))
+    await store.create(
+        NewDeployment(new_deployment_id(), "refunds", "key:test", first.source_digest, "", LEASE_US)
+    )
     letters = f"/agents/refunds/failures/{group['fingerprint']}"
     return [
         *(f"/runs/{run_id}" for run_id in (failed.id, live, asking, approving, sleeping, replay.run.id)),

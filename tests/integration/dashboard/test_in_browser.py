@@ -11,6 +11,7 @@ from tests.served import FUNCTION, Served, served
 from tests.wire import wire_to
 
 from ao.bus import build_topic
+from ao.control.deployments import LEASE_US
 from ao.domain.run import RunState
 from ao.ids import new_deployment_id
 from ao.store.records import NewDeployment
@@ -148,7 +149,7 @@ class TestLive:
         store, bus = server.services.store.deployments, server.services.bus
         first = await store.get("support", 1)
         building = await store.create(
-            NewDeployment(new_deployment_id(), "support", "key:test", first.source_digest)
+            NewDeployment(new_deployment_id(), "support", "key:test", first.source_digest, lease_us=LEASE_US)
         )
 
         async def write(*texts: str) -> None:
@@ -213,7 +214,7 @@ class TestInbox:
             await expect(page.get_by_role("heading", name="second?")).to_be_visible()
             card = page.locator("article", has=page.get_by_role("heading", name="first?"))
             await card.get_by_label("a number").fill("12")
-            await card.get_by_role("button", name="Answer").click()
+            await card.get_by_role("button", name="Answer", exact=True).click()
             await page.wait_for_url(f"**/runs/{first}/questions/**")
             await expect(page.get_by_text("Answered by key:local")).to_be_visible()
             assert await server.local.output(await server.local.result(first)) == 12

@@ -112,7 +112,9 @@ class TestThreeInTheMorning:
         after = await browser.page("/agents/support")
         assert "v1 is live: taken back from v2 by key:local (customers see errors)" in text(after)
         assert (await server.local.run("support", {"q": 1})).version == 1
-        assert "nothing needs you" in text(await browser.page("/"))
+        calm = text(await browser.page("/"))
+        assert "Nothing is broken" in calm
+        assert "3 runs have failed for good" in calm
 
     async def test_what_is_live_or_did_not_build_cannot_be_rolled_back_to(
         self, server: Served, browser: Visitor
