@@ -192,7 +192,7 @@ COMMANDS: Mapping[str, Entry] = {
         "ao.cli.assistants",
         "",
         RELEASE,
-        "Manage the assistants: named, versioned settings over an agent's release.",
+        "Manage assistants: named, versioned settings over a release.",
         subcommands=_ASSISTANTS,
     ),
     "run": Entry("ao.cli.run", "run", RUN, "Start a run of an agent, or of an assistant."),
