@@ -11,6 +11,7 @@ CHILD = "child"
 PACKAGED = "packaged"
 STEPS = "steps"
 ROLLED = "rolled"
+HOLD = "hold"
 
 _NOOP = "def work(number):\n    return 2 * number + 1\n"
 
@@ -54,6 +55,8 @@ def work(count):
 
 _ROLLED = "import asyncio, json\n\nfrom changed import NUMBER\n\ndef work(_number):\n    return NUMBER\n"
 
+_HOLD = "import time\n\ndef work(_number):\n    time.sleep(3600)\n"
+
 _PACKAGED = "import ao_benchmark_package\n\ndef work(number):\n    return ao_benchmark_package.odd(number)\n"
 
 STDLIB = "stdlib"
@@ -70,6 +73,7 @@ _CODE = {
     PACKAGED: _PACKAGED,
     STEPS: _STEPS,
     ROLLED: _ROLLED,
+    HOLD: _HOLD,
 }
 
 WHEEL = "ao_benchmark_package-1.0-py3-none-any.whl"

@@ -73,8 +73,8 @@ def tree_of(pid: int) -> list[int]:
     while queue:
         each = queue.pop()
         found.append(each)
-        for children in Path(f"/proc/{each}/task").glob("*/children"):
-            queue += [int(child) for child in _read(children).split()]
+        for task in _tasks(each):
+            queue += [int(child) for child in _read(task / "children").split()]
     return found
 
 
@@ -95,6 +95,14 @@ def memory_bytes(pid: int) -> int:
 def _ticks(pid: int) -> int:
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15])
+
+
+def _tasks(pid: int) -> list[Path]:
+    """None when the process is gone."""
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
 
 
 def _read(path: Path) -> str:

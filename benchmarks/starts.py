@@ -65,6 +65,7 @@ class Starts:
                 if self._server.sandbox == "namespaces" or not kind.warm:
                     self._kinds.append(kind)
                     await self._settle(kind)
+        await asyncio.to_thread(deploy, agents.write(directory, agents.HOLD))
 
     async def _settle(self, kind: Kind) -> None:
         """Bursts, until one starts as it should throughout: all templates that it needs are there."""
@@ -129,7 +130,11 @@ class Starts:
         return await drive(agent.result, self._take(amount), self._plan.concurrency)
 
     async def _queue_up(self, kind: Kind) -> None:
-        """Runs that wait behind all others; those that a free slot takes meanwhile count as the queue's."""
+        """Runs that wait behind all others. Others hold every slot meanwhile, or the queue would be worked off
+        while it is made."""
+        slots = sum(worker["slots"] for worker in (await self._http.get("/v1/status"))["workers"])
+        holder = Agent(self._http, agents.HOLD)
+        held = [await holder.accepted(number) for number in range(slots)]
         agent = Agent(self._http, kind.name, priority=LOW_PRIORITY)
         numbers = iter(self._take(self._plan.pending))
 
@@ -138,6 +143,8 @@ class Starts:
                 await agent.accepted(number)
 
         await asyncio.gather(*(submit() for _ in range(SUBMITTERS)))
+        for view in held:
+            await self._http.post(f"/v1/runs/{view['id']}/cancel", {})
 
     def figures(self) -> list[Figure]:
         found: list[Figure] = []

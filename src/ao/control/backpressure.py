@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ao.domain.errors import QueueFull
 from ao.store import Store
@@ -11,7 +11,7 @@ from ao.store import Store
 FRESH_SECONDS = 1.0
 """A count is taken again after so long at the earliest; in between, what is accepted here is added to it."""
 SHARE = 0.05
-"""Counting may take this part of the time of one reader: a count of long queues is kept for longer."""
+"""Counting may take this part of the time of one reader: a count of a long queue is kept for longer."""
 RETRY_AFTER_SECONDS = 5
 REMEMBERED = 1024
 
@@ -20,10 +20,12 @@ REMEMBERED = 1024
 class _Depth:
     count: int = 0
     until: float = 0.0
+    counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Backpressure:
-    """Depths are counted in the database and remembered, so that accepting a run costs a look at a number.
+    """Depths are counted in the database and remembered, so that accepting a run costs a look at a number. While
+    one request counts again, the others go on with what is remembered.
 
     Replicas see each other's runs a second late: together they may go over a limit by what they accept in it.
     """
@@ -35,7 +37,6 @@ class Backpressure:
         self._limit_per_agent = limit_per_agent
         self._total = _Depth()
         self._agents: OrderedDict[str, _Depth] = OrderedDict()
-        self._lock = asyncio.Lock()
 
     async def admit(self, agent: str) -> None:
         """Count one more run of this agent. Raises QueueFull."""
@@ -52,8 +53,9 @@ class Backpressure:
         return self._agents.setdefault(agent, _Depth())
 
     async def _room(self, depth: _Depth, agent: str | None, limit: int) -> None:
-        if depth.until <= time.monotonic():
-            async with self._lock:
+        never_counted = not depth.until
+        if never_counted or (depth.until <= time.monotonic() and not depth.counting.locked()):
+            async with depth.counting:
                 if depth.until <= time.monotonic():
                     await self._count(depth, agent, limit)
         if depth.count >= limit:
