@@ -21,10 +21,13 @@ from tests.databases import (  # noqa: E402  (after the registration)
     redis_server,
     redis_with,
 )
+from tests.docker import base_image, docker_engine  # noqa: E402  (after the registration)
 
 __all__ = [
+    "base_image",
     "browser",
     "chromium",
+    "docker_engine",
     "empty_postgres",
     "harness",
     "own_redis",
