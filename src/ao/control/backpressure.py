@@ -24,8 +24,8 @@ class _Depth:
 
 
 class Backpressure:
-    """Depths are counted in the database and remembered, so that accepting a run costs a look at a number. While
-    one request counts again, the others go on with what is remembered.
+    """Depths are counted in the database and remembered, so that accepting a run costs a look at a number.
+    While one request counts again, the others go on with what is remembered.
 
     Replicas see each other's runs a second late: together they may go over a limit by what they accept in it.
     """

@@ -159,7 +159,8 @@ QUEUED_OF_AGENT = """
 SELECT COUNT(*) FROM (
   SELECT 1 FROM run_ready WHERE flow = :agent OR (flow > :agent || ':' AND flow < :agent || ';')
   UNION ALL
-  SELECT 1 FROM run_gate w CROSS JOIN run r WHERE w.state = 'waiting' AND r.run_id = w.run_id AND r.agent = :agent
+  SELECT 1 FROM run_gate w CROSS JOIN run r
+  WHERE w.state = 'waiting' AND r.run_id = w.run_id AND r.agent = :agent
   LIMIT :limit) q"""
 """By the names of its flows, for a look at each run would take as long as the queue. CROSS JOIN: SQLite begins
 with those that wait, whatever it believes of the sizes."""
