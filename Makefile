@@ -43,11 +43,12 @@ screenshots: env ## Pictures of every page of the dashboard, into docs/images
 docs: env ## Serve the documentation on a local port
 	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs serve
 
-generate: env ## Write what comes from the code: parts of docs/, the schema of ao.toml, the modules of .proto files
+generate: env ## Write what comes from the code: parts of docs/, the schema of ao.toml, modules of .proto files, the image's lock
 	@$(RUN)/python scripts/generate_docs.py
 	@$(RUN)/python -m ao.project.schema
 	@cp src/ao/project/ao.schema.json examples/hello/.ao/ao.schema.json
 	@$(RUN)/python scripts/generate_proto.py
+	@$(RUN)/python scripts/image_lock.py
 
 env: $(STAMP) ## Only make the environment
 

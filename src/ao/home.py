@@ -38,6 +38,11 @@ class Home:
         return self.root / "server.json"
 
     @property
+    def worker_file(self) -> Path:
+        """JSON {pid, lease_ends} of the worker that runs here alone; the end is on the boot-time clock."""
+        return self.root / "worker.json"
+
+    @property
     def releases(self) -> Path:
         return self.root / "releases"
 

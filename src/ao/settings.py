@@ -4,22 +4,20 @@ Nothing else in AO reads the environment. `docs/configuration.md` documents ever
 and a test compares the two.
 """
 
-import base64
-import binascii
 import difflib
 import ipaddress
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
-from urllib.parse import parse_qs, urlsplit
 
+from ao import setting_files
+from ao import setting_values as read
 from ao.domain.errors import InvalidConfig, Problem
 
 DEFAULT_PORT = 7433
-Origin = Literal["default", "env"]
+Origin = Literal["default", "env", "file"]
 
 RUNNER_VARIABLES = frozenset(
     {
@@ -120,6 +118,7 @@ class Setting:
     default: Callable[[Mapping[str, str]], object]
     """From the environment, because one default (the home directory) depends on it."""
     secret: bool = False
+    """Its value may stand in a file, too, which `variable` + `_FILE` names."""
 
     @property
     def attribute(self) -> str:
@@ -135,13 +134,16 @@ def parse(environ: Mapping[str, str]) -> Settings:
     values: dict[str, object] = {}
     origins: dict[str, Origin] = {}
     for setting in SETTINGS:
-        text = environ.get(setting.variable, "").strip()
-        origins[setting.variable] = "env" if text else "default"
+        named, text = setting.variable, ""
         try:
+            named, text = _given(setting, environ)
             values[setting.attribute] = setting.parse(text) if text else setting.default(environ)
+        except InvalidConfig as error:
+            problems += error.problems
         except ValueError as error:
             shown = "its value" if setting.secret else repr(text)
-            problems.append(Problem(setting.variable, f"{shown} {error}"))
+            problems.append(Problem(named, f"{shown} {error}"))
+        origins[setting.variable] = "default" if not text else "env" if named == setting.variable else "file"
     if not problems:
         problems = _contradictions(values)
     if problems:
@@ -169,13 +171,15 @@ def host_environment() -> Mapping[str, str]:
 
 def connection_variables() -> Mapping[str, str]:
     """The variables that a client needs to find its server; nothing is validated."""
-    names = ("AO_HOME", "AO_URL", "AO_API_KEY", "XDG_DATA_HOME", "HOME")
-    return {name: os.environ[name] for name in names if os.environ.get(name)}
+    names = ("AO_HOME", "AO_URL", "XDG_DATA_HOME", "HOME")
+    found = {name: os.environ[name] for name in names if os.environ.get(name)}
+    _, key = setting_files.read("AO_API_KEY", os.environ)
+    return {**found, "AO_API_KEY": key} if key else found
 
 
 def misspelt_connection_variables() -> list[Problem]:
     """Variables that look like one of those that name a server, and would silently be ignored."""
-    relevant = ("AO_HOME?", "AO_URL?", "AO_API_KEY?")
+    relevant = ("AO_HOME?", "AO_URL?", "AO_API_KEY?", "AO_API_KEY_FILE?")
     return [problem for problem in _unknown(os.environ) if problem.hint.endswith(relevant)]
 
 
@@ -191,7 +195,7 @@ def default_home(environ: Mapping[str, str]) -> Path:
 def home_of(environ: Mapping[str, str]) -> Path:
     """The home directory that these variables mean."""
     text = environ.get("AO_HOME", "").strip()
-    return _directory(text) if text else default_home(environ)
+    return read.directory(text) if text else default_home(environ)
 
 
 def is_loopback(host: str) -> bool:
@@ -203,11 +207,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-# --- how values are read ---------------------------------------------------------------------------
+def _given(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The variable that was set, and its value; empty when none was."""
+    if setting.secret:
+        return setting_files.read(setting.variable, environ)
+    return setting.variable, environ.get(setting.variable, "").strip()
 
 
 def _unknown(environ: Mapping[str, str]) -> list[Problem]:
     known = {setting.variable for setting in SETTINGS}
+    known |= {setting.variable + setting_files.SUFFIX for setting in SETTINGS if setting.secret}
     problems = []
     for name in sorted(environ):
         if name.startswith("AO_") and name not in known and name not in RUNNER_VARIABLES:
@@ -230,151 +239,33 @@ def _contradictions(values: Mapping[str, object]) -> list[Problem]:
     return []
 
 
-def _directory(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_absolute():
-        path = Path.cwd() / path
-    return path
-
-
-def _host(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", text):
-        raise ValueError("is not a host name or address, such as 127.0.0.1")
-    return text.strip("[]")
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    entries = tuple(entry.strip() for entry in text.split(",") if entry.strip())
-    for entry in entries:
-        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?", entry):
-            raise ValueError(f"has {entry!r}, which is not host, host:port or *.domain")
-    return entries
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text) if re.fullmatch(r"\d{1,18}", text) else -1
-        if not low <= value <= high:
-            raise ValueError(f"is not a whole number from {low} to {high}")
-        return value
-
-    return read
-
-
-def _seconds(text: str) -> float:
-    value = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
-    if not 0.05 <= value <= 86_400:
-        raise ValueError("is not a number of seconds from 0.05 to 86400")
-    return value
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"(\d+)\s*([KMGT]?)(i?B)?", text, re.IGNORECASE)
-    value = int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ") if match else 0
-    if not 1 <= value <= 1 << 50:
-        raise ValueError("is not a size such as 200M or 2G")
-    return value
-
-
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.lower() not in allowed:
-            raise ValueError(f"is not one of {', '.join(allowed)}")
-        return text.lower()
-
-    return read
-
-
-def check_url(text: str) -> str:
-    """A server's base URL without trailing slash; ValueError otherwise."""
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        valid = False
-    if not valid or any(c.isspace() for c in text):
-        raise ValueError("is not a URL such as http://127.0.0.1:7433")
-    return text.rstrip("/")
-
-
-def _database_url(text: str) -> str:
-    if text.startswith(("postgresql://", "postgres://")) or re.match(r"sqlite:////?[^/]", text):
-        return text
-    raise ValueError("is not postgresql://… or sqlite:///path")
-
-
-REDIS_OPTIONS = {"redis": set[str](), "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}, "unix": {"db"}}
-"""What may follow the question mark, by scheme."""
-
-
-def _redis_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        if parts.scheme == "unix":
-            valid = not parts.hostname and bool(re.fullmatch(r"/.*[^/]", parts.path))
-        else:
-            valid = bool(parts.hostname) and parts.port != 0 and bool(re.fullmatch(r"(/\d{0,4})?", parts.path))
-    except ValueError:
-        valid, options = False, {}
-    if not valid or parts.scheme not in REDIS_OPTIONS or parts.fragment or any(c.isspace() for c in text):
-        raise ValueError("is not redis://host:port, rediss://host:port or unix:///path/to/socket")
-    unknown = options.keys() - REDIS_OPTIONS[parts.scheme]
-    if unknown:
-        allowed = ", ".join(sorted(REDIS_OPTIONS[parts.scheme])) or "none"
-        raise ValueError(f"has an option that {parts.scheme}:// does not take here; it takes: {allowed}")
-    if not all(re.fullmatch(r"\d{1,4}", db) for db in options.get("db", ())):
-        raise ValueError("has a db that is not a number")
-    return text
-
-
-def _api_key(text: str) -> str:
-    if not re.fullmatch(r"ao_[0-9A-Za-z]{8,128}", text):
-        raise ValueError("is not an API key: they start with ao_, followed by letters and digits")
-    return text
-
-
-def _secrets_key(text: str) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != 32:
-        raise ValueError("is not 32 bytes in base64; make one with `openssl rand -base64 32`")
-    return key
-
-
 SETTINGS: tuple[Setting, ...] = (
-    Setting("AO_HOME", _directory, default_home),
-    Setting("AO_HOST", _host, lambda _: "127.0.0.1"),
-    Setting("AO_PORT", _integer(0, 65_535), lambda _: DEFAULT_PORT),
-    Setting("AO_GRPC_PORT", _integer(0, 65_535), lambda _: None),
-    Setting("AO_URL", check_url, lambda _: None),
-    Setting("AO_API_KEY", _api_key, lambda _: None, secret=True),
-    Setting("AO_SLOTS", _integer(1, 10_000), lambda _: 2 * (os.cpu_count() or 1)),
-    Setting("AO_LOG_LEVEL", _choice("debug", "info", "warning", "error"), lambda _: "info"),
-    Setting("AO_LOG_FORMAT", _choice("json", "text"), lambda _: "json"),
-    Setting("AO_SANDBOX", _choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
-    Setting("AO_WARM", _choice("on", "off"), lambda _: "on"),
-    Setting("AO_WARM_MEMORY", _size, lambda _: _memory_bytes() // 4),
-    Setting("AO_DATABASE_URL", _database_url, lambda _: "", secret=True),
-    Setting("AO_REDIS_URL", _redis_url, lambda _: None, secret=True),
-    Setting("AO_BLOBS", _directory, lambda environ: home_of(environ) / "blobs"),
-    Setting("AO_MAX_UPLOAD", _size, lambda _: 512 << 20),
-    Setting("AO_MAX_WORKSPACE", _size, lambda _: 256 << 20),
-    Setting("AO_MAX_QUEUED", _integer(0, 10**12), lambda _: 1_000_000),
-    Setting("AO_MAX_QUEUED_PER_AGENT", _integer(0, 10**12), lambda _: 250_000),
-    Setting("AO_KEEP_HISTORY_DAYS", _integer(0, 36_500), lambda _: 30),
-    Setting("AO_KEEP_AUDIT_DAYS", _integer(0, 36_500), lambda _: 365),
-    Setting("AO_KEEP_SESSIONS_DAYS", _integer(0, 36_500), lambda _: 0),
-    Setting("AO_SECRETS_KEY", _secrets_key, lambda _: None, secret=True),
-    Setting("AO_WEBHOOK_HOSTS", _hosts, lambda _: ()),
-    Setting("AO_LEASE_SECONDS", _seconds, lambda _: 12.0),
-    Setting("AO_HEARTBEAT_SECONDS", _seconds, lambda _: 3.0),
-    Setting("AO_SWEEP_SECONDS", _seconds, lambda _: 1.0),
-    Setting("AO_GRACE_SECONDS", _seconds, lambda _: 10.0),
+    Setting("AO_HOME", read.directory, default_home),
+    Setting("AO_HOST", read.host, lambda _: "127.0.0.1"),
+    Setting("AO_PORT", read.integer(0, 65_535), lambda _: DEFAULT_PORT),
+    Setting("AO_GRPC_PORT", read.integer(0, 65_535), lambda _: None),
+    Setting("AO_URL", read.check_url, lambda _: None),
+    Setting("AO_API_KEY", read.api_key, lambda _: None, secret=True),
+    Setting("AO_SLOTS", read.integer(1, 10_000), lambda _: 2 * (os.cpu_count() or 1)),
+    Setting("AO_LOG_LEVEL", read.choice("debug", "info", "warning", "error"), lambda _: "info"),
+    Setting("AO_LOG_FORMAT", read.choice("json", "text"), lambda _: "json"),
+    Setting("AO_SANDBOX", read.choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
+    Setting("AO_WARM", read.choice("on", "off"), lambda _: "on"),
+    Setting("AO_WARM_MEMORY", read.size, lambda _: read.memory_bytes() // 4),
+    Setting("AO_DATABASE_URL", read.database_url, lambda _: "", secret=True),
+    Setting("AO_REDIS_URL", read.redis_url, lambda _: None, secret=True),
+    Setting("AO_BLOBS", read.directory, lambda environ: home_of(environ) / "blobs"),
+    Setting("AO_MAX_UPLOAD", read.size, lambda _: 512 << 20),
+    Setting("AO_MAX_WORKSPACE", read.size, lambda _: 256 << 20),
+    Setting("AO_MAX_QUEUED", read.integer(0, 10**12), lambda _: 1_000_000),
+    Setting("AO_MAX_QUEUED_PER_AGENT", read.integer(0, 10**12), lambda _: 250_000),
+    Setting("AO_KEEP_HISTORY_DAYS", read.integer(0, 36_500), lambda _: 30),
+    Setting("AO_KEEP_AUDIT_DAYS", read.integer(0, 36_500), lambda _: 365),
+    Setting("AO_KEEP_SESSIONS_DAYS", read.integer(0, 36_500), lambda _: 0),
+    Setting("AO_SECRETS_KEY", read.secrets_key, lambda _: None, secret=True),
+    Setting("AO_WEBHOOK_HOSTS", read.hosts, lambda _: ()),
+    Setting("AO_LEASE_SECONDS", read.seconds, lambda _: 12.0),
+    Setting("AO_HEARTBEAT_SECONDS", read.seconds, lambda _: 3.0),
+    Setting("AO_SWEEP_SECONDS", read.seconds, lambda _: 1.0),
+    Setting("AO_GRACE_SECONDS", read.seconds, lambda _: 10.0),
 )

@@ -168,3 +168,43 @@ def test_hosts_of_webhooks_are_a_list() -> None:
     )
     with pytest.raises(InvalidConfig):
         parse({"AO_WEBHOOK_HOSTS": "http://x"})
+
+
+SECRETS = sorted(setting.variable for setting in SETTINGS if setting.secret)
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://u:hunter2@db/ao\n")
+    settings = parse({"HOME": "/h", "AO_DATABASE_URL_FILE": str(file)})
+    assert settings.database_url == "postgresql://u:hunter2@db/ao"
+    assert settings.origins["AO_DATABASE_URL"] == "file"
+
+
+@pytest.mark.parametrize("variable", SECRETS)
+def test_a_secret_and_its_file_together_are_refused(variable: str, tmp_path: Path) -> None:
+    found = problems_of({variable: "x", f"{variable}_FILE": str(tmp_path / "x")})
+    assert f"is set beside {variable}; keep one of the two" in found[f"{variable}_FILE"]
+
+
+def test_a_secret_file_that_cannot_be_used_is_named_and_its_value_is_not(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "wrong").write_text("mysql://u:hunter2@db")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    found = problems_of(
+        {
+            "AO_SECRETS_KEY_FILE": str(tmp_path / "absent"),
+            "AO_REDIS_URL_FILE": str(tmp_path / "empty"),
+            "AO_DATABASE_URL_FILE": str(tmp_path / "wrong"),
+            "AO_API_KEY_FILE": str(tmp_path / "binary"),
+        }
+    )
+    assert "absent, which cannot be read: No such file" in found["AO_SECRETS_KEY_FILE"]
+    assert "empty, which is empty; it holds the value of AO_REDIS_URL" in found["AO_REDIS_URL_FILE"]
+    assert "its value is not postgresql://" in found["AO_DATABASE_URL_FILE"]
+    assert "it is not text" in found["AO_API_KEY_FILE"]
+    assert "hunter2" not in str(found)
+
+
+def test_what_is_no_secret_has_no_file() -> None:
+    assert problems_of({"AO_PORT_FILE": "/x"})["AO_PORT_FILE"] == "is not a setting; did you mean AO_PORT?"

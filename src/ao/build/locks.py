@@ -77,7 +77,7 @@ class Locks:
                 ended = await self._sources.wheels(file, root, source_env, wheels, told)
             if ended.exit_code != 0:
                 check_output(ended.lines)
-                raise _failure([line.replace(str(file), wanted.source) for line in ended.lines], python)
+                raise failure([line.replace(str(file), wanted.source) for line in ended.lines], python)
             kept: dict[str, Digest] = {}
             for wheel in sorted(wheels.iterdir()):
                 kept[wheel.name] = await self._blobs.put_file(wheel)
@@ -149,7 +149,7 @@ def requirements_hash(wanted: Wanted, python: Python) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _failure(lines: Sequence[str], python: Python) -> BuildFailed:
+def failure(lines: Sequence[str], python: Python) -> BuildFailed:
     """pip's last words as one sentence, with what to do about them."""
     text = "\n".join(lines)
     details: dict[str, object] = {"output": list(lines[-40:])}

@@ -35,7 +35,7 @@ def settings(session: Session) -> Iterator[CheckView]:
         for problem in error.problems:
             yield _failed("settings", f"{problem.field} {problem.message}", problem.hint)
         return
-    named = [name for name, origin in found.origins.items() if origin == "env"]
+    named = [name for name, origin in found.origins.items() if origin != "default"]
     yield _ok("settings", f"{', '.join(named)} from the environment" if named else "all are defaults")
     yield from _home(found)
 

@@ -160,6 +160,26 @@ _SCHEDULES = {
     "next": _schedules("next_ticks", "Show the next ticks, in UTC and in the schedule's time zone."),
 }
 
+_IMAGE = {
+    "build": Entry(
+        "ao.cli.image",
+        "build",
+        OPERATE,
+        "Build a container image of AO, alone or with an agent.",
+        connects=False,
+    ),
+}
+
+_EXPORT = {
+    "compose": Entry(
+        "ao.cli.export",
+        "compose",
+        OPERATE,
+        "Write a stack for Docker Compose: server, workers, Postgres, Redis.",
+        connects=False,
+    ),
+}
+
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("ao.cli.init", "init", START, "Make a new agent that runs at once.", connects=False),
     "up": Entry("ao.cli.server", "up", START, "Start AO on this machine.", connects=False),
@@ -217,6 +237,13 @@ COMMANDS: Mapping[str, Entry] = {
     "audit": Entry("ao.cli.audit", "audit", OPERATE, "Show who changed what, when and from where."),
     "webhooks": Entry("ao.cli.webhooks", "", OPERATE, "See and repeat webhooks.", subcommands=_WEBHOOKS),
     "workers": Entry("ao.cli.fleet", "workers", OPERATE, "List the workers and what they do."),
+    "health": Entry(
+        "ao.cli.health", "health", OPERATE, "Say whether the AO process of this home is well.", connects=False
+    ),
+    "image": Entry("ao.cli.image", "", OPERATE, "Container images of AO and of agents.", subcommands=_IMAGE),
+    "export": Entry(
+        "ao.cli.export", "", OPERATE, "Files with which other systems run AO.", subcommands=_EXPORT
+    ),
     "gc": Entry("ao.cli.operate", "gc", OPERATE, "Remove environments and files that nothing uses any more."),
 }
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ao.wiring import Ready
 
 START_SECONDS = 60.0
+BUILD_SECONDS = 1800.0
+"""The same for a start that builds an agent first."""
 STOP_SECONDS = 40.0
 
 HomeOption = Annotated[
@@ -48,6 +50,10 @@ def up(
     host: HostOption = None,
     grpc_port: GrpcOption = None,
     home: HomeOption = None,
+    deploy: Annotated[
+        Path | None,
+        typer.Option("--deploy", metavar="DIR", help="Make this project live first, unless it was before."),
+    ] = None,
 ) -> None:
     """Start AO on this machine.
 
@@ -56,13 +62,13 @@ def up(
     settings = begin(session, overrides(home, host, port, grpc_port))
     if detach:
         with told_when_full(settings.home):
-            _detach(session, settings)
+            _detach(session, settings, deploy)
         return
     # Only the process that serves pays for these imports.
     from ao.wiring import serve  # noqa: PLC0415
 
     with told_when_full(settings.home):
-        serve(settings, lambda ready: announce(session, ready))
+        serve(settings, lambda ready: announce(session, ready), project=deploy)
 
 
 def begin(session: Session, flags: Mapping[str, str]) -> Settings:
@@ -137,7 +143,7 @@ def announce(session: Session, ready: "Ready") -> None:
     for name in ("home", "database", "sandbox", "slots", "url", "grpc"):
         if facts[name]:
             output.say(f"{output.style(f'{name:<9}', 'dim')} {facts[name]}")
-    if ready.login_url is not None:
+    if ready.login_url is not None and sys.stderr.isatty():  # a log that is kept gets no login
         _tell_dashboard(ready.login_url)
     _tell_degraded(ready.degraded)
     if ready.url is not None:
@@ -166,7 +172,7 @@ def _tell_degraded(gaps: Sequence[str]) -> None:
         output.say("          `ao doctor` says what to do about it")
 
 
-def _detach(session: Session, settings: Settings) -> None:
+def _detach(session: Session, settings: Settings, project: Path | None) -> None:
     """Start `ao up` as a process of its own and wait until it is ready or has failed."""
     home = Home(settings.home)
     home.prepare()
@@ -174,7 +180,9 @@ def _detach(session: Session, settings: Settings) -> None:
     place = ["--home", str(settings.home), "--host", settings.host, "--port", str(settings.port)]
     if settings.grpc_port is not None:
         place += ["--grpc-port", str(settings.grpc_port)]
-    facts = start_in_background(["up", *place], log, START_SECONDS)
+    if project is not None:
+        place += ["--deploy", str(project.absolute())]
+    facts = start_in_background(["up", *place], log, START_SECONDS if project is None else BUILD_SECONDS)
     if session.json:
         output.as_json(facts)
         return

@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ao.domain.errors import InvalidConfig, Problem
-from ao.settings import DEFAULT_PORT, check_url, connection_variables, home_of, is_loopback
+from ao.setting_values import check_url
+from ao.settings import DEFAULT_PORT, connection_variables, home_of, is_loopback
 
 
 @dataclass(frozen=True, slots=True)

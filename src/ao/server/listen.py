@@ -41,6 +41,11 @@ class Listener:
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def local_url(self) -> str:
+        """For the commands of this machine, also when every address of it is listened on."""
+        return self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
     async def __aenter__(self) -> "Listener":
         self._task = asyncio.create_task(self._server.serve([self._socket]), name="http server")
         await self._server.listening.wait()

@@ -19,6 +19,7 @@ from ao.settings import Settings
 from ao.store import Store
 from ao.store.records import ApiKey
 from ao.wiring.ground import Ground, open_ground
+from ao.wiring.pulse import beat_forever
 from ao.wiring.serving import make_services
 from ao.wiring.working import Crew, make_crew
 
@@ -96,7 +97,9 @@ class Workplace:
     crew: Crew
 
     def duties(self) -> Duties:
-        return {**self.ground.duties(), **self.crew.duties()}
+        file, pause = self.ground.home.worker_file, self.ground.settings.heartbeat_seconds
+        pulse = beat_forever(self.crew.worker, file, pause / 2)
+        return {**self.ground.duties(), **self.crew.duties(), "pulse": pulse}
 
 
 async def open_workplace(settings: Settings, home: Home, stack: AsyncExitStack) -> Workplace:

@@ -21,6 +21,7 @@ from ao.server.listen import Listener, bind
 from ao.settings import Settings
 from ao.wiring.ground import Ground
 from ao.wiring.platform import Duties, Platform, open_platform, open_workplace
+from ao.wiring.seeding import deploy_first
 from ao.wiring.serving import application
 from ao.wiring.working import Crew
 
@@ -56,13 +57,14 @@ OnReady = Callable[[Ready], None]
 Drain = Callable[[], Coroutine[None, None, None]]
 
 
-def serve(settings: Settings, on_ready: OnReady, *, works: bool = True) -> None:
+def serve(settings: Settings, on_ready: OnReady, *, works: bool = True, project: Path | None = None) -> None:
     """Run a server, and a worker unless it only serves, until SIGINT or SIGTERM; a second signal does not
-    wait for runs.
+    wait for runs. A project is live before anybody is served.
 
-    Raises HomeInUse, InvalidConfig, Conflict (port), DatabaseDamaged, SchemaTooNew, SandboxError.
+    Raises HomeInUse, InvalidConfig, Conflict (port), DatabaseDamaged, SchemaTooNew, SandboxError; of a project
+    BuildFailed, InvalidInput.
     """
-    _run(settings, lambda home, stop, stack: _serve(settings, home, stop, stack, on_ready, works))
+    _run(settings, lambda home, stop, stack: _serve(settings, home, stop, stack, on_ready, works, project))
 
 
 def work(settings: Settings, on_ready: OnReady) -> None:
@@ -103,20 +105,28 @@ async def _live(
 
 
 async def _serve(
-    settings: Settings, home: Home, stop: asyncio.Event, stack: AsyncExitStack, on_ready: OnReady, works: bool
+    settings: Settings,
+    home: Home,
+    stop: asyncio.Event,
+    stack: AsyncExitStack,
+    on_ready: OnReady,
+    works: bool,
+    project: Path | None,
 ) -> None:
     with full_disk_told():
         platform = await open_platform(settings, home, stack, works=works)
     listening = bind(settings.host, settings.port)
     stack.callback(listening.close)
     rpc = _open_grpc(platform)
-    working = _working(platform.duties(), platform.crew)
-    async with working as drained, _listening(platform, listening, rpc) as url:
+    async with _working(platform.duties(), platform.crew) as drained, AsyncExitStack() as served:
+        if project is not None:
+            await deploy_first(platform, project)
+        http = await served.enter_async_context(_listening(platform, listening, rpc))
         _calm_collector()
         login_path = await platform.services.logins.offer(platform.local_key.id)
         ready = _ready(platform.ground, platform.crew)
         grpc = rpc.address if rpc else None
-        on_ready(replace(ready, url=url, login_url=url + login_path, grpc=grpc))
+        on_ready(replace(ready, url=http.url, login_url=http.local_url + login_path, grpc=grpc))
         await stop.wait()
         await drained()
 
@@ -210,11 +220,11 @@ def _open_grpc(platform: Platform) -> "GrpcListener | None":
 @asynccontextmanager
 async def _listening(
     platform: Platform, listening: socket.socket, rpc: "GrpcListener | None"
-) -> AsyncIterator[str]:
+) -> AsyncIterator[Listener]:
     services, home = rpc.services if rpc else platform.services, platform.ground.home
     async with rpc or nullcontext(), Listener(application(services), listening, services.closing) as listener:
-        home.write_server_file(listener.url)
+        home.write_server_file(listener.local_url)
         try:
-            yield listener.url
+            yield listener
         finally:
             home.server_file.unlink(missing_ok=True)

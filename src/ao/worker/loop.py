@@ -74,6 +74,11 @@ class Worker:
     def draining(self) -> bool:
         return self._drain.is_set()
 
+    @property
+    def lease_ends(self) -> float:
+        """On the boot-time clock; in the past when the store takes no heartbeats. 0 before the first lease."""
+        return self._lease_ends
+
     async def _keep_lease(self) -> None:
         while not self._drain.is_set():
             worker_id = new_worker_id()

@@ -1,0 +1,1 @@
+"""Files with which other systems run AO."""

@@ -1,0 +1,111 @@
+"""Images of AO and of agents, built by a real Docker Engine and kept by a real registry."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.acceptance.command import Ao
+from tests.acceptance.projects import project
+from tests.docker import Engine
+from tests.index import add_wheel
+from tests.platform import until
+from tests.registry import registry
+
+HARDENED = ("--init", "--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "ALL", "--network", "none",
+            "--security-opt", "no-new-privileges")  # fmt: skip
+CANARY = "canary-9f2c.internal"
+"""A setting of the host's pip, which is nobody else's business."""
+
+
+@pytest.fixture(scope="module")
+def ao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ao]:
+    root = tmp_path_factory.mktemp("image")
+    command = Ao(root / "home", root)
+    yield command
+    command.end()
+
+
+def image_build(ao: Ao, engine: Engine, *arguments: str, **variables: str) -> Any:
+    result = ao("image", "build", *arguments, "--json", **engine.variables, **variables)
+    assert result.status == 0, result.out + result.err
+    return result.json
+
+
+def test_an_image_is_built_once_pushed_and_pulled_and_carries_no_secret(
+    ao: Ao, docker_engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    with registry(tmp_path) as address:
+        name = f"{address}/team/ao"
+        built = image_build(
+            ao, docker_engine, "--base", base_image, "--tag", name, "--push", PIP_TRUSTED_HOST=CANARY
+        )
+        assert [item["reference"] for item in built["pushed"]] == built["tags"]
+        again = image_build(ao, docker_engine, "--base", base_image, "--tag", name)
+        assert (again["was_there"], again["content"], again["id"]) == (True, built["content"], built["id"])
+
+        docker_engine.docker("image", "rm", "--force", built["id"])
+        pushed = f"{name}@{built['pushed'][-1]['digest']}"
+        docker_engine.docker("pull", "--quiet", pushed)
+    (facts,) = json.loads(docker_engine.docker("image", "inspect", pushed))
+    assert facts["Id"] == built["id"]
+    config = facts["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["Healthcheck"]["Test"] == ["CMD", "ao", "health"]
+    assert config["Labels"]["ao.content"] == built["content"]
+    assert config["Labels"]["org.opencontainers.image.base.name"] == base_image
+    assert built["tags"][-1].endswith(built["content"].removeprefix("sha256:")[:12])
+    said = docker_engine.docker("run", "--rm", *HARDENED, pushed, "version", "--json")
+    assert json.loads(said)["ao"] == config["Labels"]["org.opencontainers.image.version"]
+    layers = tmp_path / "layers.tar"
+    docker_engine.docker("save", "--output", str(layers), pushed)
+    assert subprocess.run(["grep", "-c", CANARY, layers], check=False, capture_output=True).stdout == b"0\n"
+
+
+def test_the_image_of_an_agent_serves_it_without_network_and_deploys_it_once(
+    ao: Ao, docker_engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    add_wheel(tmp_path, "aoprobe", "1.2")
+    agent = "import aoprobe\n\n\ndef main(request):\n    return {'echo': request, 'probe': aoprobe.VERSION}\n"
+    directory = project(tmp_path / "probed", "probed", agent=agent)
+    (directory / "requirements.txt").write_text("aoprobe\n")
+    index = (tmp_path / "simple" / "aoprobe").as_uri()
+    built = image_build(ao, docker_engine, str(directory), "--base", base_image, PIP_FIND_LINKS=index)
+    for _ in range(2):
+        container = docker_engine.docker(
+            "run", "--detach", *HARDENED, "--volume", "probed:/var/lib/ao", built["tags"][0]
+        )
+        try:
+            assert used(docker_engine, container) == {"echo": [1], "probe": "1.2"}
+        finally:
+            docker_engine.docker("rm", "--force", container)
+
+
+def used(engine: Engine, container: str) -> Any:
+    """The output of a run there; the only version is v1, and the container ends well."""
+    until(lambda: engine.docker("inspect", "--format", "{{.State.Health.Status}}", container) == "healthy", 120)
+    ao = ("exec", container, "ao")
+    run = json.loads(engine.docker(*ao, "run", "probed", "--input", "[1]", "--wait", "--json"))
+    (agent,) = json.loads(engine.docker(*ao, "agents", "--json"))
+    assert agent["latest"] == 1
+    engine.docker("stop", "--time", "30", container)
+    assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", container) == "0"
+    return run["output"]
+
+
+def test_without_an_engine_or_a_usable_base_the_command_says_what_to_do(
+    ao: Ao, docker_engine: Engine, tmp_path: Path
+) -> None:
+    absent = ao("image", "build", DOCKER_HOST=f"unix://{tmp_path}/absent.sock")
+    assert absent.status == 7
+    assert "no Docker engine answers" in absent.err
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    docker_engine.docker("build", "--quiet", "--tag", "ao-test/empty", str(tmp_path))
+    empty = ao("image", "build", "--base", "ao-test/empty", **docker_engine.variables)
+    assert empty.status == 1
+    assert "has no Python that starts" in empty.err
+    assert "hint:" in empty.err
+    wrong = ao("image", "build", "--tag", "UPPER", **docker_engine.variables)
+    assert wrong.status == 2
