@@ -14,12 +14,14 @@ from tests.served import Served, served
 
 from ao.server.grpc.listen import GrpcListener
 from ao.v1 import (
+    access_pb2,
     agents_pb2,
     assistants_pb2,
     dead_letters_pb2,
     questions_pb2,
     runs_pb2,
     schedules_pb2,
+    secrets_pb2,
     server_pb2,
     sessions_pb2,
     webhooks_pb2,
@@ -35,6 +37,8 @@ FILES = (
     agents_pb2,
     schedules_pb2,
     assistants_pb2,
+    secrets_pb2,
+    access_pb2,
     server_pb2,
     webhooks_pb2,
 )
@@ -57,14 +61,22 @@ class Rpc:
         """Metadata of the admin key."""
 
     def call(self, path: str, request: Message, token: str | None, **more: Any) -> Any:
-        """The call of a method, sent with a key."""
-        method = METHODS[path]
-        make = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
-        answer = GetMessageClass(method.output_type)
-        sender: Any = make(
-            path, request_serializer=lambda m: m.SerializeToString(), response_deserializer=answer.FromString
-        )
+        """The call of a method, sent with a key; a stream of one message to those that take a stream."""
         metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+        return self.send(path, request, metadata, **more)
+
+    def send(self, path: str, request: Message, metadata: Any, **more: Any) -> Any:
+        method = METHODS[path]
+        answer = GetMessageClass(method.output_type)
+        coded: Any = {
+            "request_serializer": lambda message: message.SerializeToString(),
+            "response_deserializer": answer.FromString,
+        }
+        if method.client_streaming:
+            upload: Any = self.channel.stream_unary(path, **coded)
+            return upload([request], metadata=metadata, **more)
+        make = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
+        sender: Any = make(path, **coded)
         return sender(request, metadata=metadata, **more)
 
     async def refused(self, call: Any) -> "Refusal":

@@ -28,6 +28,9 @@ class Received:
     path: Path
     digest: Digest
 
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+
 
 class Uploads:
     """The directory of uploads in flight; one server owns it."""
@@ -45,22 +48,31 @@ class Uploads:
     async def receive(self, request: Request) -> AsyncIterator[Received]:
         """The request's body as a file for the time of the block.
 
-        Raises InvalidInput for a missing or malformed digest, UploadRefused for one that does not fit,
-        StorageFull. A client that hangs up is Starlette's ClientDisconnect.
+        Raises InvalidInput for a missing or malformed digest, and as `take` does. A client that hangs up is
+        Starlette's ClientDisconnect.
         """
-        expected = content_digest(request.headers.get("content-digest"))
+        received = await self.take(request.stream(), content_digest(request.headers.get("content-digest")))
+        try:
+            yield received
+        finally:
+            received.discard()
+
+    async def take(self, chunks: AsyncIterator[bytes], expected: Digest) -> Received:
+        """What comes as a file, which is the caller's to discard. Raises UploadRefused when it does not have
+        the digest, StorageFull, and what the chunks raise."""
         path = self._directory / f"{uuid7()}.upload"
         try:
-            actual = await _write(path, request.stream())
+            actual = await _write(path, chunks)
             if actual != expected:
                 raise UploadRefused(
                     "the upload does not have the digest that it was announced with",
                     hint="it was changed or cut on the way: try again",
                     details={"announced": expected, "received": actual},
                 )
-            yield Received(path, actual)
-        finally:
+        except BaseException:
             path.unlink(missing_ok=True)
+            raise
+        return Received(path, actual)
 
 
 def content_digest(header: str | None) -> Digest:

@@ -261,3 +261,17 @@ class FileChange(_message.Message):
     binary: bool
     diff: str
     def __init__(self, path: _Optional[str] = ..., change: _Optional[str] = ..., binary: _Optional[bool] = ..., diff: _Optional[str] = ...) -> None: ...
+
+class CreateDeploymentRequest(_message.Message):
+    __slots__ = ("agent", "digest", "message", "upgrade", "data")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    UPGRADE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    digest: str
+    message: str
+    upgrade: bool
+    data: bytes
+    def __init__(self, agent: _Optional[str] = ..., digest: _Optional[str] = ..., message: _Optional[str] = ..., upgrade: _Optional[bool] = ..., data: _Optional[bytes] = ...) -> None: ...

@@ -54,6 +54,11 @@ class AgentServiceStub:
                 request_serializer=ao_dot_v1_dot_agents__pb2.ListPointerHistoryRequest.SerializeToString,
                 response_deserializer=ao_dot_v1_dot_agents__pb2.ListPointerHistoryResponse.FromString,
                 _registered_method=True)
+        self.CreateDeployment = channel.stream_unary(
+                '/ao.v1.AgentService/CreateDeployment',
+                request_serializer=ao_dot_v1_dot_agents__pb2.CreateDeploymentRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_agents__pb2.Deployment.FromString,
+                _registered_method=True)
         self.ListDeployments = channel.unary_unary(
                 '/ao.v1.AgentService/ListDeployments',
                 request_serializer=ao_dot_v1_dot_agents__pb2.ListDeploymentsRequest.SerializeToString,
@@ -101,6 +106,13 @@ class AgentServiceServicer:
 
     def ListPointerHistory(self, request, context):
         """What was live when, and who changed it; newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateDeployment(self, request_iterator, context):
+        """Upload a project: it is checked, numbered and answered as building; the build goes on by itself.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +167,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.ListPointerHistory,
                     request_deserializer=ao_dot_v1_dot_agents__pb2.ListPointerHistoryRequest.FromString,
                     response_serializer=ao_dot_v1_dot_agents__pb2.ListPointerHistoryResponse.SerializeToString,
+            ),
+            'CreateDeployment': grpc.stream_unary_rpc_method_handler(
+                    servicer.CreateDeployment,
+                    request_deserializer=ao_dot_v1_dot_agents__pb2.CreateDeploymentRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_agents__pb2.Deployment.SerializeToString,
             ),
             'ListDeployments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeployments,
@@ -285,6 +302,33 @@ class AgentService:
             '/ao.v1.AgentService/ListPointerHistory',
             ao_dot_v1_dot_agents__pb2.ListPointerHistoryRequest.SerializeToString,
             ao_dot_v1_dot_agents__pb2.ListPointerHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateDeployment(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/ao.v1.AgentService/CreateDeployment',
+            ao_dot_v1_dot_agents__pb2.CreateDeploymentRequest.SerializeToString,
+            ao_dot_v1_dot_agents__pb2.Deployment.FromString,
             options,
             channel_credentials,
             insecure,

@@ -115,3 +115,23 @@ class TableSize(_message.Message):
     rows: int
     bytes: int
     def __init__(self, name: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class CollectGarbageRequest(_message.Message):
+    __slots__ = ("dry_run",)
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    dry_run: bool
+    def __init__(self, dry_run: _Optional[bool] = ...) -> None: ...
+
+class CollectGarbageResponse(_message.Message):
+    __slots__ = ("dry_run", "environments", "releases", "blobs", "freed_bytes")
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    FREED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    dry_run: bool
+    environments: int
+    releases: int
+    blobs: int
+    freed_bytes: int
+    def __init__(self, dry_run: _Optional[bool] = ..., environments: _Optional[int] = ..., releases: _Optional[int] = ..., blobs: _Optional[int] = ..., freed_bytes: _Optional[int] = ...) -> None: ...

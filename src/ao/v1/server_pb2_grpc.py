@@ -44,6 +44,11 @@ class ServerServiceStub:
                 request_serializer=ao_dot_v1_dot_server__pb2.GetSizesRequest.SerializeToString,
                 response_deserializer=ao_dot_v1_dot_server__pb2.Sizes.FromString,
                 _registered_method=True)
+        self.CollectGarbage = channel.unary_unary(
+                '/ao.v1.ServerService/CollectGarbage',
+                request_serializer=ao_dot_v1_dot_server__pb2.CollectGarbageRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_server__pb2.CollectGarbageResponse.FromString,
+                _registered_method=True)
 
 
 class ServerServiceServicer:
@@ -63,6 +68,13 @@ class ServerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CollectGarbage(self, request, context):
+        """Remove environments, releases and blobs that nothing refers to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ServerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +87,11 @@ def add_ServerServiceServicer_to_server(servicer, server):
                     servicer.GetSizes,
                     request_deserializer=ao_dot_v1_dot_server__pb2.GetSizesRequest.FromString,
                     response_serializer=ao_dot_v1_dot_server__pb2.Sizes.SerializeToString,
+            ),
+            'CollectGarbage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CollectGarbage,
+                    request_deserializer=ao_dot_v1_dot_server__pb2.CollectGarbageRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_server__pb2.CollectGarbageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -131,6 +148,33 @@ class ServerService:
             '/ao.v1.ServerService/GetSizes',
             ao_dot_v1_dot_server__pb2.GetSizesRequest.SerializeToString,
             ao_dot_v1_dot_server__pb2.Sizes.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CollectGarbage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.ServerService/CollectGarbage',
+            ao_dot_v1_dot_server__pb2.CollectGarbageRequest.SerializeToString,
+            ao_dot_v1_dot_server__pb2.CollectGarbageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -306,3 +306,83 @@ class CopySessionRequest(_message.Message):
     id: str
     version: int
     def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class GetWorkspaceRequest(_message.Message):
+    __slots__ = ("agent", "session", "version")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    version: int
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class GetWorkspaceResponse(_message.Message):
+    __slots__ = ("version", "files", "bytes", "entries")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    files: int
+    bytes: int
+    entries: _containers.RepeatedCompositeFieldContainer[WorkspaceEntry]
+    def __init__(self, version: _Optional[int] = ..., files: _Optional[int] = ..., bytes: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[WorkspaceEntry, _Mapping]]] = ...) -> None: ...
+
+class WorkspaceEntry(_message.Message):
+    __slots__ = ("path", "kind", "mode", "size", "target")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    kind: str
+    mode: int
+    size: int
+    target: str
+    def __init__(self, path: _Optional[str] = ..., kind: _Optional[str] = ..., mode: _Optional[int] = ..., size: _Optional[int] = ..., target: _Optional[str] = ...) -> None: ...
+
+class GetWorkspaceFileRequest(_message.Message):
+    __slots__ = ("agent", "session", "version", "path")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    version: int
+    path: str
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., version: _Optional[int] = ..., path: _Optional[str] = ...) -> None: ...
+
+class GetWorkspaceArchiveRequest(_message.Message):
+    __slots__ = ("agent", "session", "version")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    version: int
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class WorkspaceData(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class ReplaceWorkspaceRequest(_message.Message):
+    __slots__ = ("agent", "session", "digest", "version", "force", "data")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    session: str
+    digest: str
+    version: int
+    force: bool
+    data: bytes
+    def __init__(self, agent: _Optional[str] = ..., session: _Optional[str] = ..., digest: _Optional[str] = ..., version: _Optional[int] = ..., force: _Optional[bool] = ..., data: _Optional[bytes] = ...) -> None: ...

@@ -84,6 +84,26 @@ class SessionServiceStub:
                 request_serializer=ao_dot_v1_dot_sessions__pb2.CopySessionRequest.SerializeToString,
                 response_deserializer=ao_dot_v1_dot_sessions__pb2.Session.FromString,
                 _registered_method=True)
+        self.GetWorkspace = channel.unary_unary(
+                '/ao.v1.SessionService/GetWorkspace',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceResponse.FromString,
+                _registered_method=True)
+        self.GetWorkspaceFile = channel.unary_stream(
+                '/ao.v1.SessionService/GetWorkspaceFile',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceFileRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.WorkspaceData.FromString,
+                _registered_method=True)
+        self.GetWorkspaceArchive = channel.unary_stream(
+                '/ao.v1.SessionService/GetWorkspaceArchive',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceArchiveRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.WorkspaceData.FromString,
+                _registered_method=True)
+        self.ReplaceWorkspace = channel.stream_unary(
+                '/ao.v1.SessionService/ReplaceWorkspace',
+                request_serializer=ao_dot_v1_dot_sessions__pb2.ReplaceWorkspaceRequest.SerializeToString,
+                response_deserializer=ao_dot_v1_dot_sessions__pb2.Session.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -159,6 +179,34 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWorkspace(self, request, context):
+        """What is in the workspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorkspaceFile(self, request, context):
+        """One file of the workspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorkspaceArchive(self, request, context):
+        """All of the workspace as a tar archive.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceWorkspace(self, request_iterator, context):
+        """Put the content of a tar archive into the place of what is there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -210,6 +258,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'CopySession': grpc.unary_unary_rpc_method_handler(
                     servicer.CopySession,
                     request_deserializer=ao_dot_v1_dot_sessions__pb2.CopySessionRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.Session.SerializeToString,
+            ),
+            'GetWorkspace': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkspace,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceResponse.SerializeToString,
+            ),
+            'GetWorkspaceFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetWorkspaceFile,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceFileRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.WorkspaceData.SerializeToString,
+            ),
+            'GetWorkspaceArchive': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetWorkspaceArchive,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.GetWorkspaceArchiveRequest.FromString,
+                    response_serializer=ao_dot_v1_dot_sessions__pb2.WorkspaceData.SerializeToString,
+            ),
+            'ReplaceWorkspace': grpc.stream_unary_rpc_method_handler(
+                    servicer.ReplaceWorkspace,
+                    request_deserializer=ao_dot_v1_dot_sessions__pb2.ReplaceWorkspaceRequest.FromString,
                     response_serializer=ao_dot_v1_dot_sessions__pb2.Session.SerializeToString,
             ),
     }
@@ -482,6 +550,114 @@ class SessionService:
             target,
             '/ao.v1.SessionService/CopySession',
             ao_dot_v1_dot_sessions__pb2.CopySessionRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkspace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ao.v1.SessionService/GetWorkspace',
+            ao_dot_v1_dot_sessions__pb2.GetWorkspaceRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.GetWorkspaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkspaceFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ao.v1.SessionService/GetWorkspaceFile',
+            ao_dot_v1_dot_sessions__pb2.GetWorkspaceFileRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.WorkspaceData.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkspaceArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ao.v1.SessionService/GetWorkspaceArchive',
+            ao_dot_v1_dot_sessions__pb2.GetWorkspaceArchiveRequest.SerializeToString,
+            ao_dot_v1_dot_sessions__pb2.WorkspaceData.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceWorkspace(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/ao.v1.SessionService/ReplaceWorkspace',
+            ao_dot_v1_dot_sessions__pb2.ReplaceWorkspaceRequest.SerializeToString,
             ao_dot_v1_dot_sessions__pb2.Session.FromString,
             options,
             channel_credentials,

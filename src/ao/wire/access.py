@@ -9,6 +9,7 @@ from ao.domain.access import Role
 from ao.wire.schemas import AGENT_NAME, Request, Response
 
 AgentName = Annotated[str, Field(pattern=AGENT_NAME)]
+KEY_ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 KEY_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
 MAX_SECONDS = 10 * 366 * 86_400.0
 
@@ -25,7 +26,7 @@ class KeyCreate(Request):
 class KeyView(Response):
     id: str
     name: str
-    role: str
+    role: Role
     agents: list[str] = Field(description="Empty: all agents.")
     actor: str = Field(description="Who made it; empty for the one of the home directory.")
     created_at: datetime

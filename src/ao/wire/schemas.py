@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 AGENT_NAME = r"^[a-z][a-z0-9-]{0,62}$"
 MAX_VERSION = 2**31 - 1
+ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 SESSION_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
 
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -57,7 +58,7 @@ class ErrorView(Response):
 class WebhookTarget(Request):
     url: str = Field(min_length=1, max_length=2000, examples=["https://example.com/hooks/ao"])
     secret: str = Field(
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+        pattern=ENV_NAME,
         description="Name of the secret, of the agent or of all agents, that signs: `whsec_` and base64.",
         examples=["WEBHOOK_SECRET"],
     )

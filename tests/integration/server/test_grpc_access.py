@@ -65,6 +65,7 @@ def request_of(path: str, agent: str, ids: Mapping[str, str]) -> Message:
         "agent": agent, **ids, "version": 1, "before": 1, "after": 1, "all": True, "older_than": 1e9,
         "assistant": agent, "session": "none", "step": "none", "approved": True,
         "name": "none", "cron": "0 3 * * *", "since": Timestamp(seconds=1), "dry_run": True,
+        "key_id": NOBODY, "digest": f"sha256:{0:064}", "value": "secret", "path": "none", "role": 1,
     }  # fmt: skip
     for field in request.DESCRIPTOR.fields:
         if field.name in values and not (field.name in _LEFT_OUT and "runs" in field.file.name):
@@ -172,9 +173,7 @@ async def test_without_a_valid_key_nothing_is_answered(rpc: Rpc, header: str | N
     metadata = () if header is None else (("authorization", header),)
     for path in METHODS:
         request = GetMessageClass(METHODS[path].input_type)()
-        make: Any = rpc.channel.unary_stream if METHODS[path].server_streaming else rpc.channel.unary_unary
-        call: Any = make(path, request_serializer=lambda m: m.SerializeToString())(request, metadata=metadata)
-        refusal = await rpc.refused(call)
+        refusal = await rpc.refused(rpc.send(path, request, metadata))
         assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
         assert refusal.problem.hint
 

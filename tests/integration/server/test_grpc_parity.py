@@ -13,18 +13,21 @@ from tests.rpc import METHODS, rpc_served
 from ao.server.grpc.listen import services_of
 from ao.server.grpc.messages import source_of, words_of
 from ao.server.health import Readiness
+from ao.server.roles import RULES
 from ao.v1 import (
+    access_pb2,
     agents_pb2,
     assistants_pb2,
     dead_letters_pb2,
     questions_pb2,
     runs_pb2,
     schedules_pb2,
+    secrets_pb2,
     server_pb2,
     sessions_pb2,
     webhooks_pb2,
 )
-from ao.wire import assistants, replays, schedules, schemas, sessions, sizes, steps, webhooks
+from ao.wire import access, assistants, replays, schedules, schemas, sessions, sizes, steps, webhooks
 
 VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (runs_pb2.Run, schemas.RunView),
@@ -60,11 +63,22 @@ VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (sessions_pb2.SessionVersion, sessions.SessionVersionView),
     (sessions_pb2.Message, sessions.MessageView),
     (sessions_pb2.DeleteSessionResponse, sessions.SessionDeleted),
+    (sessions_pb2.GetWorkspaceResponse, sessions.WorkspaceView),
     (webhooks_pb2.Delivery, webhooks.DeliveryView),
     (webhooks_pb2.DeliveryDetail, webhooks.DeliveryDetail),
     (server_pb2.Status, schemas.StatusView),
     (server_pb2.Sizes, sizes.SizesView),
+    (server_pb2.CollectGarbageResponse, schemas.GcView),
+    (secrets_pb2.Secret, schemas.SecretView),
+    (access_pb2.CreateKeyResponse, access.KeyCreated),
+    (access_pb2.AuditEntry, access.AuditView),
 ]
+
+OF_HTTP = {
+    "create_login_link": "leads a browser into the dashboard, which is HTTP",
+    "get_openapi": "describes REST; what describes gRPC is its reflection",
+}
+"""Operations that have no method, and why."""
 
 
 def inside(annotation: Any) -> list[Any]:
@@ -103,6 +117,14 @@ def same_kind(field: FieldDescriptor, kinds: list[Any]) -> None:
         for kind in kinds:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 same(described, kind)
+
+
+async def test_every_operation_of_rest_has_a_method(tmp_path: Path) -> None:
+    async with rpc_served(tmp_path, {"AO_WARM": "off"}) as rpc:
+        services = rpc.api.services
+        found = services_of(services, Readiness(services))
+    methods = [method.operation for _, methods in found for method in methods.values()]
+    assert sorted(methods) == sorted(RULES.keys() - OF_HTTP.keys())
 
 
 def test_answers_have_the_fields_of_rest() -> None:

@@ -7,18 +7,23 @@ from ao.server.build_events import BuildEvents, BuildLine
 from ao.server.grpc.messages import write
 from ao.server.grpc.methods import Call, Method, Service, answer, items
 from ao.server.grpc.requests import Nothing, OfAgent, Version
-from ao.server.operations.agents import AgentOperations, DiffQuery
+from ao.server.grpc.uploads import Archive, Intake
+from ao.server.operations.agents import AgentOperations, DeployQuery, DiffQuery
 from ao.server.routes.parameters import After, PageQuery
 from ao.server.services import Services
 from ao.server.stream import follow
 from ao.server.views import build_log_line
 from ao.store.records import Deployment
 from ao.v1 import agents_pb2 as pb
-from ao.wire.schemas import RollbackRequest
+from ao.wire.schemas import DeploymentView, RollbackRequest
 
 
 class RollbackAgent(OfAgent, RollbackRequest):
     """Which agent, to where."""
+
+
+class CreateDeployment(OfAgent, DeployQuery, Archive):
+    """Which agent, and the archive's beginning."""
 
 
 class ListDeployments(OfAgent, PageQuery):
@@ -39,6 +44,12 @@ class GetDiff(OfAgent, DiffQuery):
 
 def agent_service(services: Services) -> Service:
     agents = AgentOperations(services)
+    intake = Intake(services)
+
+    async def deploy(call: Call, asked: CreateDeployment) -> DeploymentView:
+        return await intake.use(
+            call, asked, lambda archive: agents.deploy(call.caller, asked.agent, archive, asked)
+        )
 
     async def watch(call: Call, asked: WatchBuild) -> None:
         async def send(updates: Sequence[pb.BuildUpdate]) -> None:
@@ -64,6 +75,7 @@ def agent_service(services: Services) -> Service:
         "ListPointerHistory": Method(
             "list_pointer_history", OfAgent, items(lambda _, asked: agents.history(asked.agent))
         ),
+        "CreateDeployment": Method("create_deployment", CreateDeployment, deploy, waits=True),
         "ListDeployments": Method(
             "list_deployments", ListDeployments, answer(lambda _, asked: agents.deployments(asked.agent, asked))
         ),

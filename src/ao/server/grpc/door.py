@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -71,6 +71,22 @@ class Door:
 
         return handle
 
+    def upload_handler(
+        self, name: str, method: Method, kind: type[Message], answer: type[Message]
+    ) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, Message]]:
+        """What gRPC calls for a method that takes a stream and has one answer."""
+
+        async def handle(requests: AsyncIterator[bytes], context: Context) -> Message:
+            async def work(visit: Visit) -> Message:
+                visit.parts = (_parsed(kind, request) async for request in requests)
+                first = await visit.receive()
+                made = await self._do(visit, method, kind() if first is None else first)
+                return made if isinstance(made, answer) else write(made, answer)
+
+            return await self.visited(name, context, lambda visit: self.until_closing(work(visit)))
+
+        return handle
+
     async def until_closing(self, work: Awaitable[T]) -> T:
         """Raises Unavailable, on which clients try again, when the server closes."""
         try:
@@ -133,6 +149,7 @@ class Visit:
         self.request_id = request_id_of(given.encode() if isinstance(given, str) else given)
         self.key: ApiKey | None = None
         self.admitted: Caller | None = None
+        self.parts: AsyncIterator[Message] | None = None
         self.code = grpc.StatusCode.OK
         context.set_trailing_metadata(((REQUEST_ID, self.request_id),))
 
@@ -157,6 +174,9 @@ class Visit:
 
     async def send(self, message: Message) -> None:
         await self._context.write(message)
+
+    async def receive(self) -> Message | None:
+        return None if self.parts is None else await anext(self.parts, None)
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         return await self._unfinished.finish(work)

@@ -12,6 +12,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from ao.domain.errors import Conflict
 from ao.server.app import JSON_LIMIT
+from ao.server.grpc.access import access_service
 from ao.server.grpc.agents import agent_service
 from ao.server.grpc.assistants import assistant_service
 from ao.server.grpc.dead_letters import dead_letter_service
@@ -23,6 +24,7 @@ from ao.server.grpc.questions import question_service
 from ao.server.grpc.reflection import REFLECTION, reflection_handlers
 from ao.server.grpc.runs import run_service
 from ao.server.grpc.schedules import schedule_service
+from ao.server.grpc.secrets import secret_service
 from ao.server.grpc.server import server_service
 from ao.server.grpc.sessions import session_service
 from ao.server.grpc.webhooks import webhook_service
@@ -31,12 +33,14 @@ from ao.server.listen import GRACE_SECONDS, bind
 from ao.server.operations.server import ServerOperations
 from ao.server.services import Services
 from ao.v1 import (
+    access_pb2,
     agents_pb2,
     assistants_pb2,
     dead_letters_pb2,
     questions_pb2,
     runs_pb2,
     schedules_pb2,
+    secrets_pb2,
     server_pb2,
     sessions_pb2,
     webhooks_pb2,
@@ -69,6 +73,8 @@ def services_of(services: Services, readiness: Readiness) -> Sequence[tuple[Serv
         assistants_pb2: {"AssistantService": assistant_service(services)},
         sessions_pb2: {"SessionService": session_service(services)},
         webhooks_pb2: {"WebhookService": webhook_service(services)},
+        secrets_pb2: {"SecretService": secret_service(services)},
+        access_pb2: {"AccessService": access_service(services)},
         server_pb2: {"ServerService": server_service(ServerOperations(services, readiness))},
     }
     return [
@@ -142,6 +148,8 @@ def _handler(door: Door, descriptor: ServiceDescriptor, name: str, method: Metho
     request, answer = GetMessageClass(described.input_type), GetMessageClass(described.output_type)
     path = f"/{descriptor.full_name}/{name}"
     out: Any = {"response_serializer": answer.SerializeToString}  # the door reads what comes in
+    if described.client_streaming:
+        return grpc.stream_unary_rpc_method_handler(door.upload_handler(path, method, request, answer), **out)
     if described.server_streaming:
         return grpc.unary_stream_rpc_method_handler(door.stream_handler(path, method, request), **out)
     return grpc.unary_unary_rpc_method_handler(door.handler(path, method, request, answer), **out)

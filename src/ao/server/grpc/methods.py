@@ -36,6 +36,10 @@ class Call(Protocol):
         """Send a message of a stream; waits while the client is slow."""
         ...
 
+    async def receive(self) -> Message | None:
+        """The next message of a client that sends a stream; None at its end."""
+        ...
+
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of work that goes on to its end also when the client leaves."""
         ...

@@ -1,17 +1,28 @@
 """`ao.v1.SessionService`: state and messages that persist between runs."""
 
+from collections.abc import AsyncIterator
+
 from pydantic import Field
 
 from ao.server.grpc.messages import write
-from ao.server.grpc.methods import Call, Method, Service, answer, fitting
+from ao.server.grpc.methods import PART_BYTES, Call, Method, Service, answer, fitting
 from ao.server.grpc.requests import OfAgent, Version
-from ao.server.operations.sessions import ForceQuery, MessagesQuery, SessionOperations, SessionsQuery
+from ao.server.grpc.uploads import Archive, Intake, parts_of
+from ao.server.operations.sessions import (
+    FileQuery,
+    ForceQuery,
+    MessagesQuery,
+    SessionOperations,
+    SessionsQuery,
+    UploadQuery,
+    VersionQuery,
+)
 from ao.server.routes.parameters import PageQuery
 from ao.server.services import Services
 from ao.store.sessions import SessionKey
 from ao.v1 import sessions_pb2 as pb
 from ao.wire.schemas import SESSION_ID
-from ao.wire.sessions import SessionCopy, SessionCreate, SessionPatch, SessionRestore
+from ao.wire.sessions import SessionCopy, SessionCreate, SessionPatch, SessionRestore, SessionView
 
 
 class OfSession(OfAgent):
@@ -50,13 +61,41 @@ class CopySession(OfSession, SessionCopy):
     """Which one."""
 
 
+class GetWorkspace(OfSession, VersionQuery):
+    """Of which one."""
+
+
+class GetWorkspaceFile(OfSession, FileQuery):
+    """Of which one, which file."""
+
+
+class ReplaceWorkspace(OfSession, UploadQuery, Archive):
+    """Of which one, and the archive's beginning."""
+
+
 def session_service(services: Services) -> Service:
     sessions = SessionOperations(services)
+    intake = Intake(services)
 
     async def messages(_call: Call, asked: ListMessages) -> pb.ListSessionMessagesResponse:
         found, all_of_it = await sessions.messages(asked.key, asked)
         some, complete = fitting((write(each, pb.Message) for each in found), all_of_it)
         return pb.ListSessionMessagesResponse(items=some, complete=complete)
+
+    async def send(call: Call, pieces: AsyncIterator[bytes]) -> None:
+        async for part in parts_of(pieces, pb.WorkspaceData, PART_BYTES):
+            await call.send(part)
+
+    async def file(call: Call, asked: GetWorkspaceFile) -> None:
+        await send(call, await sessions.file(asked.key, asked))
+
+    async def archive(call: Call, asked: GetWorkspace) -> None:
+        await send(call, await sessions.archive(asked.key, asked.version))
+
+    async def replace(call: Call, asked: ReplaceWorkspace) -> SessionView:
+        return await intake.use(
+            call, asked, lambda archive: sessions.upload(call.caller, asked.key, archive.path, asked)
+        )
 
     return {
         "ListSessions": Method("list_sessions", SessionsQuery, answer(sessions.list)),
@@ -87,4 +126,12 @@ def session_service(services: Services) -> Service:
         "CopySession": Method(
             "copy_session", CopySession, answer(lambda caller, asked: sessions.copy(caller, asked.key, asked))
         ),
+        "GetWorkspace": Method(
+            "get_workspace",
+            GetWorkspace,
+            answer(lambda _, asked: sessions.workspace(asked.key, asked.version)),
+        ),
+        "GetWorkspaceFile": Method("get_workspace_file", GetWorkspaceFile, file),
+        "GetWorkspaceArchive": Method("get_workspace_archive", GetWorkspace, archive),
+        "ReplaceWorkspace": Method("replace_workspace", ReplaceWorkspace, replace, waits=True),
     }

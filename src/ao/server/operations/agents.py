@@ -9,6 +9,7 @@ from ao.server.operations.pages import cut, version_before
 from ao.server.roles import Caller
 from ao.server.routes.parameters import After, Limit, PageQuery
 from ao.server.services import Services
+from ao.server.uploads import Received
 from ao.server.views import agent_view, build_log_line, deployment_view, pointer_move_view
 from ao.wire.schemas import (
     MAX_VERSION,
@@ -21,12 +22,18 @@ from ao.wire.schemas import (
     Request,
     RollbackRequest,
     RollbackView,
+    Text,
 )
 
 
 class DiffQuery(Request):
     before: int = Field(ge=1, le=MAX_VERSION)
     after: int = Field(ge=1, le=MAX_VERSION)
+
+
+class DeployQuery(Request):
+    message: Text = Field("", max_length=1000, description="Why; shown with the version.")
+    upgrade: bool = Field(False, description="Resolve dependencies anew.")
 
 
 class LogQuery(Request):
@@ -59,6 +66,17 @@ class AgentOperations:
 
     async def history(self, agent: str) -> Sequence[PointerMoveView]:
         return [pointer_move_view(move) for move in await self._deployments.history(agent)]
+
+    async def deploy(self, caller: Caller, agent: str, archive: Received, query: DeployQuery) -> DeploymentView:
+        deployment = await self._deployments.deploy(
+            agent,
+            archive.path,
+            archive.digest,
+            actor=caller.actor,
+            message=query.message,
+            upgrade=query.upgrade,
+        )
+        return deployment_view(deployment, None)
 
     async def deployments(self, agent: str, query: PageQuery) -> Page[DeploymentView]:
         before = version_before(query.cursor)

@@ -1,12 +1,19 @@
 """The server itself: what it is, and how it is."""
 
+from pydantic import Field
+
 from ao.clock import to_datetime
 from ao.server.health import Readiness
+from ao.server.roles import Caller
 from ao.server.services import Services
 from ao.server.sizes_view import sizes_view
 from ao.server.views import worker_view
-from ao.wire.schemas import StatusView
+from ao.wire.schemas import GcView, Request, StatusView
 from ao.wire.sizes import SizesView
+
+
+class GcQuery(Request):
+    dry_run: bool = Field(False, description="Only say what would be removed.")
 
 
 class ServerOperations:
@@ -33,3 +40,13 @@ class ServerOperations:
     async def sizes(self) -> SizesView:
         own_disk = self._services.about.database == "sqlite"
         return sizes_view(await self._services.storage.look(), own_disk=own_disk)
+
+    async def collect(self, caller: Caller, query: GcQuery) -> GcView:
+        collected = await self._services.deployments.gc(query.dry_run, caller.actor)
+        return GcView(
+            dry_run=query.dry_run,
+            environments=collected.environments,
+            releases=collected.releases,
+            blobs=collected.blobs,
+            freed_bytes=collected.freed_bytes,
+        )

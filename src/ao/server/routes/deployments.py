@@ -3,13 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
 
 from ao.bus import build_topic
 from ao.domain.errors import UsageError
 from ao.server.build_events import BuildEvents, BuildLine
 from ao.server.failures import problem_response
-from ao.server.operations.agents import AgentOperations, LogQuery
+from ao.server.operations.agents import AgentOperations, DeployQuery, LogQuery
 from ao.server.replies import encode, reply, reply_list
 from ao.server.roles import caller_of
 from ao.server.route import Route
@@ -19,8 +18,7 @@ from ao.server.stream import DOCUMENTED, EventStream, frame, resume_after, wants
 from ao.server.uploads import MEDIA_TYPES, Uploads
 from ao.server.views import build_log_line, deployment_view
 from ao.store.records import Deployment
-from ao.wire.schemas import BuildLogLine, DeploymentView, Page, Text
-from ao.wire.schemas import Request as Strict
+from ao.wire.schemas import BuildLogLine, DeploymentView, Page
 
 
 def upload_of(description: str) -> dict[str, Any]:
@@ -35,11 +33,6 @@ def upload_of(description: str) -> dict[str, Any]:
     content = {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}}
     body = {"required": True, "description": description, "content": content}
     return {"requestBody": body, "parameters": [digest]}
-
-
-class DeployQuery(Strict):
-    message: Text = Field("", max_length=1000, description="Why; shown with the version.")
-    upgrade: bool = Field(False, description="Resolve dependencies anew.")
 
 
 class DeploymentRoutes:
@@ -76,15 +69,7 @@ class DeploymentRoutes:
             hint = "send `Content-Type: application/x-tar`"
             return problem_response(UsageError("the upload is not declared as a tar archive", hint=hint), 415)
         async with self._uploads.receive(request) as upload:
-            deployment = await self._deployments.deploy(
-                agent,
-                upload.path,
-                upload.digest,
-                actor=caller_of(request).actor,
-                message=query.message,
-                upgrade=query.upgrade,
-            )
-        return reply(deployment_view(deployment, None), 201)
+            return reply(await self._operations.deploy(caller_of(request), agent, upload, query), 201)
 
     async def list_deployments(self, agent: AgentName, query: Annotated[PageQuery, Query()]) -> Response:
         """Versions of an agent, newest first."""

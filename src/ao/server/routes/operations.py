@@ -3,38 +3,26 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import Field
 
 from ao.clock import to_datetime
 from ao.control.logins import LINK_SECONDS
 from ao.server.health import Readiness
-from ao.server.operations.server import ServerOperations
+from ao.server.operations.secrets import SecretOperations, SecretsQuery
+from ao.server.operations.server import GcQuery, ServerOperations
 from ao.server.replies import reply, reply_list
 from ao.server.roles import caller_of
 from ao.server.route import Route
-from ao.server.routes.parameters import AgentFilter, actor
 from ao.server.services import Services
-from ao.server.views import secret_view
-from ao.wire.schemas import GcView, LoginLinkView, SecretSet, SecretView, StatusView
-from ao.wire.schemas import Request as Strict
+from ao.wire.schemas import ENV_NAME, GcView, LoginLinkView, SecretSet, SecretView, StatusView
 from ao.wire.sizes import SizesView
 
-SecretName = Annotated[
-    str, Path(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", examples=["GITHUB_TOKEN"])
-]
-
-
-class AgentQuery(Strict):
-    agent: AgentFilter = None
-
-
-class GcQuery(Strict):
-    dry_run: bool = Field(False, description="Only say what would be removed.")
+SecretName = Annotated[str, Path(pattern=ENV_NAME, examples=["GITHUB_TOKEN"])]
 
 
 class OperationRoutes:
     def __init__(self, services: Services, readiness: Readiness) -> None:
         self._services = services
+        self._secrets = SecretOperations(services)
         self._server = ServerOperations(services, readiness)
 
     def router(self) -> APIRouter:
@@ -55,37 +43,26 @@ class OperationRoutes:
         add("/status", self.get_status, methods=["GET"], response_model=StatusView)
         return router
 
-    async def list_secrets(self, request: Request, query: Annotated[AgentQuery, Query()]) -> Response:
+    async def list_secrets(self, request: Request, query: Annotated[SecretsQuery, Query()]) -> Response:
         """Names of secrets; values never leave."""
-        found = await self._services.secrets.list(query.agent)
-        return reply_list([secret_view(secret) for secret in found if caller_of(request).sees(secret.agent)])
+        return reply_list(await self._secrets.list(caller_of(request), query.agent))
 
     async def set_secret(
-        self, request: Request, name: SecretName, body: SecretSet, query: Annotated[AgentQuery, Query()]
+        self, request: Request, name: SecretName, body: SecretSet, query: Annotated[SecretsQuery, Query()]
     ) -> Response:
         """Set a secret for one agent, or without `agent` for all; runs that start from now on get it."""
-        return reply(
-            secret_view(await self._services.secrets.set(query.agent, name, body.value, actor(request)))
-        )
+        return reply(await self._secrets.set(caller_of(request), query.agent, name, body.value))
 
     async def delete_secret(
-        self, request: Request, name: SecretName, query: Annotated[AgentQuery, Query()]
+        self, request: Request, name: SecretName, query: Annotated[SecretsQuery, Query()]
     ) -> Response:
         """Remove a secret."""
-        await self._services.secrets.delete(query.agent, name, actor(request))
+        await self._secrets.delete(caller_of(request), query.agent, name)
         return Response(status_code=204)
 
     async def collect_garbage(self, request: Request, query: Annotated[GcQuery, Query()]) -> Response:
         """Remove environments, releases and blobs that nothing refers to."""
-        collected = await self._services.deployments.gc(query.dry_run, actor(request))
-        view = GcView(
-            dry_run=query.dry_run,
-            environments=collected.environments,
-            releases=collected.releases,
-            blobs=collected.blobs,
-            freed_bytes=collected.freed_bytes,
-        )
-        return reply(view)
+        return reply(await self._server.collect(caller_of(request), query))
 
     async def create_login_link(self, request: Request) -> Response:
         """A link to the dashboard that logs in as the key that asks, once, within an hour."""

@@ -3,10 +3,8 @@
 from typing import Annotated
 
 from fastapi import Path
-from fastapi import Request as HttpRequest
 from pydantic import Field
 
-from ao.server.roles import caller_of
 from ao.wire.schemas import AGENT_NAME, MAX_VERSION, Request
 
 AgentName = Annotated[str, Path(pattern=AGENT_NAME, description="The agent's name.", examples=["support"])]
@@ -33,8 +31,3 @@ Wait = Annotated[
 class PageQuery(Request):
     limit: Limit = 50
     cursor: Cursor = None
-
-
-def actor(request: HttpRequest) -> str:
-    """Who asks, as it is kept with what they change."""
-    return caller_of(request).actor
