@@ -9,20 +9,23 @@ import pytest
 from tests.databases import missing
 from tests.local import Local, local_platform
 from tests.platform import descendants_of
+from tests.served import until
 
 from ao.domain.errors import StorageFull
 from ao.domain.run import RunState
 from ao.ids import RunId
+from ao.worker import steps
 
-FUNCTION = 'entrypoint = "agent:work"'
+FUNCTION = 'entrypoint = "agent:work"\nretries = 0\n[sandbox]\nnetwork = "full"'
 AGENT = """
-import time
-def work(task):
+import socket
+def work(port):
     print("on", flush=True)
-    time.sleep(task)
+    if port:
+        socket.create_connection(("127.0.0.1", port)).recv(1)
     for number in range(2000):
         print("line", number, "x" * 100)
-    return task
+    return port
 """
 SIZE = "96m"
 
@@ -62,11 +65,33 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         subprocess.run(["umount", str(mount)], check=True)
 
 
+class Gate:
+    """What agents wait for that were given its port."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.opened = asyncio.Event()
+
+    async def hold(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.opened.wait()
+        writer.close()
+
+
+@pytest.fixture
+async def gate() -> AsyncIterator[Gate]:
+    made = Gate()
+    server = await asyncio.start_server(made.hold, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    yield made
+    made.opened.set()
+    server.close()
+
+
 @pytest.fixture
 async def ao(disk: SmallDisk) -> AsyncIterator[Local]:
     settings = {"AO_HEARTBEAT_SECONDS": "0.3", "AO_LEASE_SECONDS": "1.5", "AO_SWEEP_SECONDS": "0.2"}
     async with local_platform(disk.path, settings) as local:
-        await local.deploy("filled", {"agent.py": AGENT}, toml=f"{FUNCTION}\nretries = 0")
+        await local.deploy("filled", {"agent.py": AGENT}, toml=FUNCTION)
         yield local
 
 
@@ -97,12 +122,13 @@ async def check(ao: Local, run_id: RunId) -> None:
 
 
 async def test_what_ends_while_the_disk_is_full_is_written_when_there_is_space(
-    ao: Local, disk: SmallDisk
+    ao: Local, disk: SmallDisk, gate: Gate
 ) -> None:
-    running = await ao.submit("filled", 0.5)
+    running = await ao.submit("filled", gate.port)
     await ao.until_line(running, "on")
     disk.fill()
     accepted = await submit_until_refused(ao)
+    gate.opened.set()
     await sandboxes_gone(ao)
     disk.free()
     await check(ao, running)
@@ -111,25 +137,38 @@ async def test_what_ends_while_the_disk_is_full_is_written_when_there_is_space(
     await check(ao, await ao.submit("filled", 0))
 
 
-async def test_a_disk_that_is_full_for_longer_than_a_lease_costs_time_only(ao: Local, disk: SmallDisk) -> None:
-    running = await ao.submit("filled", 3)
+async def test_a_disk_that_is_full_for_longer_than_a_lease_costs_time_only(
+    ao: Local, disk: SmallDisk, gate: Gate
+) -> None:
+    running = await ao.submit("filled", gate.port)
     await ao.until_line(running, "on")
     disk.fill()
     await submit_until_refused(ao)
-    await asyncio.sleep(2.5)
+    store = ao.platform.store
+
+    async def lease_is_over() -> bool:
+        now_us = await store.schedules.now_us()
+        return all(worker.lease_until_us < now_us for worker in await store.workers.list())
+
+    await until(lease_is_over)
     disk.free()
+    gate.opened.set()
     await check(ao, running)
 
 
-async def test_a_step_whose_result_finds_no_space_waits_for_it(ao: Local, disk: SmallDisk) -> None:
-    source = AGENT.replace("    return task", "    return len(step.run('big', lambda: 'x' * 300_000))")
-    await ao.deploy(
-        "stepped", {"agent.py": f"from ao_runner import step\n{source}"}, toml=f"{FUNCTION}\nretries = 0"
-    )
-    running = await ao.submit("stepped", 0.5)
+async def test_a_step_whose_result_finds_no_space_waits_for_it(
+    ao: Local, disk: SmallDisk, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = AGENT.replace("    return port", "    return len(step.run('big', lambda: 'x' * 300_000))")
+    await ao.deploy("stepped", {"agent.py": f"from ao_runner import step\n{source}"}, toml=FUNCTION)
+    running = await ao.submit("stepped", gate.port)
     await ao.until_line(running, "on")
     disk.fill()
     await submit_until_refused(ao)
-    await asyncio.sleep(1.0)
+    waits = asyncio.Event()
+    monkeypatch.setattr(steps.log, "warning", lambda *_, **__: waits.set())
+    gate.opened.set()
+    async with asyncio.timeout(60):
+        await waits.wait()
     disk.free()
     await check(ao, running)

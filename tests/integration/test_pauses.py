@@ -85,9 +85,10 @@ async def test_a_paused_run_leaves_its_slot_to_others(ao: Local) -> None:
 
 TOGETHER = """
 import asyncio
-from ao_runner import ask, step
+from ao_runner import ask, ledger, step
 async def slow():
-    await asyncio.sleep(0.3)
+    while len(ledger.of_run()._waiting) < 2:  # both are asked, and the run would pause but for this step
+        await asyncio.sleep(0)
     print("slow done", flush=True)
     return 1
 async def one(name):

@@ -7,6 +7,7 @@ from typing import Protocol
 from ao.domain.webhook import DeliveryState
 from ao.ids import DeliveryId, RunId
 from ao.store.audit import NewAudit
+from ao.store.records import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class DeliveryFilter:
 
 class WebhookStore(Protocol):
     """The outbox. A delivery is written with the terminal transition of a run that was made with a webhook."""
+
+    async def of_run(self, run_id: RunId) -> Webhook | None:
+        """Whom the end of a run is told; None for nobody, or when retention has removed it."""
+        ...
 
     async def take_due(self, limit: int, lease_us: int) -> Sequence[Delivery]:
         """Deliveries that are due, each for one taker until `lease_us` from now; counts a try of each."""

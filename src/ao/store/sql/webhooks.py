@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ao.domain.errors import NotFound, StaleWrite
 from ao.domain.webhook import DeliveryState
-from ao.ids import DeliveryId, uuid7
+from ao.ids import DeliveryId, RunId, uuid7
 from ao.store.audit import NewAudit
 from ao.store.records import Webhook
 from ao.store.sql.audit import note
@@ -13,6 +13,8 @@ from ao.store.sql.engine import Engine, Params, Row, Tx
 from ao.store.webhooks import Delivery, DeliveryFilter, DeliveryTry
 
 _KEEP = "INSERT INTO run_webhook (run_id, url, secret) VALUES (:run_id, :url, :secret)"
+
+_OF_RUN = "SELECT url, secret FROM run_webhook WHERE run_id = :run_id"
 
 _ENQUEUE = """
 INSERT INTO webhook_delivery (delivery_id, run_id, agent, url, secret, state, created_us, due_us, tries)
@@ -56,6 +58,10 @@ WHERE delivery_id = :delivery_id"""
 class SqlWebhookStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    async def of_run(self, run_id: RunId) -> Webhook | None:
+        row = await self._engine.read(lambda tx: tx.one(_OF_RUN, {"run_id": run_id}), small=True)
+        return None if row is None else Webhook(*row)
 
     async def take_due(self, limit: int, lease_us: int) -> Sequence[Delivery]:
         if await self._engine.read(lambda tx: tx.one(_ANY_DUE, {}), small=True) is None:

@@ -36,6 +36,12 @@ def tried(number: int, status: int | None = 200, at_us: int = 1) -> DeliveryTry:
 
 
 class Delivering:
+    async def test_whom_the_end_of_a_run_is_told_is_known_before_it(self, harness: Harness) -> None:
+        await harness.deploy()
+        assert await harness.store.webhooks.of_run(await told(harness)) == TARGET
+        created = await harness.store.runs.create(harness.new_run())
+        assert await harness.store.webhooks.of_run(created.run_id) is None
+
     async def test_the_end_of_a_run_is_in_the_outbox_with_its_transition(self, harness: Harness) -> None:
         await harness.deploy()
         run_id = await told(harness)

@@ -1,6 +1,7 @@
 """Gates: never more runs than fit, in order, whatever ends them; and nobody who has left is waited for."""
 
 import asyncio
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -286,6 +287,20 @@ class SeveralGates:
         worker_id, _ = await ready(harness)
         assert (await harness.store.runs.cancel(waits, "key:ops")).others_claimable
         assert await claimed(harness, worker_id) == [talk]
+
+    async def test_one_that_nobody_takes_in_time_is_cancelled_at_its_gate(self, harness: Harness) -> None:
+        await submit(harness, key())
+        new = dataclasses.replace(harness.new_run(gates=[key()]), queue_seconds=60.0)
+        late = (await harness.store.runs.create(new)).run_id
+        after = await submit(harness, key())
+        worker_id, claims = await ready(harness)
+        harness.advance(61)
+        assert await harness.store.runs.overdue(10) == [late]
+        ended = await asyncio.gather(*(each.runs.expire(late) for each in (harness.store, harness.replica)))
+        assert sorted(each.changed for each in ended) == [False, True]
+        assert await harness.reasons(late) == ["created", "queue_timeout"]
+        assert (await harness.finish(claims[0], COMPLETED)).others_claimable
+        assert await claimed(harness, worker_id) == [after]
 
     async def test_many_workers_at_once_never_exceed_a_limit_and_finish_all(self, harness: Harness) -> None:
         """Crossing gates, retries and cancels, from several connections at the same time."""
