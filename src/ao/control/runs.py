@@ -114,6 +114,16 @@ class Runs:
         deployment = await self._catalog.resolve(agent, request.environment, request.version)
         return Target(agent, request.environment, deployment, request.version is not None)
 
+    async def asked_of(self, run: Run) -> tuple[str | None, Webhook | None]:
+        """What a run was asked for beside its target, input, session and priority: its concurrency key, unless
+        that comes from the input, and whom its end is told."""
+        webhook = await self._store.webhooks.of_run(run.id)
+        if run.concurrency_key is None or run.deployment_id is None:
+            return run.concurrency_key, webhook
+        concurrency = self._catalog.concurrency(await self._store.deployments.get_by_id(run.deployment_id))
+        share = share_of(run.agent, concurrency, None, await self.payload(run.input))
+        return None if share.key == run.concurrency_key else run.concurrency_key, webhook
+
     async def get(self, run_id: RunId) -> Run:
         return await self._store.runs.get(run_id)
 

@@ -66,10 +66,17 @@ class Visit:
     now_us: int
     form: Mapping[str, str] = field(default_factory=dict)
     """Fields of the form that was sent, for an action."""
+    held: list[str] = field(default_factory=list)
+    """Agents that `hold` has let pass."""
 
     def may(self, operation: str, agent: str = SOME_AGENT) -> bool:
         """Whether this visitor may do an operation of `ao.server.roles`, with this agent or with any at all."""
         return may_do(self.login.key, operation, agent)
+
+    def hold(self, needs: str, agent: str) -> None:
+        """Raises Forbidden unless the visitor may do this operation with the agent of what was found."""
+        require(self.login.key, RULES[needs].permission, agent)
+        self.held.append(agent)
 
     @property
     def scope(self) -> Sequence[str]:
@@ -106,11 +113,12 @@ class Frame:
         self.sessions = sessions
         self._templates = environment(assets.url, BASE)
 
-    def page(self, path: str, handler: Handler, needs: str) -> Route:
-        """`GET path`, for visitors who may do the operation `needs`."""
+    def page(self, path: str, handler: Handler, needs: str, *, holds: bool = False) -> Route:
+        """`GET path`, for visitors who may do the operation `needs`. `holds`: the handler itself calls
+        `Visit.hold` with the agent of what it reads, which saves looking for it before."""
 
         async def endpoint(request: Request) -> Response:
-            return await self._answer(request, handler, needs, is_action=False)
+            return await self._answer(request, handler, needs, is_action=False, holds=holds)
 
         return Route(path, endpoint, methods=["GET"], name=_name(handler))
 
@@ -122,19 +130,21 @@ class Frame:
 
         return Route(path, endpoint, methods=["POST"], name=_name(handler))
 
-    async def _answer(self, request: Request, handler: Handler, needs: str, *, is_action: bool) -> Response:
+    async def _answer(
+        self, request: Request, handler: Handler, needs: str, *, is_action: bool, holds: bool = False
+    ) -> Response:
         visit: Visit | None = None
         try:
             visit = await self._visit(request, is_action=is_action)
             request.scope["ao.key"] = visit.login.key
             ORIGIN.set(replace(ORIGIN.get(), key_id=visit.login.key.id))
             rule = RULES[needs]
-            require(
-                visit.login.key,
-                rule.permission,
-                await self._concerned(visit, rule, said=visit.form if is_action else visit.query),
-            )
+            said = visit.form if is_action else visit.query
+            agent = SOME_AGENT if holds else await self._concerned(visit, rule, said)
+            require(visit.login.key, rule.permission, agent)
             response = await handler(visit)
+            if holds and not visit.held:
+                raise LookupError(f"{request.scope.get('path')} was answered to a key of any scope")
         except Unauthenticated:
             return self._to_login(request)
         except ClientDisconnect:

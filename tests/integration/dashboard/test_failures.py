@@ -77,7 +77,8 @@ async def test_failures_that_are_alike_are_replayed_together_on_another_version(
     answer = await browser.send(
         confirm, f'action="/ui{path}/replay', {"count": "2", "version": "2", "begin": "checkpoint"}
     )
-    assert answer.headers["location"] == f"/ui{path}?show=replayed"
+    assert answer.headers["location"] == f"/ui{path}?show=replayed&warned=true"
+    assert "Their steps were recorded by other code" in await browser.page(f"{path}?show=replayed&warned=true")
     replays = re.findall(r'href="/ui/runs/([0-9a-f-]{36})"', await browser.page(f"{path}?show=replayed"))
     made = [RunId(run_id) for run_id in replays if run_id not in runs]
     assert len(made) == 2
@@ -108,6 +109,15 @@ async def test_one_run_is_replayed_and_says_what_it_has_taken_over(server: Serve
     names = re.findall(r'class="span depth-(\d)">\s*<span class="name" title="([^":]+)', shown)
     assert names == [("0", "Taken over"), ("1", "fetch"), ("0", "Attempt 1"), ("1", "pay")]
     assert re.search(rf'<dt>Made of</dt><dd><a [^>]*href="/ui/runs/{run_id}"', shown)
+    assert "recorded by other code" not in shown
+    await server.local.deploy("payer", {"agent.py": f"BROKEN = False\n{AGENT}"}, toml=TOML)
+    answer = await browser.send(
+        confirm, f'action="/ui/runs/{run_id}/replay', {"begin": "checkpoint", "version": "2"}
+    )
+    assert answer.headers["location"].endswith("?recorded_by=1")
+    shown = await browser.page(answer.headers["location"].removeprefix("/ui"))
+    assert "Its steps were recorded by other code" in shown
+    assert 'href="/ui/agents/payer/diff?before=1&amp;after=2"' in shown
     done = await server.local.run("payer", {"number": 1}, version=1)
     assert done.head.state is RunState.FAILED
 
@@ -121,7 +131,9 @@ async def test_a_run_is_forked_from_a_step(server: Served, browser: Visitor) -> 
     assert "1 recorded step that began before it" in confirm
     assert html.escape(f"ao fork {run_id} --from pay") in confirm
     answer = await browser.send(confirm, f'method="post" action="/ui/runs/{run_id}/fork', {"version": "2"})
-    made = await server.local.result(RunId(answer.headers["location"].rpartition("/")[2]))
+    location, _, warning = answer.headers["location"].rpartition("/")[2].partition("?")
+    assert warning == "recorded_by=1"
+    made = await server.local.result(RunId(location))
     assert (made.head.state, made.version, made.fork_step) == (RunState.COMPLETED, 2, "pay")
     await browser.page(f"/runs/{made.id}/replay", status=409)
 

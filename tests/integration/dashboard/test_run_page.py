@@ -1,5 +1,7 @@
 """The page of a run, without a browser: what it says in each state, and what it costs."""
 
+import base64
+import html
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +13,8 @@ from tests.statements import count_statements
 from tests.visitor import Visitor, visitor
 
 from ao.domain.run import RunState
+from ao.ids import RunId
+from ao.store.records import Webhook
 from ao.store.sql.store import SqlStore
 
 AGENT = r"""
@@ -180,6 +184,27 @@ async def test_running_again_takes_an_edited_input_and_keeps_the_line(server: Se
     assert await server.local.output(again) == {"answer": 2}
     assert (again.lineage, again.pinned, again.version) == (run.id, True, 1)
     assert run.id in await browser.page(f"/runs/{again.id}")
+
+
+async def test_what_is_run_again_keeps_its_key_and_tells_the_same_receiver(
+    server: Served, browser: Visitor
+) -> None:
+    secret = "whsec_" + base64.b64encode(bytes(32)).decode()
+    await server.json("PUT", "/v1/secrets/SIGNING?agent=keyed", {"value": secret})
+    await server.local.deploy("keyed", {"agent.py": AGENT}, toml=f'{TOML}[concurrency]\nkey = "tenant"\n')
+    webhook = {"url": "https://example.invalid/hook", "secret": "SIGNING"}
+    given = await server.local.run("keyed", {}, concurrency_key="mine", webhook=webhook, priority=2)
+    form = html.unescape(await browser.page(f"/runs/{given.id}/again"))
+    assert "--priority 2 --concurrency-key mine --webhook https://example.invalid/hook" in form
+    found = await server.local.run("keyed", {"tenant": "one"})
+    for run, input, key in ((given, "{}", "mine"), (found, '{"tenant": "two"}', "two")):
+        form = await browser.page(f"/runs/{run.id}/again")
+        sent = await browser.send(form, f'action="/ui/runs/{run.id}/again', {"input": input})
+        again = await server.local.result(RunId(sent.headers["location"].rpartition("/")[2]))
+        assert again.concurrency_key == key
+        told = await server.services.store.webhooks.of_run(again.id)
+        assert told == (Webhook(**webhook) if run is given else None)
+        assert f'Concurrency key</dt><dd class="mono">{key}' in await browser.page(f"/runs/{again.id}")
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,23 @@ async def test_a_session_is_listed_and_read(server: Served, browser: Visitor) ->
     await browser.page("/agents/support/sessions/nothing", status=404)
 
 
+async def test_a_version_is_restored_and_copied_from_the_history(server: Served, browser: Visitor) -> None:
+    one = "/agents/support/sessions/chat-1"
+    history = await browser.page(f"{one}/history")
+    sent = await browser.send(history, f'action="/ui{one}/restore', {"version": "2"})
+    assert sent.headers["location"] == f"/ui{one}"
+    page = await browser.page(one)
+    assert "&#34;asked&#34;: 1" in page
+    assert "again" not in page.partition('id="messages"')[2].partition('id="runs"')[0]
+    copied = await browser.send(history, f'action="/ui{one}/copy', {"version": "3"})
+    assert "&#34;asked&#34;: 2" in await browser.page(copied.headers["location"].removeprefix("/ui"))
+    wrong = await browser.send(history, f'action="/ui{one}/restore', {"version": "99"})
+    assert wrong.status_code == 404
+    async with visitor(server) as viewer:
+        await viewer.log_in(await server.key_of("viewer"))
+        assert "/restore" not in await viewer.page(f"{one}/history")
+
+
 async def test_a_run_that_is_run_again_goes_on_with_its_session(server: Served, browser: Visitor) -> None:
     (first, *_) = await server.services.store.runs.list(RunFilter(agent="support"), 1)
     form = await browser.page(f"/runs/{first.id}/again")
@@ -106,7 +123,7 @@ async def test_it_is_copied_and_deleted_by_whom_may(server: Served, browser: Vis
         assert "/delete" not in seen
         token = re.search(r'name="csrf" value="([^"]+)"', seen)
         assert token is not None
-        for action in ("copy", "delete"):
+        for action in ("copy", "restore", "delete"):
             assert (await viewer.post(f"/ui{one}/{action}", {"csrf": token[1]})).status_code == 403
         await stranger.log_in(await server.key_of("admin", ["another"]))
         assert one not in await stranger.page("/sessions")

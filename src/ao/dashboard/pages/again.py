@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 from starlette.responses import Response
@@ -21,6 +21,10 @@ MAX_EDITED_CHARACTERS = 256 * 1024
 """A larger input is run again as it was, or by the command."""
 
 
+Asked = Mapping[str, JsonValue]
+"""The body of a request for a run."""
+
+
 class AgainPages:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
@@ -28,35 +32,42 @@ class AgainPages:
 
     def routes(self) -> list[Route]:
         return [
-            self._frame.page("/runs/{run_id}/again", self.form, "create_run"),
+            self._frame.page("/runs/{run_id}/again", self.form, "create_run", holds=True),
             self._frame.action("/runs/{run_id}/again", self.again, "create_run"),
         ]
 
     async def form(self, visit: Visit) -> Response:
         run = await self._runs.get(run_id_of(visit))
+        visit.hold("create_run", run.agent)
         text = json.dumps(await self._runs.payload(run.input), indent=2, ensure_ascii=False)
         if len(text) > MAX_EDITED_CHARACTERS:
             raise InvalidInput(
                 "the input of this run is too large to be edited here",
                 hint=f"download it from the run's page, edit it, then: ao run {run.agent} -i @input.json",
             )
-        return self._show(visit, run, text.encode("utf-8", "replace").decode(), "", (), 200)
+        return await self._show(visit, run, text.encode("utf-8", "replace").decode(), "", (), 200)
 
     async def again(self, visit: Visit) -> Response:
         run = await self._runs.get(run_id_of(visit))
         text, version = visit.form.get("input", ""), visit.form.get("version", "")
         try:
             value = json_in(text, "input")
-            request = RunCreate.model_validate(
-                {**target_of(run, same=version == "same"), "input": value, "priority": run.priority}
-            )
+            asked = {**await self._asked(run, same=version == "same"), "input": value}
+            request = RunCreate.model_validate(asked)
             made, _ = await self._runs.create(request, visit.actor, run.lineage)
         except InvalidInput as error:
             problems = error.problems or (Problem("input", error.message, error.hint),)
-            return self._show(visit, run, text, version, problems, status_of(error))
+            return await self._show(visit, run, text, version, problems, status_of(error))
         return redirect(f"/runs/{made.id}")
 
-    def _show(
+    async def _asked(self, run: Run, *, same: bool) -> Asked:
+        """What the new run is asked for, but for its input."""
+        key, webhook = await self._runs.asked_of(run)
+        told: JsonValue = None if webhook is None else {"url": webhook.url, "secret": webhook.secret}
+        more: Asked = {"priority": run.priority, "concurrency_key": key, "webhook": told}
+        return {**target_of(run, same=same), **more}
+
+    async def _show(
         self, visit: Visit, run: Run, text: str, version: str, problems: Sequence[Problem], status: int
     ) -> Response:
         return self._frame.render(
@@ -70,11 +81,11 @@ class AgainPages:
             text=text,
             version=version,
             problems=problems,
-            command=run_command(run, text, same=version == "same"),
+            command=run_command(await self._asked(run, same=version == "same"), text),
         )
 
 
-def target_of(run: Run, *, same: bool) -> dict[str, JsonValue]:
+def target_of(run: Run, *, same: bool) -> Asked:
     """What is to run again: of an agent or of an assistant, the version of then or of now, in its session."""
     if run.assistant_version is not None:
         chosen: dict[str, JsonValue] = {"assistant_version": run.assistant_version if same else None}
@@ -83,14 +94,25 @@ def target_of(run: Run, *, same: bool) -> dict[str, JsonValue]:
     return {"agent": run.agent, **chosen, "session": run.session}
 
 
-def run_command(run: Run, text: str, *, same: bool) -> str:
+def run_command(asked: Asked, text: str) -> str:
     """The command that starts such a run."""
     try:
         text = json.dumps(json.loads(text), ensure_ascii=False)
     except (ValueError, RecursionError):
         text = "@input.json"
-    option = "--version" if run.assistant_version is None else "--assistant-version"
-    version = run.version if run.assistant_version is None else run.assistant_version
-    pinned = f" {option} {version}" if same and version is not None else ""
-    session = f" --session {shlex.quote(run.session)}" if run.session is not None else ""
-    return f"ao run {run.assistant} -i {shlex.quote(text)}{pinned}{session}"
+    name = asked.get("agent") or asked.get("assistant")
+    words = ["ao", "run", str(name), "-i", text]
+    webhook = asked["webhook"]
+    url, secret = (webhook["url"], webhook["secret"]) if isinstance(webhook, dict) else (None, None)
+    options = {
+        "--version": asked.get("version"),
+        "--assistant-version": asked.get("assistant_version"),
+        "--session": asked["session"],
+        "--priority": asked["priority"] or None,
+        "--concurrency-key": asked["concurrency_key"],
+        "--webhook": url,
+        "--webhook-secret": secret,
+    }
+    for option, value in options.items():
+        words += [] if value is None else [option, str(value)]
+    return shlex.join(words)

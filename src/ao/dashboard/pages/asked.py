@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 from ao.clock import from_datetime
 from ao.control.logs import LogSearch
+from ao.control.replays import Made
 from ao.dashboard.frame import Visit
 from ao.domain.errors import NotFound, UsageError
 from ao.ids import RunId
+from ao.store.records import Run
 
 
 def run_id_of(visit: Visit) -> RunId:
@@ -55,6 +57,17 @@ def _instant(query: Mapping[str, str], name: str) -> int | None:
         return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{name} is not a time", hint="such as 2026-11-26T09:30:00") from error
+
+
+def with_warning(made: Made, source: Run) -> str:
+    """The page of a new run, which says that other code has recorded its steps, where it has."""
+    return f"/runs/{made.run.id}" + (f"?recorded_by={source.version}" if made.warnings else "")
+
+
+def recorded_by(visit: Visit) -> int | None:
+    """The version that recorded the steps of the run, when the page was asked for by `with_warning`."""
+    text = visit.query.get("recorded_by", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def short(run_id: str) -> str:

@@ -98,6 +98,7 @@ class FailurePages:
             letters=letters[:PAGE],
             older=f"{path}?before={letters[PAGE - 1].run_id}{more}" if len(letters) > PAGE else None,
             replayed=replayed,
+            warned=visit.query.get("warned") == "true",
             progress=[(state.value, progress[state]) for state in RunState if state in progress],
             going=any(not state.terminal for state in progress),
             path=path,
@@ -138,7 +139,8 @@ class FailurePages:
         )
         path = f"/agents/{agent}/failures/{fingerprint}"
         if all(each.error is None for each in done):
-            return redirect(f"{path}?show=replayed")
+            warned = "&warned=true" if any(each.warnings for each in done) else ""
+            return redirect(f"{path}?show=replayed{warned}")
         return self._frame.render(
             visit,
             "failure_refused.html",

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.navigation import Crumb
-from ao.dashboard.pages.asked import run_id_of, short
+from ao.dashboard.pages.asked import run_id_of, short, with_warning
 from ao.dashboard.parameters import version_of
 from ao.domain.deployment import DeploymentStatus
 from ao.domain.errors import Conflict, InvalidInput, Problem
@@ -48,14 +48,15 @@ class ReplayPages:
     def routes(self) -> list[Route]:
         page, action = self._frame.page, self._frame.action
         return [
-            page("/runs/{run_id}/replay", self.confirm_replay, "replay_run"),
+            page("/runs/{run_id}/replay", self.confirm_replay, "replay_run", holds=True),
             action("/runs/{run_id}/replay", self.replay, "replay_run"),
-            page("/runs/{run_id}/fork", self.confirm_fork, "fork_run"),
+            page("/runs/{run_id}/fork", self.confirm_fork, "fork_run", holds=True),
             action("/runs/{run_id}/fork", self.fork, "fork_run"),
         ]
 
     async def confirm_replay(self, visit: Visit) -> Response:
         run = await self._runs.get(run_id_of(visit))
+        visit.hold("replay_run", run.agent)
         if run.head.state is not RunState.FAILED:
             raise Conflict(
                 f"run {run.id} is {run.head.state}: only what has failed is replayed",
@@ -77,6 +78,7 @@ class ReplayPages:
 
     async def confirm_fork(self, visit: Visit) -> Response:
         run = await self._runs.get(run_id_of(visit))
+        visit.hold("fork_run", run.agent)
         steps = await self._steps(run)
         if not steps:
             raise Conflict(
@@ -102,21 +104,23 @@ class ReplayPages:
         )
 
     async def replay(self, visit: Visit) -> Response:
+        source = await self._runs.get(run_id_of(visit))
         made = await self._replays.replay(
-            run_id_of(visit),
+            source.id,
             scratch=visit.form.get("begin") == "start",
             version=version_of(visit.form.get("version", "")),
             actor=visit.actor,
         )
-        return redirect(f"/runs/{made.run.id}")
+        return redirect(with_warning(made, source))
 
     async def fork(self, visit: Visit) -> Response:
         step = visit.form.get("step", "")
         if not step:
             raise InvalidInput("no step was chosen", problems=[Problem("step", "is needed")])
         version = version_of(visit.form.get("version", ""))
-        made = await self._replays.fork(run_id_of(visit), step, version, visit.actor)
-        return redirect(f"/runs/{made.run.id}")
+        source = await self._runs.get(run_id_of(visit))
+        made = await self._replays.fork(source.id, step, version, visit.actor)
+        return redirect(with_warning(made, source))
 
     async def _steps(self, run: Run) -> Sequence[Step]:
         found = await self._store.steps.list(run.id, STEPS)

@@ -11,7 +11,7 @@ from ao.control.waiting import why_pending
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.loglines import causes_of, shown_lines
 from ao.dashboard.navigation import Crumb
-from ao.dashboard.pages.asked import number, run_id_of, search_of, searches, short
+from ao.dashboard.pages.asked import number, recorded_by, run_id_of, search_of, searches, short
 from ao.dashboard.sentences import sentence
 from ao.dashboard.spans import rows_of
 from ao.dashboard.waterfall import MAX_ROWS, draw
@@ -38,7 +38,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What the page has of the log: its end, and what a visitor without scripts searched for."""
+    """What the page has of the log: its end, or what a visitor without scripts searched for."""
 
     lines: Sequence[LogLine] = ()
     matches: LogMatches | None = None
@@ -53,7 +53,7 @@ class RunPages:
     def routes(self) -> list[Route]:
         page, action = self._frame.page, self._frame.action
         return [
-            page("/runs/{run_id}", self.run, "get_run"),
+            page("/runs/{run_id}", self.run, "get_run", holds=True),
             page("/runs/{run_id}/input.json", self.input, "get_run"),
             page("/runs/{run_id}/output.json", self.output, "get_run"),
             action("/runs/{run_id}/cancel", self.cancel, "cancel_run"),
@@ -65,6 +65,7 @@ class RunPages:
         store = self._services.store
         detail = await store.runs.detail(run_id_of(visit))
         run, attempts = detail.run, detail.attempts
+        visit.hold("get_run", run.agent)
         only_parts = "ao-part" in visit.request.headers
         is_new = run.head.attempt == 0
         limit = number(visit, "rows", MAX_ROWS)
@@ -87,6 +88,7 @@ class RunPages:
             lines=shown_lines(log.lines, attempts),
             found=shown_lines(log.matches.items if log.matches else (), attempts),
             search=visit.query,
+            recorded_by=recorded_by(visit),
             after=log.lines[-1].seq if log.lines else run.last_seq,
             causes=json.dumps(causes_of(attempts)),
             cancel_command=f"ao cancel {run.id}",
@@ -94,14 +96,13 @@ class RunPages:
         )
 
     async def _log(self, visit: Visit, run: Run) -> Log:
-        last = await self._services.logs.last(run.id, LAST_LINES)
-        if not searches(visit.query):
-            return Log(last)
-        try:
-            matches = await self._services.logs.search(run.id, search_of(visit.query), 0, LAST_LINES)
-        except InvalidInput as error:
-            return Log(last, error=error.message)
-        return Log(last, matches)
+        logs, wrong = self._services.logs, ""
+        if searches(visit.query):
+            try:
+                return Log(matches=await logs.search(run.id, search_of(visit.query), 0, LAST_LINES))
+            except InvalidInput as error:
+                wrong = error.message
+        return Log(await logs.last(run.id, LAST_LINES), error=wrong)
 
     async def _values(self, run: Run) -> list[Value]:
         values = [self._value("Input", run.input)]

@@ -13,12 +13,13 @@ from starlette.routing import Route
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.navigation import Crumb
 from ao.dashboard.pages.asked import number
+from ao.dashboard.parameters import version_in, version_of
 from ao.domain.errors import InvalidInput, Problem
 from ao.domain.workspace import Kind
 from ao.store.records import RunFilter
 from ao.store.sessions import SessionFilter, SessionKey, SessionMessage
 from ao.wire.schemas import SESSION_ID
-from ao.wire.sessions import SessionCopy
+from ao.wire.sessions import SessionCopy, SessionRestore
 
 PAGE = 50
 MESSAGES = 100
@@ -52,6 +53,7 @@ class SessionPages:
             page(f"{one}/files", self.files, "get_session"),
             page(f"{one}/file", self.file, "get_session"),
             action(f"{one}/copy", self.copy, "copy_session"),
+            action(f"{one}/restore", self.restore, "restore_session"),
             action(f"{one}/delete", self.delete, "delete_session"),
         ]
 
@@ -112,6 +114,8 @@ class SessionPages:
             versions=found[:PAGE],
             older=found[PAGE - 1].version if len(found) > PAGE else None,
             path=_path(key),
+            key=key,
+            is_newest=not before,
             name=f"{key.agent} {key.id}",
         )
 
@@ -151,8 +155,15 @@ class SessionPages:
         if wanted and not re.fullmatch(SESSION_ID, wanted):
             problem = Problem("id", "begins with a letter or digit, then letters, digits and . _ : @ -")
             raise InvalidInput(f"id {problem.message}", problems=[problem])
-        made = await self._sessions.copy(_key(visit), SessionCopy(id=wanted or None), visit.actor)
+        body = SessionCopy(id=wanted or None, version=version_of(visit.form.get("version", "")))
+        made = await self._sessions.copy(_key(visit), body, visit.actor)
         return redirect(_path(made.key))
+
+    async def restore(self, visit: Visit) -> Response:
+        version = version_in(visit.form, "version")
+        body = SessionRestore(version=version, force=visit.form.get("force") == "true")
+        restored = await self._sessions.restore(_key(visit), body, visit.actor)
+        return redirect(_path(restored.key))
 
     async def delete(self, visit: Visit) -> Response:
         await self._sessions.delete(_key(visit), visit.form.get("force") == "true", visit.actor)

@@ -33,6 +33,7 @@ class AoLog extends HTMLElement {
     this.#view.layout();
     this.#moved();
     addEventListener("hashchange", () => this.#toHash());
+    if ("unread" in this.dataset) this.#earlier(); // the page has what a search without scripts found
     this.#toHash();
     this.#box.addEventListener("scroll", () => this.#view.atTop && !this.#view.follow && this.#earlier(), { passive: true });
     this.addEventListener("keydown", (event) => this.#key(event));
@@ -104,18 +105,20 @@ class AoLog extends HTMLElement {
   async #load() {
     const { lines } = this.#view;
     const first = lines.first?.kind ? [...lines.from(1)][0] : lines.first;
-    if (!first || first.seq <= 1 || lines.count + EARLIER_LINES > MAX_LINES) return false;
+    const unread = first ? undefined : this.dataset.unread;
+    if (unread === undefined && (!first || first.seq <= 1 || lines.count + EARLIER_LINES > MAX_LINES)) return false;
+    delete this.dataset.unread;
     // The page may have begun in the midst of the lines that came together with its first one.
-    const before = first.index > 0 ? first.seq + 1 : first.seq;
+    const before = first ? (first.index > 0 ? first.seq + 1 : first.seq) : Number(unread) + 1;
     const answer = await fetch(`${this.dataset.lines}?${new URLSearchParams({ before, count: EARLIER_LINES })}`);
     if (!answer.ok) return false;
-    const earlier = (line) => line.seq < first.seq || line.index < first.index;
+    const earlier = (line) => !first || line.seq < first.seq || line.index < first.index;
     const found = (await answer.json()).map(parsed).filter(earlier);
     if (found.length === 0) return false;
-    if (lines.first.kind) lines.shift();
+    if (lines.first?.kind) lines.shift();
     const all = [];
     let attempt = 1;
-    for (const line of [...found, { attempt: first.attempt }]) {
+    for (const line of [...found, { attempt: first?.attempt ?? 1 }]) {
       if (line.attempt > attempt) all.push(this.#rule((attempt = line.attempt)));
       if (line.text !== undefined) all.push(line);
     }
