@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 
-from ao_runner import ledger, protocol, sessions, workspace
+from ao_runner import Refused, ledger, protocol, sessions, workspace
 from ao_runner.task import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ao_runner.ledger import Entry, Ledger
     from ao_runner.task import Fields, Task
 
 STATE_FILE, MESSAGES_FILE = "ao-session-state.json", "ao-session-messages.jsonl"
@@ -57,7 +58,21 @@ def end(task: Task, message: Fields) -> Fields:
         staged = session.staged()
     except ValueError as error:
         raise Failure("error", "ValueError", str(error), permanent=True) from None
-    return {**message, "session": staged}
+    return {**message, "session": sessions.in_frames(staged, "", book.channel.tell)}
+
+
+def of_step(book: Ledger, entry: Entry) -> Fields | None:
+    """`session` of its `step_end`; what is in the workspace now is committed with it."""
+    session = book.session
+    assert session is not None
+    try:
+        saved = _directory[0].save(book.channel.call, book.channel.tell)
+    except Failure as failure:
+        if not failure.fields.get("permanent"):
+            raise
+        raise Refused("%s. %s" % (failure, failure.fields["hint"])) from None
+    said = session.complete(entry, saved)
+    return None if said is None else sessions.in_frames(said, entry.path, book.channel.tell)
 
 
 # --- commands --------------------------------------------------------------------------------------
@@ -112,4 +127,4 @@ def _json(variable: str, text: str) -> Any:
 
 def _wrong(variable: str, what: str) -> Failure:
     hint = "docs/sessions.md says what commands find there."
-    return Failure("error", "InvalidSession", "the file %s %s" % (variable, what), hint=hint)
+    return Failure("error", "InvalidSession", "the file %s %s" % (variable, what), hint=hint, permanent=True)

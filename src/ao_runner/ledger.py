@@ -188,9 +188,13 @@ class Ledger:
         return entry.record["value"]
 
     def end_of(self, entry: Entry, text: str) -> Fields:
-        """`step_end` of a step that has completed."""
+        """`step_end` of a step that has completed. Raises for what its session cannot keep."""
         message = {"type": "step_end", "path": entry.path, "value": json.loads(text)}
-        session = None if self.session is None else self.session.complete(entry)
+        if self.session is None:
+            return message
+        from ao_runner import attendance  # noqa: PLC0415 - only runs of sessions need it
+
+        session = attendance.of_step(self, entry)
         return message if session is None else {**message, "session": session}
 
     def recorded(self, end: Fields) -> None:
@@ -286,3 +290,20 @@ def _in_path(key: str) -> str:
     import hashlib  # noqa: PLC0415 - for few keys
 
     return "~" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def fingerprint_of(args: Any, named: Any) -> str:
+    """A digest of the input. What is not JSON, such as a client or `self`, counts by its type alone."""
+    if not args and not named:
+        return ""
+    import hashlib  # noqa: PLC0415 - 1 ms for those that need it
+
+    try:
+        text = json.dumps([args, named], sort_keys=True, default=_type_name)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps([[_type_name(arg) for arg in args], sorted(named)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _type_name(value: Any) -> str:
+    return "<%s.%s>" % (type(value).__module__, type(value).__qualname__)

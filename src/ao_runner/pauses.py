@@ -7,7 +7,7 @@ import time
 
 from ao_runner import AnswerTimeout, Refused, ledger, results
 from ao_runner.channel import running_loop
-from ao_runner.steps import fingerprint_of
+from ao_runner.ledger import fingerprint_of
 from ao_runner.task import Failure
 
 TYPE_CHECKING = False

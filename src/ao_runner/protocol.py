@@ -15,7 +15,8 @@ worker → runner
              `retries` = {permanent: [class], transient: [class]}, when ao.toml names classes of exceptions
              for a run of a session: `session` = {id, state, messages, count, more, writes: {path: writes},
              again, workspace, max_bytes, max_entries}: as it was before the run; `more`: ask for the other
-             messages; `again`: earlier attempts have committed something; `workspace`: ask for it
+             messages; null in place of a step's writes: ask for them; `again`: earlier attempts have committed
+             something; `workspace`: ask for it
     reply    {id, error?, recorded?}            since 2, to each message with an `id` above 0
     files    {entries: [{path, kind, mode, size, digest, target, data, more}], last}   after `workspace_get`;
              `data` is base64, and with `more` the next entry goes on with the same file
@@ -36,10 +37,13 @@ runner → worker
     pause    {questions: [path], wake_us}       since 2, last: go on when one is answered, or at the instant
              both, and `result`: `session` = {first, messages: [{role, content}], state, writes}, what it is
              to be from then on; `writes` = {set, remove, messages}, what the step itself did
+    session_part {path, messages}               what does not fit into the `session` of that step, or of the
+             last word for an empty path: its messages follow these
     session_messages {id, after}                the next of its messages → messages: [{role, content, seq, …}]
+    session_writes {id, path}                   of a step that is recorded → writes
     workspace_get {id}                          first of all; answered by `files` until `last`
-    workspace {id, entries: [{path, kind, mode, size, digest, target}]}   before the last word → wanted: [path],
-             in the order in which their content is to come
+    workspace {id, entries: [{path, kind, mode, size, digest, target}]}   before a `step_end` or the last word,
+             which commits it → wanted: [path], in the order in which their content is to come
     workspace_data {id, data}                   base64; with an id when it is the last → saved
     lookup   {id, path}                         since 2: what is recorded? → recorded: {…} or null
     result   {value}                            the entrypoint returned; last
@@ -65,6 +69,11 @@ if TYPE_CHECKING:
 MAX_STATE_BYTES = 1 << 20
 MAX_CONTENT_BYTES = 1 << 20
 """Of a session's state, and of one message."""
+MAX_MESSAGES = 10_000
+MAX_MESSAGES_BYTES = 64 << 20
+"""Of what one run adds to its session."""
+MAX_STEP_MESSAGES_BYTES = 8 << 20
+"""Of what one step adds to it; a frame has that twice, and the step's result."""
 VERSION = 2
 PROTOCOLS = (1, 2)
 WITH_STEPS = 2

@@ -42,7 +42,7 @@ def from_file(task: Task) -> bytes:
     except (ValueError, RecursionError) as error:
         raise Failure(
             "error", "InvalidOutput", "the file AO_OUTPUT is not JSON: %s" % error,
-            hint="Write one JSON value, such as json.dump(result, file).",
+            hint="Write one JSON value, such as json.dump(result, file).", permanent=True,
         ) from None  # fmt: skip
     return _encoded({"type": "result", "value": value}, value, "AO_OUTPUT")
 
@@ -71,7 +71,9 @@ def text_of(value: Any, name: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         what = "%s holds half of a surrogate pair, which is no text" % name
-        raise Failure("error", "InvalidResult", what, hint="Decode with errors='replace'.") from None
+        raise Failure(
+            "error", "InvalidResult", what, hint="Decode with errors='replace'.", permanent=True
+        ) from None
     return text
 
 
@@ -80,6 +82,7 @@ def _invalid(value: Any, name: str, error: Exception) -> Failure:
     return Failure(
         "error", "InvalidResult", "what the agent gave is not JSON: %s" % what,
         hint="Return dicts with string keys, lists, strings, finite numbers, true, false and None.",
+        permanent=True,
     )  # fmt: skip
 
 

@@ -13,19 +13,26 @@ import os
 from collections.abc import MutableMapping
 
 from ao_runner import Refused, ledger, results, task
-from ao_runner.protocol import MAX_CONTENT_BYTES, MAX_STATE_BYTES
+from ao_runner.protocol import (
+    MAX_CONTENT_BYTES,
+    MAX_MESSAGES,
+    MAX_MESSAGES_BYTES,
+    MAX_STATE_BYTES,
+    MAX_STEP_MESSAGES_BYTES,
+)
 from ao_runner.task import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any, Dict, Iterator
+    from typing import Any, Callable, Dict, Iterator
 
     from ao_runner.ledger import Entry
 
     Json = Dict[str, Any]
 
 _MAX_ROLE = 64
+_SMALLER = "keep what is large in session.workspace"
 
 
 class Message(dict):  # type: ignore[type-arg]
@@ -49,6 +56,12 @@ class Frame:
         self.before = {key: json.dumps(value, sort_keys=True) for key, value in state.items()}
         """As JSON text, to see later what has changed, inside of values too."""
         self.messages: list[Json] = []
+        self.bytes = 0
+        """Of them, as JSON text."""
+
+    def add(self, message: Json, size: int) -> None:
+        self.messages.append(message)
+        self.bytes += size
 
     def writes(self) -> Json:
         """What has changed, with everything checked."""
@@ -68,7 +81,8 @@ class Frame:
         for key in writes["remove"]:
             self.state.pop(key, None)
         self.state.update(json.loads(json.dumps(writes["set"])))
-        self.messages.extend(writes["messages"])
+        for message in writes["messages"]:
+            self.add(message, _size(message["content"]))
 
 
 class State(MutableMapping):  # type: ignore[type-arg]
@@ -160,9 +174,13 @@ class Session:
         """Append a message. `content` is any JSON value."""
         _check_role(role)
         text = _text(content, "the content of a message")
-        if len(text.encode()) > MAX_CONTENT_BYTES:
+        size = len(text.encode())
+        if size > MAX_CONTENT_BYTES:
             raise Refused("a message is more than %d bytes; use session.workspace" % MAX_CONTENT_BYTES)
-        self.frame().messages.append({"role": role, "content": json.loads(text)})
+        frames = self._frames()
+        if self._task is not None:
+            _check_room(frames, size)
+        frames[-1].add({"role": role, "content": json.loads(text)}, size)
 
     @property
     def workspace(self) -> Path:
@@ -212,22 +230,30 @@ class Session:
 
     # What the ledger asks for
 
-    def complete(self, entry: Entry) -> Json | None:
-        """A step has completed: what it wrote belongs to what it is in. Returns `session` of its `step_end`."""
+    def complete(self, entry: Entry, saved: bool) -> Json | None:
+        """A step has completed: what it wrote belongs to what it is in. Returns `session` of its `step_end`; a
+        workspace that was `saved` is committed with it."""
         with self._lock:
             writes = None if entry.frame is None else entry.frame.writes()
             if writes is not None and any(writes.values()):
-                self._frame_of(_step(entry.parent)).apply(writes)
+                outer = self._frame_of(_step(entry.parent))
+                # Others may have completed meanwhile, and a step that this one is in has a limit, too.
+                frames = [outer] if outer is self._top else [self._top, outer]
+                _check_room(frames, entry.frame.bytes, len(entry.frame.messages))
+                outer.apply(writes)
             else:
                 writes = None
             staged = self._staged()
-        if writes is None and not staged["messages"] and "state" not in staged:
+        if writes is None and not saved and not staged["messages"] and "state" not in staged:
             return None
         return {**staged, "writes": writes}
 
     def replay(self, entry: Entry) -> None:
         """A step answers from its record: so do its writes."""
-        writes = (self._given.get("writes") or {}).get(entry.path)
+        known = self._given.get("writes") or {}
+        writes = known.get(entry.path)
+        if writes is None and entry.path in known:
+            writes = known[entry.path] = self._ask({"type": "session_writes", "path": entry.path})["writes"]
         if writes is not None:
             with self._lock:
                 self._frame_of(_step(entry.parent)).apply(writes)
@@ -252,7 +278,8 @@ class Session:
         with self._lock:
             if message["writes"] is not None:
                 self._given.setdefault("writes", {})[path] = message["writes"]
-            self._committed = max(self._committed, message["first"] + len(message["messages"]))
+            said = message.get("ahead", 0) + len(message["messages"])
+            self._committed = max(self._committed, message["first"] + said)
             if "state" in message:
                 self._state_text = json.dumps(message["state"], sort_keys=True)
                 self._unsure = False
@@ -261,14 +288,54 @@ class Session:
         """Messages of earlier runs; those that did not come with the task are asked for."""
         if self._earlier is None:
             found = list(self._given.get("messages") or [])
-            book = ledger.of_run() if self._given.get("more") else None
-            while book is not None and len(found) < self._given["count"]:
-                reply = book.channel.call({"type": "session_messages", "after": len(found)})
-                if reply.get("error"):
-                    raise RuntimeError(reply["error"])
-                found += reply["messages"]
+            while self._given.get("more") and len(found) < self._given["count"]:
+                page = self._ask({"type": "session_messages", "after": len(found)})["messages"]
+                if not page:
+                    raise RuntimeError("messages of session %s are gone: was it deleted meanwhile?" % self.id)
+                found += page
             self._earlier = [Message(m["role"], m["content"], m["seq"], m["run"], m["at"]) for m in found]
         return list(self._earlier)
+
+    def _ask(self, question: Json) -> Json:
+        book = ledger.of_run()
+        assert book is not None
+        reply = book.channel.call(question)
+        if reply.get("error"):
+            raise RuntimeError(reply["error"])
+        return reply
+
+
+def in_frames(session: Json, path: str, tell: Callable[[Json], None]) -> Json:
+    """`session` of a message, small enough for it: what its messages have too much is told ahead."""
+    first, size = 0, 0
+    messages = session["messages"]
+    for number, message in enumerate(messages):
+        size += _size(message["content"])
+        if size > MAX_STEP_MESSAGES_BYTES:
+            tell({"type": "session_part", "path": path, "messages": messages[first:number]})
+            first, size = number, _size(message["content"])
+    return {**session, "messages": messages[first:], "ahead": first} if first else session
+
+
+def _check_room(frames: list[Frame], size: int, count: int = 1) -> None:
+    """Raises for more than a run, or a step, may add. From the run's frame to the innermost one."""
+    for frame in frames[1:]:
+        if frame.bytes + size > MAX_STEP_MESSAGES_BYTES:
+            raise _too_much("step", frame.bytes + size, MAX_STEP_MESSAGES_BYTES)
+    total = sum(frame.bytes for frame in frames) + size
+    if total > MAX_MESSAGES_BYTES:
+        raise _too_much("run", total, MAX_MESSAGES_BYTES)
+    if sum(len(frame.messages) for frame in frames) + count > MAX_MESSAGES:
+        raise Refused("one run adds at most %d messages to its session" % MAX_MESSAGES)
+
+
+def _too_much(what: str, size: int, most: int) -> Refused:
+    said = "the messages that this %s adds to the session are %d bytes; at most %d are kept: %s"
+    return Refused(said % (what, size, most, _SMALLER))
+
+
+def _size(content: Any) -> int:
+    return len(json.dumps(content, ensure_ascii=False).encode())
 
 
 def _step(entry: Entry | None) -> Entry | None:

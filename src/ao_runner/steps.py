@@ -186,7 +186,7 @@ def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key
     book = ledger.of_run()
     if book is None:
         return function(*args, **named)
-    fingerprint = fingerprint_of(args, named)
+    fingerprint = ledger.fingerprint_of(args, named)
     entry = book.enter(name, key, "step")
     try:
         if book.must_ask(entry):
@@ -202,7 +202,7 @@ def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key
         else:
             book.channel.tell(start)
         text = _try(book, entry, options, lambda: function(*args, **named))
-        end = book.end_of(entry, text)
+        end = _end_of(book, entry, text)
         _accept(entry, book.channel.call(end))
         book.recorded(end)
         book.keep(entry, fingerprint, text)
@@ -215,7 +215,7 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
     book = ledger.of_run()
     if book is None:
         return await function(*args, **named)
-    fingerprint = fingerprint_of(args, named)
+    fingerprint = ledger.fingerprint_of(args, named)
     entry = book.enter(name, key, "step")
     try:
         if book.must_ask(entry):
@@ -232,7 +232,7 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         else:
             book.channel.tell(start)
         text = await _try_async(book, entry, options, timeout, lambda: function(*args, **named))
-        end = book.end_of(entry, text)
+        end = _end_of(book, entry, text)
         _accept(entry, await book.channel.call_async(end))
         book.recorded(end)
         book.keep(entry, fingerprint, text)
@@ -365,6 +365,14 @@ def _text(entry: Entry, value: Any) -> str:
         raise StepUnstorable("%s. %s" % (failure, failure.fields["hint"])) from None
 
 
+def _end_of(book: Ledger, entry: Entry, text: str) -> dict[str, Any]:
+    try:
+        return book.end_of(entry, text)
+    except Exception as error:
+        _tell_failure(book, entry, error, 1, None)
+        raise
+
+
 def _accept(entry: Entry, reply: dict[str, Any]) -> None:
     """Raises when the worker did not record the result."""
     if reply.get("error"):
@@ -380,20 +388,3 @@ def _is_async(function: Any) -> bool:
 
 def _key_of(key: Any, args: Any, named: Any) -> Any:
     return key(*args, **named) if callable(key) else key
-
-
-def fingerprint_of(args: Any, named: Any) -> str:
-    """A digest of the input. What is not JSON, such as a client or `self`, counts by its type alone."""
-    if not args and not named:
-        return ""
-    import hashlib  # noqa: PLC0415 - 1 ms for those that need it
-
-    try:
-        text = json.dumps([args, named], sort_keys=True, default=_type_name)
-    except (TypeError, ValueError, RecursionError):
-        text = json.dumps([[_type_name(arg) for arg in args], sorted(named)])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _type_name(value: Any) -> str:
-    return "<%s.%s>" % (type(value).__module__, type(value).__qualname__)

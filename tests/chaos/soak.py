@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from tests.chaos.blows import SETTINGS, Chaos, connect
+from tests.chaos.memories import AGENT as STEPPER
+from tests.chaos.memories import Memories
 from tests.chaos.witness import Heard, Witness
 from tests.platform import Up, processes_mentioning, until
 
@@ -29,6 +31,8 @@ AT_ONCE = 60
 WATCHED = 4
 """Runs that are followed by a stream at a time."""
 GATHER_SECONDS = 0.7
+ASSISTANT, BONUS = "generous", 7
+"""An assistant of the agent, and what its runs come to more."""
 DIE_SECONDS = 5.0
 """So long the sandboxes of a worker that was killed or stopped may live on: its lease, and more."""
 
@@ -45,6 +49,9 @@ class Task(TypedDict):
     fails: bool
     hopeless: bool
     lingers: float
+    session: str
+    """Empty: none."""
+    assistant: bool
     port: int
 
 
@@ -76,6 +83,7 @@ class Form:
 
 
 def tasks_of(form: Form, rng: random.Random, port: int) -> list[Task]:
+    sessions = max(2, form.runs // 20)
     return [
         Task(
             number=number,
@@ -87,6 +95,8 @@ def tasks_of(form: Form, rng: random.Random, port: int) -> list[Task]:
             fails=rng.random() < 0.2,
             hopeless=rng.random() < 0.04,
             lingers=rng.uniform(0, 0.1),
+            session=f"s{rng.randrange(sessions)}" if rng.random() < 0.3 else "",
+            assistant=rng.random() < 0.2,
             port=port,
         )
         for number in range(form.runs)
@@ -121,6 +131,7 @@ class Soak:
             self._up.start()
             with connect(self._up) as client:
                 assert client.deploy(AGENT).wait().view.status is DeploymentStatus.SUCCEEDED
+                client.assistants.create(ASSISTANT, STEPPER, overrides={"env": {"BONUS": str(BONUS)}})
             self._torment(began + form.seconds)
             self._check()
         finally:
@@ -192,7 +203,13 @@ class Soak:
     def _submit(self, client: Client, waiting: list[Task]) -> None:
         while waiting and len(self._open) < self._form.at_once:
             task = waiting[-1]
-            run = client.run("stepper", dict(task), idempotency_key=f"task-{task['number']}")
+            run = client.run(
+                None if task["assistant"] else STEPPER,
+                dict(task),
+                assistant=ASSISTANT if task["assistant"] else None,
+                session=task["session"] or None,
+                idempotency_key=f"task-{task['number']}",
+            )
             self.accepted[task["number"]] = run.id
             self._open[run.id] = task
             waiting.pop()
@@ -244,14 +261,16 @@ class Soak:
     def _check(self) -> None:
         assert len(self.accepted) == len(set(self.accepted.values())) == self._form.runs
         with connect(self._up) as client:
+            memories = Memories()
             for task in self._tasks:
-                self._check_run(client, self.accepted[task["number"]], task)
+                self._check_run(client, self.accepted[task["number"]], task, memories)
+            self.counts["steps that sessions remember"] = memories.check(client)
         cuts = sum(self._witness.cuts.values())
         assert cuts >= max(1, self._form.cuts), (
             f"only {cuts} attempts were cut between an effect and its commit"
         )
 
-    def _check_run(self, client: Client, run_id: str, task: Task) -> None:
+    def _check_run(self, client: Client, run_id: str, task: Task, memories: Memories) -> None:
         """The promises for one run: one end, the right one, and no effect after its commit."""
         handle = client.get_run(run_id)
         run, events = handle.view, list(handle.events())
@@ -261,6 +280,10 @@ class Soak:
         recorded = {step.path: step.attempt for step in handle.steps() if step.state == "completed"}
         for path, attempts in heard.effects.items():
             self._check_step(f"{run_id}: {path}", attempts, heard.commits.get(path), recorded.get(path))
+        if task["session"]:
+            is_whole = run.state is RunState.COMPLETED
+            memories.add(task["session"], task["number"], recorded, set(heard.effects), completed=is_whole)
+            self.counts["runs of sessions"] += 1
         self._check_once(run, heard)
         completed = Counter(str(e.data["path"]) for e in events if e.kind is EventKind.STEP_COMPLETED)
         assert all(count == 1 for path, count in completed.items() if path != "end"), f"{run_id}: {completed}"
@@ -280,7 +303,11 @@ class Soak:
             assert run.state is RunState.COMPLETED, f"{run.id}: {run.state}"
             total = sum(range(task["steps"])) + sum(range(task["parallel"])) + 1000
             total += (task["number"] if task["asks"] else 0) + (100 if task["once"] else 0)
+            total += BONUS if task["assistant"] else 0
             assert run.output == {"number": task["number"], "total": total}, run.id
+            assert (run.assistant, run.digest != run.artifact_digest) == (
+                (ASSISTANT, True) if task["assistant"] else (STEPPER, False)
+            ), run.id
         self.counts[f"runs {run.state}"] += 1
 
     def _check_events(self, run: RunView, events: list[EventView]) -> None:

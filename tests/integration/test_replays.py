@@ -1,5 +1,6 @@
 """Failed runs are done again, and old ones from the middle, without doing again what is recorded."""
 
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ao.ids import RunId
 from ao.store.dead_letter_records import DeadLetterFilter
 from ao.store.records import Run
 from ao.store.retention import Kept
+from ao.store.webhooks import DeliveryFilter
 
 FUNCTION = 'entrypoint = "agent:work"\nretries = 0\n'
 
@@ -107,6 +109,19 @@ async def test_many_are_replayed_and_one_that_cannot_be_stops_nobody(ao: Local) 
     assert ["was replayed already, as" in str(each.error) for each in again] == [True, True]
     assert await replays.letters(DeadLetterFilter(), 10) == []
     assert len(await replays.letters(DeadLetterFilter(open_only=False), 10)) == 2
+
+
+async def test_replays_and_forks_tell_their_end_to_whom_the_first_one_did(ao: Local) -> None:
+    secret = "whsec_" + base64.b64encode(bytes(32)).decode()
+    await ao.platform.services.secrets.set("agent", "SIGNING", secret, ACTOR)
+    toml = f'{FUNCTION}queue_timeout = "1h"\n'
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=toml)
+    told = {"url": "https://example.invalid/hook", "secret": "SIGNING"}
+    first = await ao.run("agent", webhook=told, concurrency_key="k", priority=3)
+    for made in (await replay(ao, first.id), await fork(ao, first.id, "b")):
+        (delivery,) = await ao.platform.store.webhooks.list(DeliveryFilter(run_id=made.id), 10)
+        assert (delivery.url, delivery.secret) == (told["url"], told["secret"])
+        assert (made.concurrency_key, made.priority) == ("k", 3)
 
 
 IN_DOUBT = """

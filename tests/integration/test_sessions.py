@@ -143,7 +143,7 @@ async def test_a_run_that_fails_leaves_only_what_its_steps_have_committed(
     run = await cold.run("fails", kept, session="s")
     assert run.head.state is RunState.FAILED
     now = await session(cold, "fails")
-    assert (now.messages, now.workspace, now.active) == (len(messages), None, None)
+    assert (now.messages, now.workspace is not None, now.active) == (len(messages), kept, None)
     assert await said(cold, "fails") == messages
 
 

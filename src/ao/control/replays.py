@@ -13,7 +13,7 @@ from ao.control.session_use import gates_of
 from ao.domain.artifact import Part
 from ao.domain.errors import AoError, Conflict, InvalidInput, NotFound
 from ao.domain.run import RunState
-from ao.domain.session import SessionUse
+from ao.domain.session import KEPT_VERSIONS, SessionUse
 from ao.domain.step import Step, StepKind
 from ao.ids import RunId, new_run_id, uuid7
 from ao.store import Store
@@ -53,7 +53,7 @@ class Replays:
     async def fork(self, run_id: RunId, step: str, version: int | None, actor: str) -> Made:
         """A new run that has the results of the steps which the old one began before `step`, and executes the
         rest. `version` names another deployment; None is the old run's. A run of a session gets a copy of it,
-        as it was before the old run.
+        as it was before the old run, with the files that those steps have left.
 
         Raises NotFound (run, step, version), Conflict (a version that cannot run), InvalidInput (one that the
         overrides of the run's assistant do not fit).
@@ -63,7 +63,7 @@ class Replays:
         if found is None or found.kind is StepKind.SPAN:
             raise NotFound(f"Run {run_id} has no step {step!r}.", hint=await self._known(run_id))
         chosen = await self._chosen(source, version)  # first: what is refused leaves no copy of a session
-        use = await self._branch(source, actor)
+        use = await self._branch(source, found, actor)
         return await self._again(source, Fork(run_id, found.path), chosen, actor, "run.fork", use)
 
     async def replay(
@@ -127,15 +127,25 @@ class Replays:
         before_us = await self._store.schedules.now_us() - int(older_than_seconds * 1_000_000)
         return await self._store.dead_letters.purge(where, before_us, limit, entry)
 
-    async def _branch(self, source: Run, actor: str) -> SessionUse | None:
-        """A session of its own for a fork, which begins as that of `source` did."""
+    async def _branch(self, source: Run, first: Step, actor: str) -> SessionUse | None:
+        """A session of its own for a fork, which begins as that of `source` did, with the files that its steps
+        before `first` have left."""
         if source.session is None:
             return None
         key = SessionKey(source.agent, source.session)
         branch = SessionKey(source.agent, uuid7())
         entry = audit.entry(actor, "session.copy", f"session:{key.id}", key.agent, to=branch.id)
-        await self._store.sessions.copy(key, source.session_base or None, branch, actor, entry)
+        files_of = await self._last_of(source, key, first) if source.session_base else None
+        await self._store.sessions.copy(key, source.session_base or None, branch, actor, entry, files_of)
         return SessionUse(branch.id)
+
+    async def _last_of(self, source: Run, key: SessionKey, first: Step) -> int | None:
+        """The version that the last of the steps has committed which a fork takes over."""
+        steps = await self._store.steps.list(source.id, MAX_STEPS)
+        kept = {step.path for step in steps if step.started_us < first.started_us}
+        versions = await self._store.sessions.history(key, None, KEPT_VERSIONS)
+        own = (each.version for each in versions if each.run_id == source.id and each.step in kept)
+        return next(own, None)
 
     async def _chosen(self, source: Run, version: int | None) -> tuple[Deployment, bool]:
         """(the deployment of the new run, whether it may be another than the old one's)."""
@@ -167,6 +177,7 @@ class Replays:
             priority=source.priority,
             lineage=source.lineage,
             fork=fork,
+            webhook=await self._store.webhooks.of_run(source.id),
             session=use,
             assistant=source.assistant if source.assistant_version is not None else None,
             assistant_version=source.assistant_version,

@@ -131,6 +131,8 @@ class Intake:
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self._left = 0
+        self.manifest = manifest
+        """Of what is kept, once it is finished."""
 
     @property
     def wanted(self) -> Sequence[Entry]:
@@ -164,9 +166,9 @@ class Intake:
         if self._packing is not None and self._scratch is not None:
             self._packing.close()
             pack = await self._blobs.put_file(self._scratch / "pack")
-        manifest = Manifest(self._entries, pack)
-        digest = await self._blobs.put(manifest.encode())
-        return Workspace(digest, manifest.blobs, manifest.files, manifest.size)
+        self.manifest = Manifest(self._entries, pack)
+        digest = await self._blobs.put(self.manifest.encode())
+        return Workspace(digest, self.manifest.blobs, self.manifest.files, self.manifest.size)
 
     def close(self) -> None:
         """Remove what is left of it on the disk."""

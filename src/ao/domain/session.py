@@ -11,8 +11,6 @@ MAX_STATE_BYTES = 1 << 20
 MAX_CONTENT_BYTES = 1 << 20
 """Of one message."""
 MAX_ROLE = 64
-MAX_MESSAGES = 10_000
-"""Of one write."""
 KEPT_VERSIONS = 100
 """Older versions are removed as new ones come; one that an open run began with stays."""
 

@@ -151,9 +151,10 @@ class SessionStore(Protocol):
 
     async def copy(
         self, source: SessionKey, version: int | None, target: SessionKey, actor: str,
-        audit: NewAudit | None = None,
+        audit: NewAudit | None = None, files_of: int | None = None,
     ) -> Session:  # fmt: skip
-        """A new session that begins as `source` was in `version` (None: now). `NotFound`, `Conflict`."""
+        """A new session that begins as `source` was in `version` (None: now), with the workspace of version
+        `files_of` where it is given. `NotFound`, `Conflict`."""
         ...
 
     async def delete(

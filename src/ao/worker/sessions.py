@@ -12,18 +12,27 @@ from ao.clock import to_datetime
 from ao.control.payloads import Payloads
 from ao.control.workspaces import Intake, Workspaces
 from ao.domain.errors import InvalidInput, Unavailable
-from ao.domain.session import MAX_MESSAGES, MAX_ROLE, NewMessage, SessionWrite, Workspace
+from ao.domain.payload import Payload
+from ao.domain.session import MAX_ROLE, NewMessage, SessionWrite, Workspace
 from ao.domain.workspace import MAX_ENTRIES, Manifest, to_json
 from ao.sandbox import Message
 from ao.store.records import Claim
 from ao.store.sessions import Opened, SessionMessage, SessionStore
 from ao.worker.classify import storable
-from ao_runner.protocol import MAX_CONTENT_BYTES, MAX_STATE_BYTES, ProtocolError
+from ao_runner.protocol import (
+    MAX_CONTENT_BYTES,
+    MAX_MESSAGES,
+    MAX_MESSAGES_BYTES,
+    MAX_STATE_BYTES,
+    ProtocolError,
+)
 
 PAGE = 500
 SENT_BYTES = 256 << 10
-"""Of messages; what is above is sent when it is asked for."""
+"""Of messages, and of what steps wrote; what is above is sent when it is asked for."""
 FRAME_BYTES = 1 << 20
+MAX_AHEAD_BYTES = 4 * MAX_MESSAGES_BYTES
+"""Of steps that end at the same time, each with all that the run has said until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +57,13 @@ class Attendance:
         """Raises StaleWrite, NotFound."""
         opened = await self.store.open(claim.run_id, claim.fence)
         messages = await self.page(opened, 0, SENT_BYTES)
-        writes = {path: await self.payloads.value(kept) for path, kept in opened.writes.items()}
         words: dict[str, object] = {
             "id": opened.key.id,
             "state": await self.payloads.value(opened.base.state),
             "messages": messages,
             "count": opened.base.messages,
             "more": len(messages) < opened.base.messages,
-            "writes": writes,
+            "writes": _some_of(opened.writes),
             "again": opened.changed,
             "workspace": opened.workspace is not None,
             "max_bytes": self.workspaces.max_bytes,
@@ -77,6 +85,17 @@ class Attendance:
         return page
 
 
+def _some_of(writes: Mapping[str, Payload]) -> dict[str, object]:
+    """By path; null for those that are asked for."""
+    told: dict[str, object] = {}
+    left = SENT_BYTES
+    for path, kept in writes.items():
+        text = kept.inline if kept.blob is None else None
+        left -= len(text or "")
+        told[path] = json.loads(text) if text is not None and left >= 0 else None
+    return told
+
+
 def _told(message: SessionMessage, text: str) -> dict[str, object]:
     at = to_datetime(message.at_us).isoformat()
     said = {"seq": message.seq, "role": message.role, "run": message.run_id, "at": at}
@@ -94,9 +113,17 @@ class SessionDesk:
         self._send = send
         self._turn = asyncio.Lock()
         self._intake: Intake | None = None
+        self._former = attended.opened.workspace
+        self._manifest = attended.manifest
+        """Of the former content."""
         self._workspace: Workspace | None = None
+        """What is committed next."""
         self._fault: InvalidInput | Unavailable | None = None
+        self._ahead: dict[str, list[tuple[str, str]]] = {}
+        """Messages that came before the `session` that they belong to, by its step."""
+        self._ahead_bytes = 0
         self._last: _Said | None = None
+        self._final: SessionWrite | None = None
 
     @staticmethod
     def takes(message: Message) -> bool:
@@ -112,32 +139,51 @@ class SessionDesk:
         self._last = said_in(message)
 
     async def last_write(self) -> SessionWrite | None:
-        """What the end of the attempt commits."""
+        """What the end of the attempt commits; the same whenever it is asked for."""
         async with self._turn:
             said = self._last
-            if said is None or (said.is_empty and self._workspace is None):
-                return None
-            return await self._kept(said, "", self._workspace)
+            if self._final is None and said is not None and not (said.is_empty and self._workspace is None):
+                self._final = await self._kept(said, "")
+            return self._final
 
     async def write_of(self, said: "_Said", step: str) -> SessionWrite:
-        """What a step commits. Called in the order in which steps end."""
+        """What a step commits. Called in the order in which steps end, and committed in that order."""
         async with self._turn:
-            return await self._kept(said, step, None)
+            return await self._kept(said, step)
 
     def close(self) -> None:
         if self._intake is not None:
             self._intake.close()
 
-    async def _kept(self, said: "_Said", step: str, workspace: Workspace | None) -> SessionWrite:
+    async def _kept(self, said: "_Said", step: str) -> SessionWrite:
         keep = self._attendance.payloads.keep
-        return SessionWrite(
+        messages = [*self._ahead.get(step, ()), *said.messages]
+        write = SessionWrite(
             first=said.first,
-            messages=[NewMessage(role, await keep(text, "message")) for role, text in said.messages],
+            messages=[NewMessage(role, await keep(text, "message")) for role, text in messages],
             state=None if said.state is None else await keep(said.state, "session.state"),
-            workspace=workspace,
+            workspace=self._workspace,
             step=step,
             writes=None if said.writes is None else await keep(said.writes, "the writes of a step"),
         )
+        self._ahead_bytes -= sum(len(text) for _, text in self._ahead.pop(step, ()))
+        self._workspace = None
+        return write
+
+    async def _take_part(self, message: Message) -> None:
+        path, said = message.get("path"), message.get("messages")
+        if not isinstance(path, str) or not isinstance(said, list):
+            raise ProtocolError("messages that make no sense")
+        more = [_message(each) for each in said]
+        ahead = self._ahead.setdefault(path, [])
+        ahead += more
+        self._ahead_bytes += sum(len(text) for _, text in more)
+        if self._ahead_bytes > MAX_AHEAD_BYTES or len(ahead) > MAX_MESSAGES:
+            raise ProtocolError("too many messages before the step that they belong to")
+
+    async def _give_writes(self, message: Message) -> None:
+        kept = self._attended.opened.writes.get(str(message.get("path")))
+        await self._reply(message, writes=await self._attendance.payloads.value(kept))
 
     async def _messages(self, message: Message) -> None:
         after = message.get("after")
@@ -159,13 +205,14 @@ class SessionDesk:
 
     async def _take_workspace(self, message: Message) -> None:
         items = message.get("entries")
-        if not isinstance(items, list) or self._intake is not None:
+        if not isinstance(items, list):
             raise ProtocolError("a workspace that makes no sense")
-        opened = self._attended.opened
+        self.close()
+        self._fault = None
         try:
-            self._intake = self._attendance.workspaces.intake(items, opened.workspace, self._attended.manifest)
-            if not self._intake.wanted and (items or opened.workspace is not None):
-                self._workspace = await self._intake.finish()
+            self._intake = self._attendance.workspaces.intake(items, self._former, self._manifest)
+            if not self._intake.wanted and (items or self._former is not None):
+                await self._finish(self._intake)
         except (InvalidInput, Unavailable) as error:
             await self._reply(message, **_fault(error))
             return
@@ -183,12 +230,16 @@ class SessionDesk:
             if self._fault is None:
                 await self._intake.feed(data)
                 if is_last:
-                    self._workspace = await self._intake.finish()
+                    await self._finish(self._intake)
         except (InvalidInput, Unavailable) as error:
             self._fault = error  # told when somebody waits for an answer
         if is_last:
             self._intake.close()
             await self._reply(message, **_fault(self._fault))
+
+    async def _finish(self, intake: Intake) -> None:
+        self._former = self._workspace = await intake.finish()
+        self._manifest = intake.manifest
 
     async def _reply(self, message: Message, **fields: object) -> None:
         await self._send({"type": "reply", "id": message.get("id"), **fields})
@@ -203,6 +254,8 @@ def _fault(error: InvalidInput | Unavailable | None) -> dict[str, object]:
 
 _TAKERS: dict[str, Callable[[SessionDesk, Message], Awaitable[None]]] = {
     "session_messages": SessionDesk._messages,
+    "session_part": SessionDesk._take_part,
+    "session_writes": SessionDesk._give_writes,
     "workspace_get": SessionDesk._give_workspace,
     "workspace": SessionDesk._take_workspace,
     "workspace_data": SessionDesk._take_data,

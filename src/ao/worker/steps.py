@@ -1,6 +1,7 @@
 """The steps of one attempt: what its runner says of them becomes events and records, each write fenced."""
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import json
@@ -68,6 +69,7 @@ class StepDesk:
         self._asked: dict[str, Asked] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_order = asyncio.Lock()
         self._count = 0
         self._value_bytes = 0
         self._last_us = 0
@@ -164,15 +166,17 @@ class StepDesk:
         message: Message,
         write: Callable[[], Coroutine[Any, Any, SessionWrite]] | None = None,
     ) -> None:
+        """What is written to a session later says what was written before, too: one after the other."""
         try:
-            session = None if write is None else await self._until_available(write)
-            result = await self._until_available(
-                lambda: self._payloads.keep(text, f"the result of step {step.path!r}")
-            )
+            async with self._in_order if write is not None else contextlib.nullcontext():
+                result = await self._until_available(
+                    lambda: self._payloads.keep(text, f"the result of step {step.path!r}")
+                )
+                session = None if write is None else await self._until_available(write)
+                self._complete(step, result, session)
         except InvalidInput as error:
             await self._reply(message, error=f"{error.message}. {error.hint}")
             return
-        self._complete(step, result, session)
         await self._acknowledge(message)
 
     def _sleep(self, message: Message) -> None:

@@ -1,6 +1,7 @@
 """`ao.store.SessionStore` in SQL."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ao.domain.errors import Conflict, NotFound
 from ao.domain.payload import Payload
@@ -153,13 +154,16 @@ class SqlSessionStore:
 
     async def copy(
         self, source: SessionKey, version: int | None, target: SessionKey, actor: str,
-        audit: NewAudit | None = None,
+        audit: NewAudit | None = None, files_of: int | None = None,
     ) -> Session:  # fmt: skip
         def write(tx: Tx) -> Session:
             number = _get(tx, source).version if version is None else version
             found = versions.version(tx, source, number)
+            content = versions.content_of(found)
+            if files_of is not None:
+                content = replace(content, workspace=versions.version(tx, source, files_of).workspace)
             _begin(tx, target, actor)
-            versions.insert(tx, target, 1, Cause(Change.COPIED, actor), None, versions.content_of(found))
+            versions.insert(tx, target, 1, Cause(Change.COPIED, actor), None, content)
             to = {"to_agent": target.agent, "to_session": target.id, "version": number}
             tx.run(_COPY_MESSAGES, {**versions.params_of(source), **to})
             note(tx, audit)
