@@ -99,6 +99,15 @@ async def prepare(server: Served) -> dict[str, str]:
     await local.deploy("support", {"agent.py": BROKEN}, toml=QUICK)
     bad = await asyncio.gather(*(local.run("support", ticket) for ticket in TICKETS))
     await local.deploy("refunds", {"agent.py": REFUNDS}, toml='entrypoint = "agent:work"\nretries = 0')
+    brief = {
+        "name": "brief",
+        "agent": "support",
+        "description": "Short answers",
+        "message": "For the night shift",
+    }
+    await server.json("POST", "/v1/assistants", {**brief, "overrides": {"retries": 1}}, status=201)
+    change = {"overrides": {"timeout": "2m"}, "message": "Gives up sooner"}
+    await server.json("PATCH", "/v1/assistants/brief", change)
     answered = await local.submit("refunds", {"order": "A-15"})
     await local.until_state(answered, RunState.PAUSED)
     given = {"approved": True, "comment": "Within the limit"}
@@ -141,6 +150,9 @@ async def prepare(server: Served) -> dict[str, str]:
         "sessions": "/sessions",
         "session": "/agents/refunds/sessions/grace",
         "session-history": "/agents/refunds/sessions/grace/history",
+        "session-files": "/agents/refunds/sessions/grace/files",
+        "assistants": "/assistants",
+        "assistant": "/agents/support/assistants/brief",
         "inbox": "/inbox",
         "inbox-ended": "/inbox/ended",
         "failures": "/failures?all=true",
