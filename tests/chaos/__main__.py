@@ -1,4 +1,4 @@
-"""The soak in its long form: `make chaos ARGS="--runs 2000 --seed 7"`."""
+"""The soak in its long form: `make chaos ARGS="--runs 2000 --seed 7"`; for a fleet `ARGS="fleet --help"`."""
 
 import argparse
 import random
@@ -7,6 +7,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.chaos.fleet import __main__ as fleet
 from tests.chaos.soak import Form, Soak
 
 from ao.testing import postgres
@@ -25,6 +26,8 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["fleet"]:
+        return fleet.main(sys.argv[2:])
     given = arguments()
     cuts = given.cuts or given.runs // 4
     form = Form(given.runs, given.seed, given.minutes * 60, not given.cold, given.blows, cuts)

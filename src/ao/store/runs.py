@@ -44,9 +44,13 @@ class RunStore(Protocol):
         """
         ...
 
-    async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
+    async def append(
+        self, run_id: RunId, fence: int, events: Sequence[NewEvent], *, again: bool = False
+    ) -> int:
         """Append events of a running attempt, with the steps that they carry; returns the last seq. Refused
-        when stale. A step that is completed already stays as it is."""
+        when stale. A step that is completed already stays as it is.
+
+        `again`: whether an earlier call with the same events wrote them is unknown; they are there once."""
         ...
 
     async def finish(

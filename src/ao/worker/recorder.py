@@ -52,6 +52,8 @@ class Recorder:
         self._closing = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
+        self._doubtful: tuple[int, int] | None = None
+        """How many of the events, and bytes, the store may have or not: its answer was lost."""
         self._on_refused = on_refused
         self._refused = False
 
@@ -162,23 +164,28 @@ class Recorder:
         lost, the reader of the sandbox's output waits."""
         while self._events or self._open_log or self._waiters:
             self._close_log()
-            size, batch = self._pending_bytes, list(self._events)
+            again = self._doubtful is not None
+            count, size = self._doubtful or (len(self._events), self._pending_bytes)
+            batch = self._events[:count]
             self._hurry.clear()
             pause, ends_pause = FLUSH_SECONDS, self._hurry
             try:
                 if batch:
-                    await self._store.runs.append(self._run_id, self._fence, batch)
+                    await self._store.runs.append(self._run_id, self._fence, batch, again=again)
             except StaleWrite:
                 self._refuse()
                 break
             except Unavailable as error:
                 log.warning("events not written yet", run=self._run_id, error=str(error))
+                if again or error.details.get("outcome") == "unknown":
+                    self._doubtful = (count, size)
                 pause, ends_pause = RETRY_SECONDS, self._closing
             except Exception:
                 log.exception("events cannot be written", run=self._run_id)
                 self._refuse()
                 break
             else:
+                self._doubtful = None
                 del self._events[: len(batch)]
                 self._written += len(batch)
                 self._pending_bytes -= size
@@ -187,7 +194,9 @@ class Recorder:
                 self._bus.publish(run_topic(self._run_id))
             if not self._closing.is_set():
                 await _set_within(ends_pause, pause)
-            if self._closing.is_set():
+            elif self._doubtful is not None:
+                await asyncio.sleep(RETRY_SECONDS)
+            if self._closing.is_set() and self._doubtful is None:
                 break
         self._writer = None
 

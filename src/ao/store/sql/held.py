@@ -78,3 +78,19 @@ def add_events(tx: Tx, held: Held, events: list[EncodedEvent]) -> None:
     """Events of a run that is held, whatever its state."""
     tx.run(sql.SET_NEXT_SEQ, {"run_id": held.run_id, "next_seq": held.next_seq + len(events)})
     insert_events(tx, held.run_id, held.next_seq, events)
+
+
+_OTHERS = 64
+"""More events than these nobody else adds to a run between two tries of its worker."""
+
+
+def written_before(tx: Tx, held: Held, events: Sequence[EncodedEvent]) -> int | None:
+    """The last seq of these events if the log has them already; nobody adds to it while the head is held. They
+    were written together and carry their instants, so that nothing else is like them."""
+    after = held.next_seq - 1 - len(events) - _OTHERS
+    rows = tx.all(sql.EVENTS, {"run_id": held.run_id, "after_seq": after, "limit": len(events) + _OTHERS})
+    log = [(kind, at_us, data) for _, kind, at_us, data in rows]
+    for start in range(len(log) - len(events) + 1):
+        if events and log[start : start + len(events)] == list(events):
+            return int(rows[start + len(events) - 1][0])
+    return None

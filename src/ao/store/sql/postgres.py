@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ao.domain.errors import AoError, Unavailable
 from ao.store.sql.dialect import PostgresDialect
@@ -25,15 +26,24 @@ _URGENT_WRITERS = 5
 _READERS = 5
 _TRIES = 5
 _BACKOFF_SECONDS = 0.02
-_CONNECT_SECONDS = 5
+
+_PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 6_000,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+}
+"""Seconds, and milliseconds that sent data may wait for its acknowledgement. A server that is cut off says
+nothing, and the kernel's own times would keep a worker out for a quarter of an hour. The URL may say others."""
 
 
 def connect(url: str) -> Connection:
+    patience = {name: value for name, value in _PATIENCE.items() if name not in conninfo_to_dict(url)}
     return psycopg.connect(
-        url,
+        make_conninfo(url, **patience),
         autocommit=True,  # BEGIN and COMMIT are ours, with what belongs to them in the same round trip
         prepare_threshold=None,
-        connect_timeout=_CONNECT_SECONDS,
         application_name="ao",
     )
 

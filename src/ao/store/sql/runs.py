@@ -28,7 +28,7 @@ from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
 from ao.store.sql.engine import Engine, Params, Tx
-from ao.store.sql.held import insert_events, stale
+from ao.store.sql.held import hold_fenced, insert_events, stale, written_before
 from ao.store.sql.questions import wake_due
 from ao.store.sql.session_runs import writes_in
 from ao.store.sql.steps import changes_in, put_steps, take_over
@@ -54,10 +54,14 @@ class SqlRunStore:
             return []
         return await self._engine.write(lambda tx: self._turns.claim(tx, worker_id, limit))
 
-    async def append(self, run_id: RunId, fence: int, events: Sequence[NewEvent]) -> int:
+    async def append(
+        self, run_id: RunId, fence: int, events: Sequence[NewEvent], *, again: bool = False
+    ) -> int:
         encoded, changes, writes = encode_events(events), changes_in(events), writes_in(events)
 
         def write(tx: Tx) -> int:
+            if again and (seq := written_before(tx, hold_fenced(tx, run_id, fence), encoded)) is not None:
+                return seq
             row = tx.one(sql.TAKE_SEQS, {"run_id": run_id, "fence": fence, "count": len(encoded)})
             if row is None:
                 raise stale(run_id, fence)

@@ -31,6 +31,16 @@ class Attempts:
         assert await harness.store.runs.append(claim.run_id, claim.fence, []) == 2
         assert len(await harness.events(claim.run_id)) == 2
 
+    async def test_events_that_may_have_been_written_are_written_once(self, harness: Harness) -> None:
+        _, claim = await harness.running()
+        runs, first = harness.store.runs, [log_event("a", 1), log_event("b", 2)]
+        assert await runs.append(claim.run_id, claim.fence, first, again=True) == 4  # they were not there
+        await runs.cancel(claim.run_id, "somebody")
+        assert await runs.append(claim.run_id, claim.fence, first, again=True) == 4
+        assert await runs.append(claim.run_id, claim.fence, [log_event("b", 3)], again=True) == 6
+        assert await runs.append(claim.run_id, claim.fence, [], again=True) == 6
+        assert [event.seq for event in await harness.events(claim.run_id)] == list(range(1, 7))
+
     async def test_seqs_have_no_gaps_under_concurrency(self, harness: Harness) -> None:
         _, claim = await harness.running()
         stores = (harness.store, harness.replica)
@@ -145,6 +155,7 @@ class Attempts:
 STALE: dict[str, Callable[[Harness, Claim], Awaitable[object]]] = {
     "append": lambda h, c: h.store.runs.append(c.run_id, c.fence, [log_event("late")]),
     "append nothing": lambda h, c: h.store.runs.append(c.run_id, c.fence, []),
+    "append again": lambda h, c: h.store.runs.append(c.run_id, c.fence, [log_event("late")], again=True),
     "finish": lambda h, c: h.finish(c, COMPLETED, [log_event("late")]),
     "hand_back": lambda h, c: h.store.runs.hand_back(c.run_id, c.fence, [log_event("late")]),
 }
