@@ -246,7 +246,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_GRPC_PORT", read.integer(0, 65_535), lambda _: None),
     Setting("AO_URL", read.check_url, lambda _: None),
     Setting("AO_API_KEY", read.api_key, lambda _: None, secret=True),
-    Setting("AO_SLOTS", read.integer(1, 10_000), lambda _: 2 * (os.cpu_count() or 1)),
+    Setting("AO_SLOTS", read.integer(1, 10_000), lambda _: max(12, 4 * (os.cpu_count() or 1))),
     Setting("AO_LOG_LEVEL", read.choice("debug", "info", "warning", "error"), lambda _: "info"),
     Setting("AO_LOG_FORMAT", read.choice("json", "text"), lambda _: "json"),
     Setting("AO_SANDBOX", read.choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
