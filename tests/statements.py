@@ -22,13 +22,17 @@ class CountingTx:
     def now_us(self) -> int:
         return self._tx.now_us
 
-    def run(self, sql: str, params: Params) -> int:
+    def run(self, sql: str, params: Params) -> None:
         self._statements.append(sql)
-        return self._tx.run(sql, params)
+        self._tx.run(sql, params)
 
-    def many(self, sql: str, rows: Sequence[Params]) -> int:
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
         self._statements.append(sql)
-        return self._tx.many(sql, rows)
+        self._tx.many(sql, rows)
+
+    def count(self, sql: str, params: Params) -> int:
+        self._statements.append(sql)
+        return self._tx.count(sql, params)
 
     def one(self, sql: str, params: Params) -> Row | None:
         self._statements.append(sql)

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
-from ao.domain.errors import Unavailable
+from ao.domain.errors import Conflict, Unavailable
 from ao.ids import new_run_id, new_worker_id
-from ao.store.records import NewRun, Payload, RunFilter
+from ao.store.records import NewRun, Payload
 from ao.store.sql.claim_sql import PICK, PICK_FIRST
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
@@ -81,7 +81,7 @@ class TestConnections:
         def crossing(first: str, second: str) -> Callable[[Tx], None]:
             def write(tx: Tx) -> None:
                 tries.append(first)
-                tx.run(TOUCH, {"key": first})
+                tx.count(TOUCH, {"key": first})
                 if tries.count(first) == 1:
                     both.wait()
                 tx.run(TOUCH, {"key": second})
@@ -103,24 +103,26 @@ class TestConnections:
             release.set()
             await asyncio.gather(*stuck)
 
-    async def test_no_session_state_is_left_for_the_next_user_of_a_connection(
+    async def test_what_is_asked_of_postgres_itself_is_prepared(self, engine: PostgresEngine) -> None:
+        store = SqlStore(engine)
+        for _ in range(40):
+            await store.runs.create(new_run())
+        texts = await engine.write(lambda tx: tx.all("SELECT statement FROM pg_prepared_statements", {}))
+        assert any("INSERT INTO run_ready" in text for (text,) in texts)
+
+    async def test_a_statement_that_fails_late_fails_the_write_and_leaves_nothing(
         self, engine: PostgresEngine
     ) -> None:
-        """What PgBouncer in transaction mode requires: no settings, no prepared statements, no locks."""
-        store = SqlStore(engine)
-        for _ in range(12):
-            await store.runs.create(new_run())
-            await store.runs.list(RunFilter(), 10)
+        twice = "INSERT INTO meta (key, value) VALUES ('twice', 'x')"
 
-        def leftovers(tx: Tx) -> list[object]:
-            return [
-                tx.all("SELECT name FROM pg_prepared_statements", {}),
-                tx.all("SELECT name FROM pg_settings WHERE source = 'session'", {}),
-                tx.all("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'", {}),
-            ]
+        def write(tx: Tx) -> None:
+            tx.run(twice, {})
+            tx.run(twice, {})
 
-        for lane_read in [engine.read(leftovers) for _ in range(5)]:
-            assert await lane_read == [[], [], []]
+        for _ in range(5):
+            with pytest.raises(Conflict):
+                await engine.write(write)
+        assert await engine.read(lambda tx: tx.one("SELECT 1 FROM meta WHERE key = 'twice'", {})) is None
 
     async def test_a_value_that_postgres_cannot_hold_is_refused_as_input(self, engine: PostgresEngine) -> None:
         store = SqlStore(engine)
@@ -144,7 +146,8 @@ class TestClaimPlan:
             "INSERT INTO run (run_id, agent, environment, actor, created_us, priority, lineage) "
             f"SELECT id, 'support', 'prod', 'dev', 0, 0, '' {some}",
         )
-        await engine.write(lambda tx: [tx.run(statement, {}) for statement in fill])
+        for statement in fill:
+            await engine.write(lambda tx, statement=statement: tx.run(statement, {}))  # type: ignore[misc]
         for prepare, statement in itertools.product((None, "ANALYZE"), (PICK_FIRST, PICK)):
             if prepare is not None:
                 await engine.write(lambda tx: tx.run("ANALYZE", {}))

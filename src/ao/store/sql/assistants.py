@@ -171,7 +171,7 @@ class SqlAssistantStore:
 
 def take_name(tx: Tx, agent: str) -> None:
     """The own assistant of a new agent. `Conflict` when its name is an assistant's."""
-    if not tx.run(_TAKE_NAME, {"name": agent, "agent": agent}):
+    if not tx.count(_TAKE_NAME, {"name": agent, "agent": agent}):
         there = _get(tx, agent)
         raise Conflict(
             f"{agent} is the name of an assistant of {there.agent}; an agent cannot have it, too.",

@@ -109,7 +109,7 @@ def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
 def expire_waiting(tx: Tx, run_id: RunId) -> CancelResult:
     """End a run that no worker has taken in time."""
     held = hold(tx, run_id)
-    if tx.run(sql.DROP_OVERDUE, {"run_id": run_id}) == 0 or not held.waits_for_first_worker:
+    if tx.count(sql.DROP_OVERDUE, {"run_id": run_id}) == 0 or not held.waits_for_first_worker:
         return CancelResult(held.head.state, None, changed=False)
     return _end_waiting(tx, held, expire(tx.now_us))
 
@@ -195,7 +195,7 @@ def _leave(tx: Tx, held: Held, transition: Transition, events: list[EncodedEvent
     head = held.head
     events = [*events, (EventKind.STATE.value, transition.at_us, state_event(transition))]
     started_us = ended_us if head.attempt_started_us is None else head.attempt_started_us
-    changed = tx.run(
+    changed = tx.count(
         sql.LEAVE_HEAD,
         {
             "run_id": held.run_id,

@@ -139,7 +139,7 @@ def mark_replayed(tx: Tx, run_id: RunId, by: RunId, *, as_first: bool) -> None:
     """A dead letter has a new run; nothing when it is none. Raises Conflict when it must be the first and is
     not, or is none any more."""
     params: Params = {"run_id": run_id, "replayed_by": by}
-    if tx.run(_REPLAYED_FIRST if as_first else _REPLAYED, params) or not as_first:
+    if tx.count(_REPLAYED_FIRST if as_first else _REPLAYED, params) or not as_first:
         return
     row = tx.one(_GET, params)
     if row is None:

@@ -150,7 +150,7 @@ class SqlDeploymentStore:
 
     async def fail(self, deployment_id: DeploymentId, error: str) -> Deployment:
         def write(tx: Tx) -> Deployment:
-            changed = tx.run(_FAIL, {"deployment_id": deployment_id, "error": clean(error)})
+            changed = tx.count(_FAIL, {"deployment_id": deployment_id, "error": clean(error)})
             deployment = get_deployment(tx, deployment_id)
             if changed == 0:
                 raise _not_building(deployment)
@@ -218,7 +218,7 @@ def _succeed(
     }
     agent = get_deployment(tx, deployment_id).agent
     tx.one(pointers.LOCK_AGENT, {"agent": agent})
-    changed = tx.run(_SUCCEED, params)
+    changed = tx.count(_SUCCEED, params)
     deployment = get_deployment(tx, deployment_id)
     if changed == 0:
         raise _not_building(deployment)

@@ -105,8 +105,16 @@ FROM pragma_page_count c, pragma_page_size s, pragma_freelist_count f"""
         return free.f_bavail * free.f_frsize < 1 << 20
 
 
+_POSTGRES_SETTINGS = {
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "5s",
+    "statement_timeout": "60s",
+}
+
+
 class PostgresDialect:
-    """READ COMMITTED, row locks; the server's clock, read with each `BEGIN` in one round trip."""
+    """READ COMMITTED, row locks; the server's clock, read once in each write."""
 
     DDL = "schema_postgres.sql"
     total_size = "SELECT pg_database_size(current_database()), 0"
@@ -115,12 +123,12 @@ SELECT c.relname::text, NULLIF(c.reltuples, -1)::bigint, pg_total_relation_size(
 WHERE c.oid IN ({", ".join(f"to_regclass('{table}')" for table in LARGE)})
 ORDER BY array_position(ARRAY[{", ".join(f"'{table}'" for table in LARGE)}], c.relname::text)"""
     NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-    BEGIN = (
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; "
-        "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s'; "
-        f"SET LOCAL statement_timeout = '60s'; {NOW}"
+    BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+    SESSION = "; ".join(f"SET {name} = '{value}'" for name, value in _POSTGRES_SETTINGS.items())
+    LOCAL = "SELECT " + ", ".join(
+        f"set_config('{name}', '{value}', true)" for name, value in _POSTGRES_SETTINGS.items()
     )
-    """Settings are local to the transaction: behind PgBouncer a session's would leak or be lost."""
+    """The same for one transaction: behind a pooler a session's settings would leak or be lost."""
 
     _TRANSIENT = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03"})
     """Connection lost, serialization failure, deadlock, lock timeout, shutdown, idle in transaction."""

@@ -29,12 +29,17 @@ class Tx(Protocol):
         """The database's clock; constant within one write, and what `:now` is bound to."""
         ...
 
-    def run(self, sql: str, params: Params) -> int:
-        """Execute; returns how many rows were changed."""
+    def run(self, sql: str, params: Params) -> None:
+        """Execute, at the latest before the next statement that answers something: it may travel with that one,
+        and what is wrong with it is told there, or at the end of the write."""
         ...
 
-    def many(self, sql: str, rows: Sequence[Params]) -> int:
-        """Execute once per row (`:now` is not bound); returns how many rows were changed in all."""
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Like `run`, once per row; `:now` is not bound."""
+        ...
+
+    def count(self, sql: str, params: Params) -> int:
+        """Execute; returns how many rows were changed."""
         ...
 
     def one(self, sql: str, params: Params) -> Row | None:

@@ -67,7 +67,7 @@ class SqlKeyStore:
 
     async def revoke(self, key_id: ApiKeyId, audit: NewAudit | None = None) -> ApiKey:
         def write(tx: Tx) -> ApiKey:
-            if tx.run(_REVOKE, {"key_id": key_id}):
+            if tx.count(_REVOKE, {"key_id": key_id}):
                 note(tx, audit)
             return _get(tx, key_id)
 

@@ -1,7 +1,9 @@
 """Postgres: one short READ COMMITTED transaction per write, psycopg 3 in threads.
 
-Nothing is prepared and no session state is kept, so that PgBouncer in transaction mode works. A few
-connections are reserved for heartbeats and outcomes: load from outside must not cost a worker its lease.
+Statements whose result nobody asks for travel with the next one that is asked, or with the commit: most
+writes are two round trips. What is asked of Postgres itself is prepared; behind a pooler, which hands
+out another session for each transaction, nothing is, and no session state is kept. A few connections are
+reserved for heartbeats and outcomes: load from outside must not cost a worker its lease.
 """
 
 import asyncio
@@ -26,6 +28,9 @@ _URGENT_WRITERS = 5
 _READERS = 5
 _TRIES = 5
 _BACKOFF_SECONDS = 0.02
+_PREPARE_AFTER = 2
+_PREPARED = 400
+"""Statements of AO that a connection keeps; there are fewer."""
 
 _PATIENCE = {
     "connect_timeout": 5,
@@ -48,53 +53,108 @@ def connect(url: str) -> Connection:
     )
 
 
+def is_pooled(connection: Connection) -> bool:
+    """Whether a pool such as PgBouncer is between: it makes up the process id that it greets with."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row is not None and row[0] != connection.info.backend_pid
+
+
+def connect_for_long(url: str) -> Connection:
+    """A connection that is kept. It prepares statements and has its settings, if its session is its own."""
+    connection = connect(url)
+    try:
+        if not is_pooled(connection):
+            connection.execute(PostgresDialect.SESSION)
+            connection.prepare_threshold = _PREPARE_AFTER
+            connection.prepared_max = _PREPARED
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 class PostgresTx:
     """Implements `Tx` on one connection."""
 
-    __slots__ = ("_cursor", "_dialect", "_now_us", "_offset")
+    __slots__ = ("_connection", "_cursor", "_dialect", "_later", "_now_us", "_offset")
 
     def __init__(self, connection: Connection, dialect: PostgresDialect, offset: ClockOffset) -> None:
+        self._connection = connection
         self._cursor = connection.cursor()
         self._dialect = dialect
         self._offset = offset
+        self._later: list[tuple[str, Params | Sequence[Params]]] = []
         self._now_us: int | None = None
 
     def begin(self) -> None:
-        self._now_us = self._clock(self._dialect.BEGIN)
+        own_session = self._connection.prepare_threshold is not None
+        self._later.append((self._dialect.BEGIN, {}))
+        if not own_session:
+            self._later.append((self._dialect.LOCAL, {}))
+
+    def commit(self) -> None:
+        """Whether it happened is unknown when the connection breaks."""
+        self._later.append(("COMMIT", {}))
+        self._send()
+
+    def settle(self) -> None:
+        """The commit is not the first that is tried on a connection that may have been cut long ago."""
+        if self._now_us is None:
+            self._send()
 
     @property
     def now_us(self) -> int:
         if self._now_us is None:
-            self._now_us = self._clock(self._dialect.NOW)
+            self._send()
+        assert self._now_us is not None
         return self._now_us
 
-    def _clock(self, statements: str) -> int:
-        """The answer of the last of `statements`, which go to the server together."""
-        cursor = self._cursor.execute(statements)
-        while cursor.nextset():
-            pass
-        row = cursor.fetchone()
-        assert row is not None
-        return int(row[0]) + self._offset.us
+    def run(self, sql: str, params: Params) -> None:
+        bound = self._bound(sql, params)  # may send what waits
+        self._later.append((self._dialect.sql[sql], bound))
 
-    def run(self, sql: str, params: Params) -> int:
-        return self._execute(sql, params).rowcount
-
-    def many(self, sql: str, rows: Sequence[Params]) -> int:
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
         if rows:
-            self._cursor.executemany(self._dialect.sql[sql], rows)
-        return self._cursor.rowcount if rows else 0
+            self._later.append((self._dialect.sql[sql], list(rows)))
+
+    def count(self, sql: str, params: Params) -> int:
+        return self._ask(sql, params).rowcount
 
     def one(self, sql: str, params: Params) -> Row | None:
-        return self._execute(sql, params).fetchone()
+        return self._ask(sql, params).fetchone()
 
     def all(self, sql: str, params: Params) -> Sequence[Row]:
-        return self._execute(sql, params).fetchall()
+        return self._ask(sql, params).fetchall()
 
-    def _execute(self, sql: str, params: Params) -> psycopg.Cursor[Row]:
-        if ":now" in sql:
-            params["now"] = self.now_us
-        return self._cursor.execute(self._dialect.sql[sql], params)
+    def _bound(self, sql: str, params: Params) -> Params:
+        return {**params, "now": self.now_us} if ":now" in sql else dict(params)
+
+    def _ask(self, sql: str, params: Params) -> psycopg.Cursor[Row]:
+        bound = self._bound(sql, params)
+        if self._later:
+            self._send((self._dialect.sql[sql], bound))
+            return self._cursor
+        return self._cursor.execute(self._dialect.sql[sql], bound)
+
+    def _send(self, asked: tuple[str, Params] | None = None) -> None:
+        """All that waits to be sent, the clock if it is not known yet, and what is asked, in one round trip."""
+        later, self._later = self._later, []
+        clock = None
+        with self._connection.pipeline():
+            for sql, params in later:
+                cursor = self._connection.cursor()
+                if isinstance(params, dict):
+                    cursor.execute(sql, params)
+                else:
+                    cursor.executemany(sql, params)
+            if self._now_us is None:
+                clock = self._connection.execute(self._dialect.NOW)
+            if asked is not None:
+                self._cursor.execute(*asked)
+        if clock is not None:
+            row = clock.fetchone()
+            assert row is not None
+            self._now_us = int(row[0]) + self._offset.us
 
 
 class _Lane:
@@ -112,7 +172,7 @@ class _Lane:
         if connection is None or connection.closed:
             if connection is not None:
                 self._open.discard(connection)
-            connection = self._local.connection = connect(self._url)
+            connection = self._local.connection = connect_for_long(self._url)
             self._open.add(connection)
         return connection
 
@@ -178,14 +238,16 @@ class PostgresEngine:
         try:
             tx.begin()
             result = fn(tx)
+            tx.settle()
         except BaseException:
             _roll_back(connection)
             raise
         try:
-            connection.execute("COMMIT")
+            tx.commit()
         except psycopg.Error as error:
             if connection.closed:
                 raise _unknown() from error
+            _roll_back(connection)
             raise
         return result
 

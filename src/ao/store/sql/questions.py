@@ -96,7 +96,7 @@ def _answer(tx: Tx, answer: NewAnswer, audit: NewAudit | None) -> Question:
         raise _no_such(answer.question_id)
     held = hold(tx, row[1])  # before the question: the order in which a pause takes them
     said = {"actor": answer.actor, "comment": answer.comment or None}
-    if held.head.state.terminal or tx.run(_ANSWER, {**params, **said}) == 0:
+    if held.head.state.terminal or tx.count(_ANSWER, {**params, **said}) == 0:
         now = tx.one(_GET, params)
         raise _over(_question_from(row if now is None else now))
     answer_step(tx, row[1], row[4], row[17], {"value": answer.value.inline, "value_blob": answer.value.blob})

@@ -62,7 +62,7 @@ class SqlRetentionStore:
         params: Params = {"run_id": run_id, "up_to": up_to, "limit": limit}
 
         def write(tx: Tx) -> int:
-            dropped = tx.run(_DROP_EVENTS, params)
+            dropped = tx.count(_DROP_EVENTS, params)
             if dropped < limit:
                 for statement in (_DROP_STEPS, _DROP_WRITES, _DROP_QUESTIONS, _DROP_WEBHOOK):
                     tx.run(statement, {"run_id": run_id})
@@ -97,4 +97,4 @@ class SqlRetentionStore:
 
     async def drop_audit(self, before_us: int, limit: int) -> int:
         params: Params = {"before_id": first_id_at(before_us), "limit": limit}
-        return await self._engine.write(lambda tx: tx.run(_DROP_AUDIT, params))
+        return await self._engine.write(lambda tx: tx.count(_DROP_AUDIT, params))

@@ -187,7 +187,7 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "assistant": run.assistant,
         "assistant_version": run.assistant_version,
     }
-    if run.idempotency_key is not None and tx.run(sql.TAKE_KEY, params) == 0:
+    if run.idempotency_key is not None and tx.count(sql.TAKE_KEY, params) == 0:
         return _repeated(tx, run, params)
     cancelled: Sequence[RunId] = ()
     if run.session is not None:

@@ -75,7 +75,7 @@ def _note(
         "run_id": run_id or "",
         "reason": reason,
     }
-    return tx.run(put, line) > 0
+    return tx.count(put, line) > 0
 
 
 def _make(tx: Tx, schedule: Schedule, run: NewRun) -> None:

@@ -20,7 +20,7 @@ class SqlScheduleStore:
 
     async def create(self, schedule: Schedule, audit: NewAudit | None = None) -> Schedule:
         def write(tx: Tx) -> Schedule:
-            if tx.run(sql.INSERT, sql.row_of(schedule)) == 0:
+            if tx.count(sql.INSERT, sql.row_of(schedule)) == 0:
                 raise Conflict(
                     f"Agent {schedule.agent} has a schedule {schedule.name}.",
                     hint=f"Choose another name, or change it: `ao schedules update {_full(schedule)}`.",
@@ -32,7 +32,7 @@ class SqlScheduleStore:
 
     async def change(self, schedule: Schedule, audit: NewAudit | None = None) -> Schedule:
         def write(tx: Tx) -> Schedule:
-            if tx.run(sql.CHANGE, sql.row_of(schedule)) == 0:
+            if tx.count(sql.CHANGE, sql.row_of(schedule)) == 0:
                 raise _stale(schedule)
             note(tx, audit)
             return _get(tx, schedule.agent, schedule.name)
@@ -41,7 +41,7 @@ class SqlScheduleStore:
 
     async def delete(self, schedule: Schedule, audit: NewAudit | None = None) -> None:
         def write(tx: Tx) -> None:
-            if tx.run(sql.DELETE, sql.row_of(schedule)) == 0:
+            if tx.count(sql.DELETE, sql.row_of(schedule)) == 0:
                 raise _stale(schedule)
             tx.run(sql.FORGET_RUNS, {"schedule_id": schedule.id})
             note(tx, audit)
@@ -84,7 +84,7 @@ class SqlScheduleStore:
         }
 
         def write(tx: Tx) -> Fired | None:
-            if tx.run(sql.ADVANCE, params) == 0:
+            if tx.count(sql.ADVANCE, params) == 0:
                 return None
             return schedule_ticks.fire(tx, schedule, ticks)
 

@@ -42,7 +42,7 @@ class SqlSecretStore:
 
     async def delete(self, agent: str, name: str, audit: NewAudit | None = None) -> None:
         def write(tx: Tx) -> None:
-            if tx.run(_DELETE, {"agent": agent, "name": name}) == 0:
+            if tx.count(_DELETE, {"agent": agent, "name": name}) == 0:
                 owner = f"agent {agent}" if agent else "all agents"
                 raise NotFound(f"There is no secret {name} of {owner}.", hint="`ao secrets list` shows them.")
             note(tx, audit)

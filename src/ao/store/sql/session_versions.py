@@ -124,7 +124,7 @@ def insert(
         "workspace_files": workspace.files if workspace else 0,
         "workspace_bytes": workspace.bytes if workspace else 0,
     }
-    if tx.run(_INSERT, params) == 0:
+    if tx.count(_INSERT, params) == 0:
         return False
     if cause.floor is not None and number > KEPT_VERSIONS:
         _prune(tx, key, min(cause.floor, number - KEPT_VERSIONS + 1))

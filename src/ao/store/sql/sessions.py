@@ -198,14 +198,14 @@ class SqlSessionStore:
 
 
 def _begin(tx: Tx, key: SessionKey, actor: str) -> None:
-    if tx.run(_NEW, {**versions.params_of(key), "actor": actor}) == 0:
+    if tx.count(_NEW, {**versions.params_of(key), "actor": actor}) == 0:
         raise Conflict(f"Session {key.id} of {key.agent} exists already.", hint="choose another id")
 
 
 def _lock(tx: Tx, key: SessionKey, force: bool) -> int | None:
     """Keep new runs out until the end of this write. Raises NotFound, and SessionBusy unless `force`. Returns
     the version below which history may go: None while a run may still need any."""
-    if tx.run(_LOCK, versions.params_of(key)) == 0:
+    if tx.count(_LOCK, versions.params_of(key)) == 0:
         raise _no_such(key)
     runs = open_runs(tx, key)
     if runs and not force:

@@ -53,12 +53,16 @@ class SqliteTx:
         self._sql = dialect.sql
         self.now_us = 0
 
-    def run(self, sql: str, params: Params) -> int:
+    def run(self, sql: str, params: Params) -> None:
+        params["now"] = self.now_us
+        self._cursor.execute(self._sql[sql], params)
+
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
+        self._cursor.executemany(self._sql[sql], rows)
+
+    def count(self, sql: str, params: Params) -> int:
         params["now"] = self.now_us
         return self._cursor.execute(self._sql[sql], params).rowcount
-
-    def many(self, sql: str, rows: Sequence[Params]) -> int:
-        return self._cursor.executemany(self._sql[sql], rows).rowcount
 
     def one(self, sql: str, params: Params) -> Row | None:
         rows = self.all(sql, params)

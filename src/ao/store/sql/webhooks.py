@@ -85,7 +85,7 @@ class SqlWebhookStore:
         }
 
         def write(tx: Tx) -> None:
-            if tx.run(_RECORD, params) == 0:
+            if tx.count(_RECORD, params) == 0:
                 raise StaleWrite(f"The delivery {delivery_id} was taken by somebody else.")
             tx.run(_TRIED, params)
 

@@ -65,7 +65,7 @@ class SqlWorkerStore:
 
     async def heartbeat(self, worker_id: WorkerId, lease_us: int) -> Sequence[Owned]:
         def write(tx: Tx) -> list[Owned]:
-            if tx.run(_HEARTBEAT, {"worker_id": worker_id, "lease_us": lease_us}) == 0:
+            if tx.count(_HEARTBEAT, {"worker_id": worker_id, "lease_us": lease_us}) == 0:
                 raise StaleWrite(f"The lease of worker {worker_id} has ended; its runs were taken away.")
             rows = tx.all(_EXECUTES, {"worker_id": worker_id})
             return [Owned(run_id, fence, bool(cancel)) for run_id, fence, cancel in rows]
