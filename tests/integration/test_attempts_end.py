@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.local import ACTOR, Local, local_platform
@@ -15,7 +16,9 @@ from ao.build.releases import remove_tree
 from ao.domain.deployment import DeploymentStatus
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
+from ao.sandbox import StopCause
 from ao.worker import attempt
+from ao.worker.report import Reporter
 
 FUNCTION = 'entrypoint = "agent:work"'
 SLEEPS_ONCE = """
@@ -70,6 +73,30 @@ async def test_a_start_that_the_supervisor_does_not_hear_is_not_the_agents_failu
     assert await ao.output(run) == "done"
     assert run.head.failures == 0
     assert run.head.losses >= 1  # on a busy host the next start may take too long as well
+
+
+async def test_a_lease_that_is_lost_while_an_attempt_is_reported_costs_no_supervisor(
+    ao: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "STOP_SECONDS", 0.3)
+    reporting, may_report, finish = asyncio.Event(), asyncio.Event(), Reporter.finish
+
+    async def late(reporter: Reporter, *report: Any) -> None:
+        reporting.set()
+        await may_report.wait()
+        await finish(reporter, *report)
+
+    monkeypatch.setattr(Reporter, "finish", late)
+    await ao.deploy("reported", {"agent.py": "def work(task): return task"}, toml=FUNCTION)
+    supervisors = ao.supervisors()
+    run_id = await ao.submit("reported", 1)
+    await reporting.wait()
+    ((ending, _),) = ao.worker._attempts.values()
+    ending.stop(StopCause.LEASE)
+    await asyncio.sleep(3 * attempt.STOP_SECONDS)
+    may_report.set()
+    assert await ao.output(await ao.result(run_id)) == 1
+    assert ao.supervisors() == supervisors
 
 
 async def test_a_run_can_be_cancelled_while_its_environment_is_being_made(ao: Local, tmp_path: Path) -> None:

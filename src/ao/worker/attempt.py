@@ -354,7 +354,8 @@ class Attempt:
             self._recorder.lines("stderr", [[self._bench.clock.now_us(), text, "dropped"]])
 
     def _stop_sandbox(self, sandbox: Sandbox, cause: StopCause) -> None:
-        if self._stopping is None:
+        gone = self._exit.done() and self._exit.exception() is None
+        if self._stopping is None and not gone:
             self._stopping = asyncio.create_task(sandbox.stop(cause), name=f"stop {self.claim.run_id}")
             self._later(STOP_SECONDS, self._condemn)
 

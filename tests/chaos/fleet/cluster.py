@@ -2,6 +2,8 @@
 
 import base64
 import random
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,11 @@ from tests.chaos.fleet.services import Postgres, Redis
 from tests.chaos.fleet.witness import Witness
 
 from ao import Client
+from ao.domain.deployment import DeploymentStatus
+
+AGENT = Path(__file__).parent / "toiler"
+DISK = "128m"
+"""Of one worker."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,22 @@ class Cluster:
     """To Postgres and to Redis, from one server and half of the workers; the others are connected directly."""
     servers: list[Process]
     workers: list[Process]
+    _deployed: int = 0
 
     def client(self, number: int) -> Client:
         """Speaks to one of the servers."""
         server = self.servers[number % len(self.servers)]
         key = (self.servers[0].home / "key").read_text()
         return Client(f"http://{server.host.address}:7433", key)
+
+    def deploy(self) -> None:
+        """The agent, each time with something else in it."""
+        self._deployed += 1
+        project = self.root / f"toiler-{self._deployed}"
+        shutil.copytree(AGENT, project)
+        (project / "revision.txt").write_text(f"{self._deployed}\n")
+        with self.client(0) as client:
+            assert client.deploy(project).wait().view.status is DeploymentStatus.SUCCEEDED
 
     @property
     def direct(self) -> list[Process]:
@@ -92,10 +109,18 @@ def running(size: Size, root: Path, rng: random.Random) -> Iterator[Cluster]:
             )
             for number in range(size.workers)
         ]
+        _small_disk(stack, workers[0].home)
         for process in (*servers, *workers):
             process.start()
             stack.callback(process.stop)
         yield Cluster(size, root, network, postgres, redis, witness, proxies, servers, workers)
+
+
+def _small_disk(stack: ExitStack, directory: Path) -> None:
+    """What is written below `directory` has a small file system of its own."""
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "tmpfs", directory], check=True)
+    stack.callback(lambda: subprocess.run(["umount", "--lazy", directory], check=True))
 
 
 def _proxy(stack: ExitStack, address: str, target: tuple[Host, int], rng: random.Random) -> Proxy:

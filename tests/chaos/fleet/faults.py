@@ -1,5 +1,6 @@
 """What is done to a running fleet. A fault is over when its method returns; what it broke may heal later."""
 
+import contextlib
 import random
 import signal
 import time
@@ -54,6 +55,7 @@ class Faults:
             "clock-forward": self.clock_forward,
             "clock-back": self.clock_back,
             "commits-unanswered": self.commits_unanswered,
+            "disk-full": self.disk_full,
         }
 
     # --- processes ---------------------------------------------------------------------------------
@@ -108,6 +110,18 @@ class Faults:
         for _ in range(5):
             self._cluster.redis.flush()
             time.sleep(self._rng.uniform(0.1, 0.5))
+
+    # --- the disk ----------------------------------------------------------------------------------
+
+    def disk_full(self) -> None:
+        """Of one worker: not a byte is left for a while, in which it has to unpack a new release."""
+        filler = self._cluster.workers[0].home / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+        self._cluster.deploy()
+        time.sleep(max(8.0, self._lease))
+        filler.unlink()
 
     # --- the network -------------------------------------------------------------------------------
 

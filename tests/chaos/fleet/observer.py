@@ -10,7 +10,9 @@ from tests.chaos.fleet.services import Postgres
 
 LOOK_SECONDS = 0.1
 _ENDED = "SELECT count(*) FROM run_head WHERE state IN ('completed', 'failed', 'cancelled')"
-_LEASES = "SELECT worker_id, name, lease_until_us FROM worker"
+_LEASES = """
+SELECT worker_id, name, lease_until_us, lease_until_us > extract(epoch FROM clock_timestamp()) * 1000000
+FROM worker"""
 
 
 class Observer:
@@ -21,6 +23,8 @@ class Observer:
         """When we looked, and how many runs had ended."""
         self.leases: dict[str, int] = {}
         """Worker → the end of the last lease that it was given."""
+        self.alive: frozenset[str] = frozenset()
+        """Names of the workers that have a lease now."""
         self._thread = threading.Thread(target=self._look_often)
 
     def start(self) -> None:
@@ -53,7 +57,8 @@ class Observer:
                 continue
             assert ended is not None
             self._ended.append((time.monotonic(), int(str(ended[0]))))
-            for worker_id, _, until in leases:
+            self.alive = frozenset(str(name) for _, name, _, alive in leases if alive)
+            for worker_id, _, until, _ in leases:
                 self.leases[str(worker_id)] = max(self.leases.get(str(worker_id), 0), int(str(until)))
         if connection is not None:
             connection.close()

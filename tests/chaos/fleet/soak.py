@@ -15,9 +15,7 @@ from tests.chaos.fleet.load import Load
 from tests.chaos.fleet.observer import Observer
 
 from ao.build.releases import remove_tree
-from ao.domain.deployment import DeploymentStatus
 
-AGENT = Path(__file__).parent / "toiler"
 WINDOW_SECONDS = 5.0
 """Over so long the rate of completions is taken."""
 BACK = 0.95
@@ -49,20 +47,20 @@ class FleetSoak:
         self.seconds: dict[str, float] = {}
         self._back: dict[str, float] = {}
         """Fault → the longest time until the rate was back."""
+        self._workers: set[str] = set()
 
     def run(self) -> None:
         form, rng = self._form, self._rng
         print(f"fleet: seed {form.seed}", flush=True)
         with clusters.running(form.size, self._root, random.Random(rng.random())) as cluster:
-            with cluster.client(0) as client:
-                assert client.deploy(AGENT).wait().view.status is DeploymentStatus.SUCCEEDED
+            cluster.deploy()
             observer, load = Observer(cluster.postgres), Load(cluster, form.rate, random.Random(rng.random()))
             faults = Faults(cluster, random.Random(rng.random()))
             began = time.monotonic()
             observer.start()
             load.start()
             try:
-                self._torment(faults, observer)
+                self._torment(cluster, faults, observer)
                 load.stop()
                 self._drain(load, observer)
             finally:
@@ -71,8 +69,9 @@ class FleetSoak:
             self.seconds["under load"] = time.monotonic() - began
             self._check(cluster, load, observer, faults)
 
-    def _torment(self, faults: Faults, observer: Observer) -> None:
+    def _torment(self, cluster: Cluster, faults: Faults, observer: Observer) -> None:
         every = faults.all()
+        self._workers = {worker.name for worker in cluster.workers}
         self._await_rate("warming up", observer)
         for _ in range(self._form.rounds):
             names = list(self._form.faults)
@@ -92,18 +91,18 @@ class FleetSoak:
         print(f"  {name:<30} {lasted:5.1f} s, then {back:4.1f} s until the rate was back", flush=True)
 
     def _await_rate(self, name: str, observer: Observer) -> float:
-        """Seconds until the end of the first window from now on in which enough was completed."""
+        """Seconds until the end of the first window from now on in which enough was completed, and every worker
+        has a lease."""
         began = time.monotonic()
         wanted = BACK * self._form.rate
         while True:
             time.sleep(0.1)
-            waited = time.monotonic() - began
-            if waited >= WINDOW_SECONDS and observer.rate(WINDOW_SECONDS) >= wanted:
+            waited, rate = time.monotonic() - began, observer.rate(WINDOW_SECONDS)
+            if waited >= WINDOW_SECONDS and rate >= wanted and observer.alive >= self._workers:
                 return waited
-            if waited > 3 * BACK_SECONDS:
-                raise AssertionError(
-                    f"after {name}: {observer.rate(WINDOW_SECONDS):.1f} runs/s, not {wanted:.1f}"
-                )
+            assert waited < 3 * BACK_SECONDS, (
+                f"after {name}: {rate:.1f} runs/s, not {wanted:.1f}; without {self._workers - observer.alive}"
+            )
 
     def _drain(self, load: Load, observer: Observer) -> None:
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -116,6 +115,9 @@ class FleetSoak:
         ended = {p.name: p.status for p in (*cluster.servers, *cluster.workers) if p.status is not None}
         ledger = Ledger(cluster.postgres)
         counts, told = broken(ledger, load, cluster.witness.heard, observer.leases)
+        for process in (*cluster.servers, *cluster.workers):
+            hung = process.log.read_text().count("the sandbox supervisor hangs")
+            counts["supervisors that were killed and did not hang"] += hung
         recovered = recoveries(ledger, faults.deaths)
         self._count(cluster, load, faults, ledger)
         self.counts.update(counts)
