@@ -12,6 +12,8 @@ from typing import Any
 
 COMMIT = re.compile(rb"COMMIT(?!TED)")
 """In what a client says; not in `ISOLATION LEVEL READ COMMITTED`."""
+PREPARED = re.compile(rb"P....([^\0]+)\0COMMIT\0", re.DOTALL)
+"""The name of a prepared commit, which says nothing else from then on."""
 CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends RST, and what was not sent yet is lost."""
@@ -85,8 +87,12 @@ class Proxy:
     async def _requests(
         self, client: asyncio.StreamReader, on: asyncio.StreamWriter, lost: asyncio.Event
     ) -> None:
+        prepared = b"?"
         while data := await client.read(CHUNK):
-            if self.unanswered and COMMIT.search(data) and self._rng.random() < self.unanswered:
+            if (named := PREPARED.search(data)) is not None:
+                prepared = named[1]
+            commits = COMMIT.search(data) is not None or b"\0" + prepared + b"\0" in data
+            if commits and self._rng.random() < self.unanswered:
                 lost.set()
             await asyncio.sleep(self.delay)
             on.write(data)
