@@ -1,10 +1,9 @@
-"""A real Docker Engine for tests, and a base image made of Debian's packages; both are gone at the end.
+"""A real Docker Engine for tests, and a base image of this host's Debian packages; both are gone at the end.
 
 `dockerd` is started by hand, as root, with everything that it keeps below one temporary directory, without
 bridge and firewall rules: containers have the host's network or none. No registry is asked.
 """
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,8 @@ from tests.databases import IN_CI, install, missing
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
-_CACHE = Path(__file__).resolve().parent.parent / ".cache" / "docker-base"
-_PACKAGES = ("ca-certificates", "python3", "python3-venv")
+_PACKAGES = ("ca-certificates", "passwd", "python3", "python3-venv")
+_LEFT_OUT = ("/usr/share/doc/", "/usr/share/locale/", "/usr/share/man/", "/usr/share/lintian/")
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP_SETTINGS = ("index-url", "extra-index-url", "proxy", "trusted-host", "timeout")
 """Of the host's pip, what means the same inside a build; its certificates are in the image."""
@@ -166,61 +165,86 @@ def _remove_cgroups(name: str) -> None:
             os.rmdir(directory)
 
 
-@contextmanager
-def base_root() -> Iterator[Path]:
-    """A tar file of the smallest Debian with Python; made once, kept in `.cache` by what it is made of."""
-    codename = subprocess.run(
-        ["sh", "-c", '. /etc/os-release && echo "$VERSION_CODENAME"'],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    version = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Version}", "debootstrap"], capture_output=True, text=True, check=True
-    ).stdout
-    key = hashlib.sha256(f"{codename} {version} {_PACKAGES}".encode()).hexdigest()[:16]
-    kept = _CACHE / f"{codename}-{key}.tar"
-    if not kept.exists():
-        _CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="ao-debootstrap-") as directory:
-            tree = Path(directory, "root")
-            command: list[str | Path] = [
-                "debootstrap",
-                "--variant=minbase",
-                f"--include={','.join(_PACKAGES)}",
-                codename,
-                tree,
-            ]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert ran.returncode == 0, f"debootstrap:\n{ran.stdout[-4000:]}{ran.stderr}"
-            partial = kept.with_suffix(f".{os.getpid()}")
-            exclude = ["--exclude=./var/cache/apt/archives/*.deb", "--exclude=./dev/*"]
-            subprocess.run(["tar", "-C", tree, *exclude, "-cf", partial, "."], check=True)
-            partial.replace(kept)
-    yield kept
-
-
 def make_base_image(engine: Engine) -> str:
-    """`BASE_IMAGE`: its Python, and what pip needs in a build on this machine: certificates and settings."""
-    with base_root() as tar, tempfile.TemporaryDirectory(prefix="ao-base-") as directory:
-        context = Path(directory)
-        shutil.copyfile(tar, context / "root.tar")
-        (context / "pip.conf").write_text(_pip_conf())
-        certificates = _CA_BUNDLE.read_bytes() if _CA_BUNDLE.exists() else b""
-        (context / "certificates").write_bytes(certificates)
-        (context / "Dockerfile").write_text(
-            "FROM scratch\nADD root.tar /\nCOPY pip.conf /etc/pip.conf\n"
-            f'COPY certificates {_CA_BUNDLE}\nENV LANG=C.UTF-8\nCMD ["python3"]\n'
+    """`BASE_IMAGE`: Python, and what pip needs in a build on this machine: certificates and settings."""
+    with tempfile.TemporaryDirectory(prefix="ao-base-") as directory:
+        listed = Path(directory, "files")
+        listed.write_text("".join(f"{path.lstrip('/')}\0" for path in _files(_with_dependencies(_PACKAGES))))
+        tar = Path(directory, "root.tar")
+        _said("tar", "-C", "/", "--no-recursion", "--null", "-T", str(listed), "-cf", str(tar))
+        made = Path(directory, "made")
+        for path, text in _of_this_image().items():
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            (made / path).write_text(text)
+        owners = ["--owner=0", "--group=0", "--mode=u=rwX,go=rX"]
+        _said("tar", "-C", str(made), "--append", *owners, "-f", str(tar), *_of_this_image())
+        changes = ("ENV LANG=C.UTF-8", 'CMD ["python3"]')
+        engine.docker(
+            "import", *(word for each in changes for word in ("--change", each)), str(tar), BASE_IMAGE
         )
-        engine.docker("build", "--quiet", "--tag", BASE_IMAGE, directory)
     return BASE_IMAGE
+
+
+def _with_dependencies(packages: Sequence[str]) -> list[str]:
+    """Installed packages that these need, and those without which there is no Debian."""
+    needs: dict[str, list[list[str]]] = {}
+    provided: dict[str, str] = {}
+    wanted = list(packages)
+    form = "${Package}\t${Pre-Depends}, ${Depends}\t${Provides}\t${Essential}\n"
+    for row in _said("dpkg-query", "-W", "-f", form).splitlines():
+        name, depends, provides, essential = row.split("\t")
+        needs[name] = [_names(either, "|") for either in depends.split(",")]
+        provided |= dict.fromkeys(_names(provides, ","), name)
+        wanted += [name] if essential == "yes" else []
+    found: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found.add(name)
+            for either in needs[name]:
+                known = [provided.get(each, each) for each in either if each in needs or each in provided]
+                wanted += known[:1]
+    return sorted(found)
+
+
+def _names(text: str, separator: str) -> list[str]:
+    """`a (>= 1), b:any` → a, b."""
+    return [part.split()[0].partition(":")[0] for part in text.split(separator) if part.strip()]
+
+
+def _files(packages: Sequence[str]) -> list[str]:
+    """What these packages have put on this host, by the paths at which it really lies; and links to it."""
+    paths = {path for path in _said("dpkg-query", "-L", *packages).splitlines() if path.startswith("/")}
+    really = {os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in paths}
+    really |= {f"/{name}" for name in os.listdir("/") if os.path.islink(f"/{name}")}
+    really |= {str(path) for path in Path("/etc/alternatives").iterdir()} | {
+        "/etc/alternatives",
+        "/usr/bin/awk",
+    }
+    return sorted(path for path in really if os.path.lexists(path) and not path.startswith(_LEFT_OUT))
+
+
+def _of_this_image() -> dict[str, str]:
+    """Files that no package has, by path: of Debian's users, and for pip."""
+    certificates = _CA_BUNDLE.read_text() if _CA_BUNDLE.exists() else ""
+    return {
+        "etc/passwd": Path("/usr/share/base-passwd/passwd.master").read_text().replace(":*:", ":x:"),
+        "etc/group": Path("/usr/share/base-passwd/group.master").read_text().replace(":*:", ":x:"),
+        "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+        "etc/pip.conf": _pip_conf(),
+        str(_CA_BUNDLE.relative_to("/")): certificates,
+    }
+
+
+def _said(*command: str) -> str:
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"{' '.join(command)}:\n{ran.stdout[-4000:]}{ran.stderr}"
+    return ran.stdout.strip()
 
 
 def _pip_conf() -> str:
     """The host's own settings, variables too."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    ).stdout
+    listed = _said(sys.executable, "-m", "pip", "config", "list")
     found: dict[str, str] = {}
     for line in listed.splitlines():
         name, equals, value = line.partition("=")
@@ -237,11 +261,10 @@ def docker_engine() -> Iterator[Engine]:
     """One engine for the session."""
     if sys.platform != "linux" or os.geteuid() != 0:
         missing("no Docker Engine: the tests start one of their own, as root")
-    for program, package in (("dockerd", "docker.io"), ("debootstrap", "debootstrap")):
-        if IN_CI and shutil.which(program) is None:
-            install(package)
-        if shutil.which(program) is None:
-            missing(f"no Docker Engine: install {package}")
+    if IN_CI and shutil.which("dockerd") is None:
+        install("docker.io")
+    if shutil.which("dockerd") is None:
+        missing("no Docker Engine: install docker.io")
     with running() as engine:
         yield engine
 
@@ -249,4 +272,6 @@ def docker_engine() -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def base_image(docker_engine: Engine) -> str:
     """The name of an image with Python 3.11 in `docker_engine`."""
+    if shutil.which("dpkg-query") is None or not Path("/usr/bin/python3.11").exists():
+        missing("no base image: it is made of Debian 12's packages, python3-venv among them")
     return make_base_image(docker_engine)
