@@ -40,6 +40,18 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def image(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._/:@-]|\{python\})*", text):
+        raise ValueError("is not the name of an image, such as python:{python}-slim")
+    return text
+
+
+def docker_network(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
+        raise ValueError("is not the name of a Docker network, such as bridge or host")
+    return text
+
+
 def seconds(text: str) -> float:
     value = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
     if not 0.05 <= value <= 86_400:

@@ -55,7 +55,11 @@ class Settings:
     slots: int
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["json", "text"]
-    sandbox: Literal["auto", "namespaces", "landlock", "degraded"]
+    sandbox: Literal["auto", "namespaces", "landlock", "degraded", "docker"]
+    docker_image: str
+    """Of agents that name none; `{python}` in it is their Python, such as `3.12`."""
+    docker_network: str
+    """The engine's network for agents whose network is `full`."""
     warm: Literal["on", "off"]
     warm_memory: int
     database_url: str = field(repr=False)
@@ -249,7 +253,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_SLOTS", read.integer(1, 10_000), lambda _: max(12, 4 * (os.cpu_count() or 1))),
     Setting("AO_LOG_LEVEL", read.choice("debug", "info", "warning", "error"), lambda _: "info"),
     Setting("AO_LOG_FORMAT", read.choice("json", "text"), lambda _: "json"),
-    Setting("AO_SANDBOX", read.choice("auto", "namespaces", "landlock", "degraded"), lambda _: "auto"),
+    Setting("AO_SANDBOX", read.choice("auto", "namespaces", "landlock", "degraded", "docker"), lambda _: "auto"),
+    Setting("AO_DOCKER_IMAGE", read.image, lambda _: "python:{python}-slim"),
+    Setting("AO_DOCKER_NETWORK", read.docker_network, lambda _: "bridge"),
     Setting("AO_WARM", read.choice("on", "off"), lambda _: "on"),
     Setting("AO_WARM_MEMORY", read.size, lambda _: read.memory_bytes() // 4),
     Setting("AO_DATABASE_URL", read.database_url, lambda _: "", secret=True),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ao.build.pythons import Pythons
-from ao.cli import output
+from ao.cli import docker_check, output
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.client.api import Client
@@ -96,19 +96,22 @@ def pythons(session: Session) -> Iterator[CheckView]:
 def sandbox(session: Session) -> Iterator[CheckView]:
     """The isolation that this host allows, or that AO_SANDBOX asks for, found by trying."""
     try:
-        wanted = from_environment().sandbox
+        found = from_environment()
     except InvalidConfig:
-        wanted = "auto"  # `settings` reports the mistakes
-    level = None if wanted == "auto" else Level(wanted)
+        found = None  # `settings` reports the mistakes
+    if found is not None and found.sandbox == "docker":
+        yield from docker_check.checks(found)
+        return
+    level = None if found is None or found.sandbox == "auto" else Level(found.sandbox)
     try:
         info = asyncio.run(_probe(level))
     except SandboxError as error:
         yield _failed("sandbox", error.message, error.hint)
         return
-    yield from _isolation("sandbox", info.level, info.degraded, asked=level is not None)
+    yield from isolation("sandbox", info.level, info.degraded, asked=level is not None)
 
 
-def _isolation(name: str, level: str, gaps: Sequence[str], *, asked: bool) -> Iterator[CheckView]:
+def isolation(name: str, level: str, gaps: Sequence[str], *, asked: bool) -> Iterator[CheckView]:
     if not gaps:
         yield _ok(name, f"{level}: files, processes, network and limits are isolated")
         return
@@ -144,7 +147,7 @@ def server(session: Session) -> Iterator[CheckView]:
     yield from _storage(client)
     if status.degraded:
         asked = status.sandbox != "namespaces"
-        yield from _isolation("runs", status.sandbox, status.degraded, asked=asked)
+        yield from isolation("runs", status.sandbox, status.degraded, asked=asked)
 
 
 def _storage(client: Client) -> Iterator[CheckView]:

@@ -117,6 +117,13 @@ class SandboxSection(_Section):
         True,
         description="Start runs as forks of a process that has imported the agent, where that is safe.",
     )
+    image: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
+        max_length=255,
+        description="Image that runs start from on workers with `AO_SANDBOX=docker`, in place of their "
+        "`AO_DOCKER_IMAGE`. It needs the agent's Python; release and environment are mounted into it.",
+    )
 
     _sizes = field_validator("tmp", mode="before")(parse_size)
 

@@ -9,7 +9,7 @@ Contract of every `Executor`, checked by one conformance suite (`ao.testing.sand
   `SandboxInfo.degraded`; it never pretends.
 - When `wait()` returns, every process of the sandbox is gone, `setsid` daemons too.
 - When the lease deadline passes, or the worker goes away, every sandbox is killed by its supervisor,
-  which lives in another process.
+  which lives in another process: one beside the worker, or the first one of each container.
 """
 
 from asyncio import Future
@@ -24,11 +24,22 @@ Message = dict[str, object]
 
 
 class Level(StrEnum):
-    """How strongly this host can isolate, best first."""
+    """How sandboxes are isolated. Of the first three the best that works is found by trying; `docker` has to be
+    asked for."""
 
     NAMESPACES = "namespaces"
     LANDLOCK = "landlock"
     DEGRADED = "degraded"
+    DOCKER = "docker"
+
+    @property
+    def namespaced(self) -> bool:
+        """Whether a sandbox has processes, mounts and a network of its own."""
+        return self in (Level.NAMESPACES, Level.DOCKER)
+
+
+OF_THIS_HOST = (Level.NAMESPACES, Level.LANDLOCK, Level.DEGRADED)
+"""What needs nothing beside AO, best first."""
 
 
 class StopCause(StrEnum):
@@ -73,7 +84,7 @@ class Limits:
     tmp_bytes: int = 256 << 20
     """Everything in `/tmp`."""
     cpu: float | None = None
-    """Cores; None is no limit. Enforced where a cgroup is delegated."""
+    """Cores; None is no limit. Containers hold to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,8 @@ class SandboxSpec:
     gives agents another user gives these directories to it."""
     readable_dirs: Sequence[Path] = ()
     """More host directories that are visible at the same path (used by builds)."""
+    image: str | None = None
+    """What a container starts from, when the agent names it. Where there are none, that is degraded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +244,10 @@ class Executor(Protocol):
     @property
     def lost(self) -> "LostSignal":
         """Set when the supervisor died; its sandboxes are gone and `start` raises until `restart`."""
+        ...
+
+    def kill(self) -> None:
+        """End the supervisor, whatever state it is in, and with it all sandboxes; `lost` tells when."""
         ...
 
     async def restart(self) -> None:

@@ -1,8 +1,6 @@
 """What both a server and a worker stand on: the store, blobs, hints, and the place where code runs."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,10 +16,9 @@ from ao.control.derivation import Derivation
 from ao.control.payloads import Payloads
 from ao.control.secrets import Cipher, Secrets
 from ao.control.workspaces import Workspaces
-from ao.domain.errors import SandboxError
 from ao.home import Home
 from ao.logs import get_logger
-from ao.sandbox import Level
+from ao.sandbox import Executor, Level
 from ao.sandbox.process import ProcessExecutor, WarmOptions
 from ao.settings import Settings, host_environment
 from ao.store import Store
@@ -48,7 +45,7 @@ class Ground:
     """The bus, when it needs to be run."""
     blobs: BlobStore
     payloads: Payloads
-    executor: ProcessExecutor
+    executor: Executor
     builder: LocalBuilder
     secrets: Secrets
     workspaces: Workspaces
@@ -61,9 +58,7 @@ class Ground:
 async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> Ground:
     """Open it; `stack` closes it, last first. The caller holds the home's lock."""
     redis = _open_redis(settings)
-    level = None if settings.sandbox == "auto" else Level(settings.sandbox)
-    warm = WarmOptions(settings.warm == "on", settings.slots + SPARE_SLOTS, settings.warm_memory)
-    executor = await ProcessExecutor.open(home.root / "sandboxes", level=level, warm=warm)
+    executor = await _open_executor(settings, home.root / "sandboxes")
     stack.push_async_callback(_close, executor)
     store = await _open_store(settings)
     stack.push_async_callback(store.close)
@@ -85,20 +80,24 @@ async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> 
     )
 
 
-def kill_supervisor(executor: ProcessExecutor) -> None:
-    try:
-        os.kill(executor.supervisor_pid, signal.SIGKILL)
-    except (ProcessLookupError, SandboxError):
-        log.info("the sandbox supervisor is gone already")
+async def _open_executor(settings: Settings, root: Path) -> Executor:
+    if settings.sandbox == "docker":
+        from ao.sandbox.docker import DockerExecutor, DockerOptions  # noqa: PLC0415 - others do not pay for it
+
+        options = DockerOptions(settings.docker_image, settings.docker_network)
+        return await DockerExecutor.open(root, host_environment(), options)
+    level = None if settings.sandbox == "auto" else Level(settings.sandbox)
+    warm = WarmOptions(settings.warm == "on", settings.slots + SPARE_SLOTS, settings.warm_memory)
+    return await ProcessExecutor.open(root, level=level, warm=warm)
 
 
-async def _close(executor: ProcessExecutor) -> None:
+async def _close(executor: Executor) -> None:
     """End the supervisor; one that does not end by itself is killed."""
     closing = asyncio.ensure_future(executor.close())
     _, late = await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
     if late:
         log.error("the sandbox supervisor does not end; killing it")
-        kill_supervisor(executor)
+        executor.kill()
     await closing
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ao.clock import SystemClock
 from ao.sandbox import Level
-from ao.wiring.ground import Ground, kill_supervisor
+from ao.wiring.ground import Ground
 from ao.worker.attempt import Bench
 from ao.worker.loop import Worker, WorkerOptions
 from ao.worker.resolve import Resolver
@@ -27,7 +27,7 @@ class Crew:
 
 def make_crew(ground: Ground) -> Crew:
     executor, settings, store = ground.executor, ground.settings, ground.store
-    supervision = Supervision(executor, lambda: kill_supervisor(executor))
+    supervision = Supervision(executor, executor.kill)
     attendance = Attendance(store.sessions, ground.payloads, ground.workspaces)
     resolver = Resolver(ground.builder, ground.payloads, ground.secrets, store, attendance, ground.derivation)
     bench = Bench(store, ground.bus, executor, supervision, resolver, ground.payloads, SystemClock())

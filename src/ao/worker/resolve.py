@@ -64,6 +64,7 @@ class Unpacked:
             warm=self.config.sandbox.warm,
             limits=self.limits,
             network=self.network,
+            image=self.config.sandbox.image,
         )
 
 

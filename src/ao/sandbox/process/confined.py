@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ao.sandbox import Level, SandboxSpec
 from ao.sandbox.process import layout
-from ao.sandbox.process.plan import CPU_NOT_LIMITED, Paths, environment
+from ao.sandbox.process.plan import Paths, environment, not_done
 from ao.sandbox.process.supervisor import landlock
 from ao.sandbox.process.supervisor.bpf import ARCHITECTURES
 from ao.sandbox.process.supervisor.calls import filter_program
@@ -72,7 +72,7 @@ class Confined:
         return lines
 
     def degraded_for(self, spec: SandboxSpec) -> Sequence[str]:
-        lines = [CPU_NOT_LIMITED] if spec.limits.cpu is not None else []
+        lines = not_done(spec)
         if spec.network.policy == "hosts" and self._filters:
             lines.append("a list of hosts needs a network namespace: this sandbox has no network at all")
         return lines

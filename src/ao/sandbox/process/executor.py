@@ -1,16 +1,19 @@
 """The executor whose sandboxes are processes of this host."""
 
 import asyncio
+import os
 import shutil
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from ao.domain.errors import SandboxError
 from ao.logs import get_logger
-from ao.sandbox import Level, Message, SandboxExit, SandboxInfo, SandboxSpec, StopCause, Template
-from ao.sandbox.process.box import ProcessSandbox, exit_of
+from ao.sandbox import OF_THIS_HOST, Level, Message, SandboxExit, SandboxInfo, SandboxSpec, StopCause, Template
+from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.link import Link
+from ao.sandbox.process.piped import exit_of
 from ao.sandbox.process.plan import Plan, checked, first_words
 from ao.sandbox.process.probe import LevelReport, Probe
 from ao.sandbox.process.shared import SHARED, share
@@ -67,7 +70,7 @@ class ProcessExecutor:
         """Every level of this host, tried now, best first. `work_root` must be no other executor's."""
         executor = await cls._with_supervisor(work_root)
         try:
-            return [(await executor._probe().check(level))[1] for level in Level]
+            return [(await executor._probe().check(level))[1] for level in OF_THIS_HOST]
         finally:
             await executor.close()
 
@@ -109,6 +112,12 @@ class ProcessExecutor:
     @property
     def supervisor_pid(self) -> int:
         return self._current().pid
+
+    def kill(self) -> None:
+        try:
+            os.kill(self.supervisor_pid, signal.SIGKILL)
+        except (ProcessLookupError, SandboxError):
+            log.info("the sandbox supervisor is gone already")
 
     async def restart(self) -> None:
         if self._link is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ao.sandbox import Level, SandboxSpec
 from ao.sandbox.process import layout
-from ao.sandbox.process.plan import CPU_NOT_LIMITED, Paths, environment, first_words
+from ao.sandbox.process.plan import Paths, environment, first_words, not_done
 from ao.sandbox.process.supervisor.calls import filter_program
 from ao.sandbox.process.supervisor.control import Message
 
@@ -43,7 +43,7 @@ class Namespaces:
         return ()
 
     def degraded_for(self, spec: SandboxSpec) -> Sequence[str]:
-        return (CPU_NOT_LIMITED,) if spec.limits.cpu is not None else ()
+        return not_done(spec)
 
     def prepare(self, spec: SandboxSpec, uid: int) -> None:
         """Private directories need nothing: they live in memory and end with the namespace."""

@@ -9,7 +9,10 @@ from ao.sandbox import Level, SandboxSpec
 from ao.sandbox.process.supervisor.control import Message
 from ao_runner import protocol
 
-CPU_NOT_LIMITED = "the limit of CPU cores is not enforced"
+_CPU_NOT_LIMITED = "the limit of CPU cores is not enforced"
+_IMAGE_NOT_USED = (
+    "the image {} is not used: sandboxes of this worker are processes (AO_SANDBOX=docker takes it)"
+)
 INPUT_FILE, OUTPUT_FILE = "ao-input.json", "ao-output.json"
 
 
@@ -55,10 +58,17 @@ class Plan(Protocol):
         ...
 
 
-def environment(spec: SandboxSpec, paths: Paths) -> dict[str, str]:
-    """All variables of the agent; its own win over the defaults, never over where its directories are."""
+def not_done(spec: SandboxSpec) -> list[str]:
+    """What no level does for this sandbox."""
+    lines = [_CPU_NOT_LIMITED] if spec.limits.cpu is not None else []
+    return lines if spec.image is None else [*lines, _IMAGE_NOT_USED.format(spec.image)]
+
+
+def environment(spec: SandboxSpec, paths: Paths, path: str = "") -> dict[str, str]:
+    """All variables of the agent; its own win over the defaults, never over where its directories are. `path`:
+    the default of PATH where programs are elsewhere than on this host."""
     defaults = {
-        "PATH": f"{spec.env_dir}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "PATH": path or f"{spec.env_dir}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "VIRTUAL_ENV": str(spec.env_dir),
         "LANG": "C.UTF-8",
         "USER": "agent",

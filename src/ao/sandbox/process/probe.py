@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ao.domain.errors import SandboxError
-from ao.sandbox import Entrypoint, Level, Limits, SandboxSpec
+from ao.sandbox import OF_THIS_HOST, Entrypoint, Level, Limits, SandboxSpec
 from ao.sandbox.process.confined import Confined
 from ao.sandbox.process.namespaces import Namespaces
 from ao.sandbox.process.plan import Plan
@@ -45,7 +45,7 @@ class Probe:
     async def choose(self, level: Level | None) -> Plan:
         """The best level that works, or `level`. Raises `SandboxError` when it does not."""
         refused: list[LevelReport] = []
-        for candidate in [level] if level else list(Level):
+        for candidate in [level] if level else OF_THIS_HOST:
             plan, report = await self.check(candidate)
             if plan is not None:
                 return plan

@@ -203,7 +203,7 @@ PLANTS = {
 
 
 def source(plant: str, rig: Rig) -> str:
-    own = rig.level == "namespaces"
+    own = rig.level.namespaced
     head = f"import os\nPRIVATE_SHM = OWN_PROCESSES = {own}\n"
     lines = [line[8:] for line in PLANTS[plant].splitlines()]
     return head + "\n".join(lines) + "\ndef main(act): return globals()[act]()\n"
@@ -280,7 +280,7 @@ async def test_a_run_that_ends_badly_does_not_spoil_the_next(rig: Rig) -> None:
         """
     )
     ways = ["raise", "exit", "kill", "group", "crash", "silent", "crowd"]
-    for how in (*ways, *(("all", "first") if rig.level == "namespaces" else ())):
+    for how in (*ways, *(("all", "first") if rig.level.namespaced else ())):
         said = [message["type"] for message in (await again(rig, spec, f'"{how}"')).messages]
         assert "result" not in said or how in ("all", "first")
         assert (await again(rig, spec, '"none"')).result == "good"

@@ -1,16 +1,16 @@
 """Which tests of the suite hold at which level: a pytest plugin that leaves out the others.
 
-A fixture `variant` with the level as its parameter (`namespaces`, `landlock`, `degraded`, each with an optional
-`-variant`) says what is tested.
+A fixture `variant` with the level as its parameter (`namespaces`, `landlock`, `degraded`, `docker`, each with
+an optional `-variant`) says what is tested.
 """
 
 import pytest
 
 from ao.sandbox import Level
 
-files_apart = pytest.mark.levels(Level.NAMESPACES, Level.LANDLOCK)
+files_apart = pytest.mark.levels(Level.NAMESPACES, Level.DOCKER, Level.LANDLOCK)
 """Levels that hide the host's files."""
-in_namespaces = pytest.mark.levels(Level.NAMESPACES)
+in_namespaces = pytest.mark.levels(*(level for level in Level if level.namespaced))
 without_namespaces = pytest.mark.levels(Level.LANDLOCK, Level.DEGRADED)
 
 

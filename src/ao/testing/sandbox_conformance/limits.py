@@ -2,8 +2,11 @@
 
 import dataclasses
 
+import pytest
+
+from ao.domain.errors import SandboxError
 from ao.sandbox import Level, StopCause
-from ao.testing.sandbox_conformance.rig import SMALL, Rig
+from ao.testing.sandbox_conformance.rig import SMALL, Rig, finish
 
 
 async def test_a_memory_hog_is_ended_and_the_report_has_figures(rig: Rig) -> None:
@@ -67,7 +70,7 @@ async def test_a_fork_bomb_is_contained(rig: Rig) -> None:
     limits = dataclasses.replace(SMALL, processes=32)
     ran = await rig.run(source, limits=limits)
     if ran.exit.cause is StopCause.PROCESSES:
-        assert rig.level is not Level.NAMESPACES
+        assert not rig.level.namespaced
         assert "the limit is 32" in ran.exit.detail
     else:
         assert 20 <= ran.result < 32
@@ -100,7 +103,7 @@ async def test_private_directories_cannot_grow_past_their_limits(rig: Rig) -> No
         """
     for where in ("$AO_WORK_DIR", "$TMPDIR"):
         ran = await rig.run(source, where)
-        if rig.level is Level.NAMESPACES:
+        if rig.level.namespaced:
             assert "No space left" in str(ran.error["message"])
             assert "full" in str(ran.error["hint"])
         else:
@@ -168,9 +171,28 @@ async def test_cpu_time_and_memory_are_reported(rig: Rig) -> None:
     assert (ran.exit.max_rss_bytes or 0) > 50 << 20
 
 
-async def test_a_limit_that_is_not_enforced_is_listed(rig: Rig) -> None:
-    ran = await rig.run("def main(): return 1", limits=dataclasses.replace(SMALL, cpu=1.0))
-    assert any("CPU" in line for line in ran.info.degraded)
+async def test_cores_are_limited_or_it_is_said_that_they_are_not(rig: Rig) -> None:
+    source = """
+        import time
+        def main():
+            began, end = time.process_time(), time.monotonic() + 1.0
+            while time.monotonic() < end: pass
+            return time.process_time() - began
+        """
+    ran = await rig.run(source, limits=dataclasses.replace(SMALL, cpu=0.2))
+    if not any("CPU" in line for line in ran.info.degraded):
+        assert ran.result < 0.5
+    assert (rig.level is Level.DOCKER) or any("CPU" in line for line in ran.info.degraded)
+
+
+async def test_an_image_is_used_or_it_is_said_that_it_is_not(rig: Rig) -> None:
+    spec = dataclasses.replace(rig.spec("def main(): return 1"), image="ao-test/absent")
+    if rig.level is Level.DOCKER:
+        with pytest.raises(SandboxError, match="no image ao-test/absent"):
+            await rig.executor.start(spec)
+    else:
+        ran = await finish(await rig.executor.start(spec))
+        assert any("ao-test/absent is not used" in line for line in ran.info.degraded)
 
 
 async def test_a_limit_above_the_hosts_own_is_no_mistake(rig: Rig) -> None:

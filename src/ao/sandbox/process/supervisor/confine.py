@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from . import kernel, landlock, rlimits
 from .box import kill_tree
 
-_CANNOT_START = 127
+CANNOT_START = 127
 
 
 def start(launch: "dict[str, Any]", limits: "dict[str, Any]", fds: "list[int]") -> int:
@@ -27,7 +27,7 @@ def start(launch: "dict[str, Any]", limits: "dict[str, Any]", fds: "list[int]") 
     except BaseException as error:
         os.write(fds[1], f"{type(error).__name__}: {error}\n".encode())
     finally:
-        os._exit(_CANNOT_START)
+        os._exit(CANNOT_START)
 
 
 def _init(launch: "dict[str, Any]", limits: "dict[str, Any]", fds: "list[int]", supervisor: int) -> NoReturn:
@@ -39,8 +39,8 @@ def _init(launch: "dict[str, Any]", limits: "dict[str, Any]", fds: "list[int]", 
     kernel.become_subreaper()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != supervisor:
-        os._exit(_CANNOT_START)
-    _keep_only(fds)
+        os._exit(CANNOT_START)
+    keep_only(fds)
     init = os.getpid()
     agent = os.fork()
     if agent == 0:
@@ -50,7 +50,7 @@ def _init(launch: "dict[str, Any]", limits: "dict[str, Any]", fds: "list[int]", 
     _reap(agent)
 
 
-def _keep_only(fds: "list[int]") -> None:
+def keep_only(fds: "list[int]") -> None:
     """stdin, stdout, stderr and the runner's socket in their places, and no other descriptor."""
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 4) for fd in fds]
     null = os.open(os.devnull, os.O_RDONLY)
@@ -89,7 +89,7 @@ def _become_agent(launch: "dict[str, Any]", limits: "dict[str, Any]", init: int)
         _drop(launch["uid"])
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != init:
-            os._exit(_CANNOT_START)
+            os._exit(CANNOT_START)
         os.chdir(launch["cwd"])
         if launch["landlock"]:
             landlock.restrict(launch["read"], launch["write"], launch["devices"], tcp=launch["inet"])
@@ -99,7 +99,7 @@ def _become_agent(launch: "dict[str, Any]", limits: "dict[str, Any]", init: int)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:
-        os._exit(_CANNOT_START)
+        os._exit(CANNOT_START)
 
 
 def _drop(uid: "int | None") -> None:

@@ -39,7 +39,7 @@ class Watch:
         self.next_at = time.monotonic() + pause
         if used > self.memory_bytes:
             return "out_of_memory", (
-                f"{_mib(used)} MiB in {len(pids)} processes, the limit is {_mib(self.memory_bytes)} MiB"
+                f"{mib(used)} MiB in {len(pids)} processes, the limit is {mib(self.memory_bytes)} MiB"
             )
         if self.processes is not None:
             count = tree.thread_count(pids)
@@ -49,7 +49,7 @@ class Watch:
             self._disk_at = time.monotonic() + _DISK_SECONDS
             stored = sum(_stored_bytes(directory) for directory in self.directories)
             if stored > self.disk_bytes:
-                return "disk", f"{_mib(stored)} MiB of files, the limit is {_mib(self.disk_bytes)} MiB"
+                return "disk", f"{mib(stored)} MiB of files, the limit is {mib(self.disk_bytes)} MiB"
         return None
 
 
@@ -70,5 +70,5 @@ def _stored_bytes(directory: str) -> int:
     return total
 
 
-def _mib(count: int) -> int:
+def mib(count: int) -> int:
     return -(-count // (1 << 20))

@@ -1,0 +1,126 @@
+"""Which image a run starts from, and what Python there is in it."""
+
+import asyncio
+import json
+import re
+import sysconfig
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from ao.domain.errors import SandboxError
+from ao.sandbox import SandboxSpec
+from ao.sandbox.docker.container import hardened
+from ao.sandbox.docker.engine import Engine, Json, NoSuchThing
+
+PLACEHOLDER = "{python}"
+_PROBE = """
+import json, os, sys, sysconfig
+print(json.dumps([os.path.realpath(sys.executable), "%d.%d" % sys.version_info[:2],
+                  sysconfig.get_config_var("SOABI") or ""]))
+"""
+_LIB = re.compile(r"^python(3\.\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    id: str
+    name: str
+    python: PurePosixPath
+    """The interpreter of the wanted version, links resolved."""
+    variables: dict[str, str]
+    """Its `ENV`."""
+
+
+class Images:
+    """Remembers what is in an image: its id never stands for another one."""
+
+    def __init__(self, engine: Engine, setting: str, owner: Json) -> None:
+        """`setting` names the image of those agents that name none; `{python}` in it is their version, such as
+        `3.12`. `owner`: labels of the containers that look."""
+        self._engine = engine
+        self._setting = setting
+        self._owner = owner
+        self._known: dict[tuple[str, str], Image] = {}
+        self._looking = asyncio.Lock()
+
+    def name_for(self, python: str, own: str | None = None) -> str:
+        return own or self._setting.replace(PLACEHOLDER, python)
+
+    async def of(self, spec: SandboxSpec) -> Image:
+        """Raises `SandboxError` when the engine does not have it, or it does not fit the environment."""
+        python = await asyncio.to_thread(python_of, spec.env_dir)
+        return await self.find(self.name_for(python, spec.image), python)
+
+    async def find(self, name: str, python: str) -> Image:
+        try:
+            described = await self._engine.image(name)
+        except NoSuchThing as error:
+            raise SandboxError(
+                f"the Docker Engine has no image {name}",
+                hint=f"`docker pull {name}`, or name another one: AO_DOCKER_IMAGE for all agents, "
+                "`image` under [sandbox] of ao.toml for one",
+            ) from error
+        key = (str(described["Id"]), python)
+        async with self._looking:
+            if key not in self._known:
+                self._known[key] = await self._look(name, python, described)
+        return self._known[key]
+
+    async def _look(self, name: str, python: str, described: Json) -> Image:
+        """Ask its interpreter, in a container that may nothing."""
+        id = str(described["Id"])
+        for command in (f"python{python}", "python3"):
+            said = await self._ask(id, command)
+            if said is not None and said[1] == python:
+                _check_platform(name, said[2])
+                pairs = (str(line).partition("=") for line in described["Config"].get("Env") or ())
+                return Image(id, name, PurePosixPath(said[0]), {key: value for key, _, value in pairs})
+        raise SandboxError(
+            f"the image {name} has no Python {python}, which the agent's environment is made for",
+            hint=f"use an image with it (AO_DOCKER_IMAGE may hold {PLACEHOLDER}), or set `python` in ao.toml",
+        )
+
+    async def _ask(self, image: str, command: str) -> tuple[str, str, str] | None:
+        name = f"ao-look-{uuid.uuid4().hex[:12]}"
+        body = hardened(image, [command, "-I", "-S", "-c", _PROBE], self._owner)
+        body["HostConfig"] |= {"AutoRemove": False, "LogConfig": {"Type": "json-file"}}
+        try:
+            await self._engine.create(name, body)
+            await self._engine.start(name)
+            status, text = await self._engine.result(name)
+        except SandboxError as error:
+            if "executable file not found" in error.message or "no such file" in error.message:
+                return None
+            raise
+        finally:
+            await asyncio.shield(self._engine.remove(name))
+        if status != 0:
+            raise SandboxError(f"{command} of the image {image} ended with {status}: {text}")
+        path, version, abi = json.loads(text)
+        return str(path), str(version), str(abi)
+
+
+def _check_platform(name: str, abi: str) -> None:
+    """`cpython-311-x86_64-linux-gnu`: what follows the version is what wheels are made for."""
+    theirs, ours = _platform(abi), _platform(str(sysconfig.get_config_var("SOABI")))
+    if theirs != ours:
+        raise SandboxError(
+            f"the Python of the image {name} is for {theirs}, environments of this host for {ours}",
+            hint="Alpine's images have another C library: take a slim one.",
+        )
+
+
+def _platform(abi: str) -> str:
+    return abi.split("-", 2)[-1]
+
+
+@lru_cache(maxsize=256)
+def python_of(env_dir: Path) -> str:
+    """The version that a virtual environment, or an installation, is for, such as `3.11`."""
+    for path in sorted(env_dir.glob("lib/python3.*")):
+        match = _LIB.match(path.name)
+        if match:
+            return match[1]
+    raise SandboxError(f"{env_dir} is no Python environment", hint="Build it again: deploy once more.")
