@@ -243,6 +243,7 @@ def _contradictions(values: Mapping[str, object]) -> list[Problem]:
     return []
 
 
+SANDBOXES = ("auto", "namespaces", "landlock", "degraded", "docker")
 SETTINGS: tuple[Setting, ...] = (
     Setting("AO_HOME", read.directory, default_home),
     Setting("AO_HOST", read.host, lambda _: "127.0.0.1"),
@@ -253,7 +254,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_SLOTS", read.integer(1, 10_000), lambda _: max(12, 4 * (os.cpu_count() or 1))),
     Setting("AO_LOG_LEVEL", read.choice("debug", "info", "warning", "error"), lambda _: "info"),
     Setting("AO_LOG_FORMAT", read.choice("json", "text"), lambda _: "json"),
-    Setting("AO_SANDBOX", read.choice("auto", "namespaces", "landlock", "degraded", "docker"), lambda _: "auto"),
+    Setting("AO_SANDBOX", read.choice(*SANDBOXES), lambda _: "auto"),
     Setting("AO_DOCKER_IMAGE", read.image, lambda _: "python:{python}-slim"),
     Setting("AO_DOCKER_NETWORK", read.docker_network, lambda _: "bridge"),
     Setting("AO_WARM", read.choice("on", "off"), lambda _: "on"),
