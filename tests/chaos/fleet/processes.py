@@ -26,7 +26,9 @@ class Process:
         self.home = root / host.name
         self.log = root / f"{host.name}.log"
         self._clock = root / f"{host.name}.clock"
-        self._settings = {**settings, "PYTHONPATH": str(WRONG_CLOCK), "CHAOS_CLOCK": str(self._clock)}
+        path = [str(WRONG_CLOCK), *filter(None, [os.environ.get("PYTHONPATH")])]
+        more = {"PYTHONPATH": os.pathsep.join(path), "CHAOS_CLOCK": str(self._clock)}
+        self._settings = {**settings, **more}
         self.set_clock(0)
         self._process: subprocess.Popen[bytes] | None = None
         self.facts: dict[str, object] = {}
