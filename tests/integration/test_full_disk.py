@@ -9,11 +9,12 @@ import pytest
 from tests.databases import missing
 from tests.local import Local, local_platform
 from tests.platform import descendants_of
-from tests.served import until
+from tests.served import thread, until
 
 from ao.domain.errors import StorageFull
 from ao.domain.run import RunState
 from ao.ids import RunId
+from ao.wiring.pulse import beat_forever
 from ao.worker import steps
 
 FUNCTION = 'entrypoint = "agent:work"\nretries = 0\n[sandbox]\nnetwork = "full"'
@@ -172,3 +173,15 @@ async def test_a_step_whose_result_finds_no_space_waits_for_it(
         await waits.wait()
     disk.free()
     await check(ao, running)
+
+
+async def test_a_worker_that_cannot_write_its_sign_of_life_goes_on(tmp_path: Path) -> None:
+    async with local_platform(tmp_path) as ao:
+        file = tmp_path / "absent" / "sign"
+        beating = asyncio.create_task(beat_forever(ao.worker, file, 0.01))
+        await asyncio.sleep(0.1)
+        file.parent.mkdir()
+        await until(lambda: thread(file.exists), 10)
+        assert not beating.done()
+        beating.cancel()
+        await asyncio.wait({beating})

@@ -5,14 +5,21 @@ import json
 import os
 from pathlib import Path
 
+from ao.logs import get_logger
 from ao.worker.loop import Worker
+
+log = get_logger(__name__)
 
 
 async def beat_forever(worker: Worker, file: Path, pause_seconds: float) -> None:
-    """Keep the file true; it is gone when this ends. A worker that hangs does not renew it."""
+    """Keep the file true; it is gone when this ends. A worker that hangs does not renew it; one whose disk is full
+    goes on, and says so."""
     try:
         while True:
-            await asyncio.to_thread(_write, file, worker.lease_ends)
+            try:
+                await asyncio.to_thread(_write, file, worker.lease_ends)
+            except OSError as error:
+                log.warning("no sign of life can be written", file=str(file), error=str(error))
             await asyncio.sleep(pause_seconds)
     finally:
         file.unlink(missing_ok=True)  # noqa: ASYNC240 - the process ends
