@@ -12,8 +12,8 @@ log = get_logger(__name__)
 
 
 async def beat_forever(worker: Worker, file: Path, pause_seconds: float) -> None:
-    """Keep the file true; it is gone when this ends. A worker that hangs does not renew it; one whose disk is full
-    goes on, and says so."""
+    """Keep the file true; it is gone when this ends. A worker that hangs does not renew it; one whose disk is
+    full goes on, and says so."""
     try:
         while True:
             try:

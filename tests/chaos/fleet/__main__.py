@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def main(arguments: list[str]) -> int:
     if why := network.why_not() or services.why_not():
         parser.error(why)
     faults = tuple(name for name in given.faults.split(",") if name)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # hosts, mounts and processes are taken away again
     root = Path(tempfile.mkdtemp(prefix="ao-fleet-"))
     root.chmod(0o755)  # Postgres is another user
     soak = FleetSoak(root, Form(given.seed, faults, given.rounds, given.rate))
