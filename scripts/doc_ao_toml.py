@@ -14,6 +14,7 @@ _SIZES = {"memory", "disk", "output", "tmp"}
 _WORDS = {"string": "text", "boolean": "true or false", "integer": "whole number"}
 _REQUIRED = object()
 _DURATIONS = {
+    "patience",
     "timeout",
     "run_timeout",
     "queue_timeout",

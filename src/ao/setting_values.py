@@ -59,6 +59,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def cores(text: str) -> float:
+    value = float(text) if re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text) else 0.0
+    if value <= 0:
+        raise ValueError("is not a number of cores such as 8 or 1.5")
+    return value
+
+
 def size(text: str) -> int:
     match = re.fullmatch(r"(\d+)\s*([KMGT]?)(i?B)?", text, re.IGNORECASE)
     value = int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ") if match else 0

@@ -15,6 +15,7 @@ from typing import Literal, cast
 from ao import setting_files
 from ao import setting_values as read
 from ao.domain.errors import InvalidConfig, Problem
+from ao.domain.placement import parse_labels
 
 DEFAULT_PORT = 7433
 Origin = Literal["default", "env", "file"]
@@ -53,6 +54,11 @@ class Settings:
     """The server that commands and clients speak to; None: the one that runs in `home`."""
     api_key: str | None = field(repr=False)
     slots: int
+    labels: Mapping[str, str]
+    """Of the worker, for agents that require or prefer some; what else it has is detected where it is None."""
+    worker_memory: int | None
+    worker_cpus: float | None
+    worker_gpus: int | None
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["json", "text"]
     sandbox: Literal["auto", "namespaces", "landlock", "degraded", "docker"]
@@ -88,6 +94,8 @@ class Settings:
     sweep_seconds: float
     grace_seconds: float
     """On shutdown, runs have this long to end before they are handed back."""
+    drain_seconds: int
+    """A server that stops is not ready for so long before it listens no more."""
     origins: Mapping[str, Origin]
     """Where each value came from, by variable name."""
 
@@ -252,6 +260,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_URL", read.check_url, lambda _: None),
     Setting("AO_API_KEY", read.api_key, lambda _: None, secret=True),
     Setting("AO_SLOTS", read.integer(1, 10_000), lambda _: max(12, 4 * (os.cpu_count() or 1))),
+    Setting("AO_LABELS", parse_labels, lambda _: {}),
+    Setting("AO_WORKER_MEMORY", read.size, lambda _: None),
+    Setting("AO_WORKER_CPUS", read.cores, lambda _: None),
+    Setting("AO_WORKER_GPUS", read.integer(0, 64), lambda _: None),
     Setting("AO_LOG_LEVEL", read.choice("debug", "info", "warning", "error"), lambda _: "info"),
     Setting("AO_LOG_FORMAT", read.choice("json", "text"), lambda _: "json"),
     Setting("AO_SANDBOX", read.choice(*SANDBOXES), lambda _: "auto"),
@@ -275,4 +287,5 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_HEARTBEAT_SECONDS", read.seconds, lambda _: 3.0),
     Setting("AO_SWEEP_SECONDS", read.seconds, lambda _: 1.0),
     Setting("AO_GRACE_SECONDS", read.seconds, lambda _: 10.0),
+    Setting("AO_DRAIN_SECONDS", read.integer(0, 3600), lambda _: 3),
 )

@@ -1,46 +1,18 @@
 """Servers and workers as separate processes on one Postgres, with homes of their own."""
 
 import base64
-import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.acceptance.command import SECONDS, Ao, Platform
+from tests.acceptance.command import SECONDS, Ao
+from tests.acceptance.fleet import Fleet, client_of
 from tests.acceptance.projects import project
 from tests.platform import until
 
-from ao import Client
 from ao.testing.redis import RedisServer
-
-
-@dataclass
-class Fleet:
-    """What all of its processes are told, and the processes."""
-
-    root: Path
-    variables: dict[str, str]
-    platforms: list[Platform] = field(default_factory=list)
-
-    def start(self, role: str, name: str) -> Platform:
-        """`ao server` or `ao worker` in a home of its own, ready."""
-        ao = Ao(self.root / name, self.root)
-        arguments = ["--port", "0"] if role == "server" else ["--slots", "2"]
-        process = ao.start(role, *arguments, "--json", **self.variables)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if '"home"' not in line:
-            raise AssertionError(f"ao {role} did not start: {line}{process.communicate(timeout=SECONDS)}")
-        platform = Platform(ao, process, json.loads(line))
-        self.platforms.append(platform)
-        return platform
-
-
-def client_of(server: Platform) -> Client:
-    return Client(server.facts["url"], (server.ao.home / "key").read_text())
 
 
 @pytest.fixture
@@ -52,13 +24,11 @@ def fleet(tmp_path: Path, postgres_url: str, own_redis: RedisServer) -> Iterator
         "AO_SECRETS_KEY": base64.b64encode(os.urandom(32)).decode(),
         "AO_LEASE_SECONDS": "4",
         "AO_HEARTBEAT_SECONDS": "1",
+        "AO_DRAIN_SECONDS": "0",
     }
     fleet = Fleet(tmp_path, variables)
     yield fleet
-    for platform in fleet.platforms:
-        if platform.process.poll() is None:
-            assert platform.stop().status == 0
-        platform.ao.end()
+    fleet.end()
 
 
 def test_what_one_server_was_told_workers_of_other_homes_execute(fleet: Fleet) -> None:
@@ -76,8 +46,32 @@ def test_what_one_server_was_told_workers_of_other_homes_execute(fleet: Fleet) -
     run = second.ao.ok("run", "echo", "--wait", "--json").json
     assert run["output"]["token"] == "swordfish-1234"
     assert "hello from echo" in first.ao.ok("logs", run["id"]).out
-    (shown,) = first.ao.ok("workers", "--json").json
+    (shown,) = first.ao.ok("workers", "--json").json["workers"]
     assert (shown["slots"], shown["alive"]) == (2, True)
+
+
+def test_a_run_waits_for_the_worker_that_it_requires_and_says_so(fleet: Fleet) -> None:
+    server = fleet.start("server", "server")
+    plain = fleet.start("worker", "plain", "--memory", "16G")
+    extra = '[placement]\nrequires = { gpu = "a100" }\nmemory = "64G"'
+    server.ao.ok("deploy", str(project(fleet.root / "trainer", "trainer", extra=extra)))
+    waiting = server.ao.ok("run", "trainer").out.strip()
+    shown = server.ao.ok("show", waiting).out
+    assert "needs label gpu=a100; no worker has it" in shown
+    assert "needs 64 GiB of memory; the largest worker has 16 GiB of memory" in shown
+    listed = server.ao.ok("workers").out
+    assert "label gpu=a100 and 64 GiB of memory" in listed
+    better = fleet.start("worker", "better", "--memory", "80G", "--label", "gpu=a100", "--label", "zone=eu")
+    until(lambda: server.ao.ok("show", waiting, "--json").json["run"]["state"] == "completed", 60)
+    with client_of(server) as client:
+        for worker in client.workers().workers:
+            is_better = worker.labels == {"gpu": "a100", "zone": "eu"}
+            assert worker.capacity.memory == (80 if is_better else 16) << 30
+            if is_better:
+                server.ao.ok("workers", "drain", worker.id)
+        assert better.process.wait(SECONDS) == 0
+        assert [worker.labels for worker in client.workers().workers] == [{}]
+        assert plain.process.poll() is None
 
 
 def test_runs_of_a_killed_worker_and_followers_of_a_killed_server_go_on(fleet: Fleet) -> None:

@@ -157,3 +157,15 @@ class TestAgentDetails(store_contract.AgentDetails):
 
 class TestRunLists(store_contract.RunLists):
     pass
+
+
+class TestPlacing(store_contract.Placing):
+    pass
+
+
+class TestPlacedRuns(store_contract.PlacedRuns):
+    pass
+
+
+class TestDraining(store_contract.Draining):
+    pass

@@ -29,6 +29,8 @@ class Entry:
     connects: bool = True
     """It speaks to the server and therefore takes `--url`."""
     subcommands: "Mapping[str, Entry] | None" = None
+    default: str = ""
+    """The subcommand that is meant when none is named."""
 
 
 _SECRETS = {
@@ -51,6 +53,15 @@ _WEBHOOKS = {
     "list": Entry("ao.cli.webhooks", "list_webhooks", OPERATE, "List deliveries of webhooks, newest first."),
     "show": Entry("ao.cli.webhooks", "show", OPERATE, "Show a delivery and every try."),
     "replay": Entry("ao.cli.webhooks", "replay", OPERATE, "Deliver once more, with the same id."),
+}
+
+_WORKERS = {
+    "list": Entry(
+        "ao.cli.fleet", "list_workers", OPERATE, "List what workers have and do, and why runs wait for them."
+    ),
+    "drain": Entry(
+        "ao.cli.fleet", "drain", OPERATE, "Let a worker take nothing more; it ends when its runs have ended."
+    ),
 }
 
 _SESSIONS = {
@@ -236,7 +247,14 @@ COMMANDS: Mapping[str, Entry] = {
     "keys": Entry("ao.cli.keys", "", OPERATE, "Manage the API keys.", subcommands=_KEYS),
     "audit": Entry("ao.cli.audit", "audit", OPERATE, "Show who changed what, when and from where."),
     "webhooks": Entry("ao.cli.webhooks", "", OPERATE, "See and repeat webhooks.", subcommands=_WEBHOOKS),
-    "workers": Entry("ao.cli.fleet", "workers", OPERATE, "List the workers and what they do."),
+    "workers": Entry(
+        "ao.cli.fleet",
+        "",
+        OPERATE,
+        "See the workers and why runs wait for them; take one out.",
+        subcommands=_WORKERS,
+        default="list",
+    ),
     "health": Entry(
         "ao.cli.health", "health", OPERATE, "Say whether the AO process of this home is well.", connects=False
     ),
@@ -281,6 +299,11 @@ class LazyGroup(_QuickHelp, TyperGroup):
     """A group that lists its commands from the registry and imports one only to execute it."""
 
     entries: Mapping[str, Entry] = COMMANDS
+    default = ""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        named = bool(args) and (args[0] == "--help" or not args[0].startswith("-"))
+        return super().parse_args(ctx, args if named or not self.default else [self.default, *args])
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.entries)
@@ -335,7 +358,7 @@ def _about() -> None:
 
 def load(name: str, entry: Entry) -> Any:
     """The command itself; imports its module."""
-    kind = type("Group", (LazyGroup,), {"entries": entry.subcommands or {}})
+    kind = type("Group", (LazyGroup,), {"entries": entry.subcommands or {}, "default": entry.default})
     app = typer.Typer(cls=kind, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
     if entry.subcommands is not None:
         app.callback(help=entry.summary)(lambda: None)

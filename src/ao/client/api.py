@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from ao.client import calls, replay_calls, schedule_calls, wire
+from ao.client import calls, fleet_calls, replay_calls, schedule_calls, wire
 from ao.client.assistants import Assistants
 from ao.client.calls import RunRequest
 from ao.client.events import Stream
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ao.client.sessions import Sessions
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.fleet import FleetView
     from ao.wire.replays import DeadLetterGroupView, DeadLetterView, ReplayedView
     from ao.wire.schedules import (
         BackfillView,
@@ -68,7 +69,7 @@ class Client:
         retry = Retry()
         while True:
             try:
-                return wire.read(call, self._http.send(wire.request(call, self.target)))
+                return wire.read(call, wire.check_proxy(self._http.send(wire.request(call, self.target))))
             except LostConnection as lost:
                 delay = retry.after(call, lost)
                 if delay is None:
@@ -85,7 +86,7 @@ class Client:
             reason = "the stream was cut"
             try:
                 with self._http.stream(stream.request(self.target)) as (answer, chunks):
-                    stream.check(answer)
+                    stream.check(wire.check_proxy(answer))
                     for chunk in chunks:
                         yield from stream.feed(chunk)
             except LostConnection as lost:
@@ -362,6 +363,14 @@ class Client:
     def sizes(self) -> "SizesView":
         """How large what the server keeps is, and how old."""
         return self.send(calls.sizes())
+
+    def workers(self) -> "FleetView":
+        """The workers with what they execute, and why runs wait for them."""
+        return self.send(fleet_calls.list_workers())
+
+    def drain_worker(self, worker_id: str) -> "s.WorkerView":
+        """Let a worker take nothing more, and end."""
+        return self.send(fleet_calls.drain_worker(worker_id))
 
     def status(self) -> "s.StatusView":
         return self.send(calls.status())

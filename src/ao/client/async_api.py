@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from ao.client import calls, replay_calls, schedule_calls, wire
+from ao.client import calls, fleet_calls, replay_calls, schedule_calls, wire
 from ao.client.assistants import AsyncAssistants
 from ao.client.async_handles import AsyncDeployment, AsyncRunHandle
 from ao.client.calls import RunRequest
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ao.client.async_sessions import AsyncSessions
     from ao.wire import schemas as s
     from ao.wire.access import AuditView, KeyCreated, KeyView
+    from ao.wire.fleet import FleetView
     from ao.wire.replays import DeadLetterGroupView, DeadLetterView, ReplayedView
     from ao.wire.schedules import (
         BackfillView,
@@ -69,7 +70,8 @@ class AsyncClient:
         retry = Retry()
         while True:
             try:
-                return wire.read(call, await self._http.send(wire.request(call, self.target)))
+                answer = await self._http.send(wire.request(call, self.target))
+                return wire.read(call, wire.check_proxy(answer))
             except LostConnection as lost:
                 delay = retry.after(call, lost)
                 if delay is None:
@@ -86,7 +88,7 @@ class AsyncClient:
             reason = "the stream was cut"
             try:
                 async with self._http.stream(stream.request(self.target)) as (answer, chunks):
-                    stream.check(answer)
+                    stream.check(wire.check_proxy(answer))
                     async for chunk in chunks:
                         for item in stream.feed(chunk):
                             yield item
@@ -370,6 +372,14 @@ class AsyncClient:
     async def sizes(self) -> "SizesView":
         """How large what the server keeps is, and how old."""
         return await self.send(calls.sizes())
+
+    async def workers(self) -> "FleetView":
+        """The workers with what they execute, and why runs wait for them."""
+        return await self.send(fleet_calls.list_workers())
+
+    async def drain_worker(self, worker_id: str) -> "s.WorkerView":
+        """Let a worker take nothing more, and end."""
+        return await self.send(fleet_calls.drain_worker(worker_id))
 
     async def status(self) -> "s.StatusView":
         return await self.send(calls.status())

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ao.client.target import Target
 from ao.domain.errors import AoError, ServerUnreachable
+from ao.wire.problems import MEDIA_TYPE as PROBLEM_TYPE
 from ao.wire.problems import from_response
 
 T = TypeVar("T")
@@ -18,6 +19,7 @@ STREAM_SILENCE_SECONDS = 30.0
 """An event stream has a heartbeat every ten seconds at the latest; longer silence is a lost connection."""
 
 NO_CONTENT = 204
+_NO_SERVER = frozenset({502, 503, 504})
 
 Query = Mapping[str, object]
 
@@ -97,6 +99,13 @@ def read(call: Call[T], answer: Answer) -> T:
             hint="is the URL that of an AO server?",
         )
     return call.parse(answer.body)
+
+
+def check_proxy(answer: Answer) -> Answer:
+    """Raises LostConnection where a proxy answers in place of a server."""
+    if answer.status in _NO_SERVER and not answer.content_type.startswith(PROBLEM_TYPE):
+        raise LostConnection(f"a proxy answers with {answer.status}", refused=False)
+    return answer
 
 
 def as_json(call: Call[Any]) -> Call[Any]:

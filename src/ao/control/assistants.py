@@ -144,6 +144,7 @@ class Assistants:
             pinned=found.deployment_id is not None,
             assistant=name,
             assistant_version=found.version,
+            overrides=found.overrides,
             validator=self._validator(found),
         )
 

@@ -10,6 +10,7 @@ from ao.control.concurrency import concurrency_of
 from ao.domain.agent_config import Concurrency
 from ao.domain.deployment import DeploymentStatus, Pointer
 from ao.domain.errors import Conflict
+from ao.domain.placement import placement_of
 from ao.ids import DeploymentId
 from ao.store import Store
 from ao.store.records import Deployment
@@ -28,6 +29,7 @@ class Catalog:
         self._queue_seconds: OrderedDict[DeploymentId, float | None] = OrderedDict()
         self._validators: OrderedDict[DeploymentId, jsonschema_rs.Validator | None] = OrderedDict()
         self._concurrency: OrderedDict[DeploymentId, Concurrency] = OrderedDict()
+        self._placements: OrderedDict[tuple[DeploymentId, str], str | None] = OrderedDict()
 
     async def resolve(self, agent: str, environment: str, version: int | None) -> Deployment:
         """The pinned version, or what `stable` points at. NotFound or Conflict when it cannot run."""
@@ -86,6 +88,16 @@ class Catalog:
             if len(self._concurrency) > REMEMBERED:
                 self._concurrency.popitem(last=False)
         return self._concurrency[deployment.id]
+
+    def placement(self, deployment: Deployment, overrides: str = "") -> str | None:
+        """Where runs of a deployment may go, with an assistant's overrides; None: to any worker."""
+        key = (deployment.id, overrides)
+        if key not in self._placements:
+            config = json.loads(deployment.release.config) if deployment.release else {}
+            self._placements[key] = placement_of(config, json.loads(overrides) if overrides else None)
+            if len(self._placements) > REMEMBERED:
+                self._placements.popitem(last=False)
+        return self._placements[key]
 
     def input_validator(self, deployment: Deployment) -> jsonschema_rs.Validator | None:
         """The compiled `input_schema` of a deployment; None when it has none."""

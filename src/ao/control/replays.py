@@ -183,6 +183,7 @@ class Replays:
             assistant_version=source.assistant_version,
             concurrency_key=share.key,
             gates=[*share.gates, *gates_of(source.agent, use)],
+            placement=self._catalog.placement(deployment),
         )
         entry = audit.entry(actor, action, f"run:{source.id}", source.agent, run=new.id, step=fork.step or "")
         warnings = await self._warnings(source, deployment) if fork.with_steps and is_other else []

@@ -94,6 +94,7 @@ class Runs:
             assistant_version=target.assistant_version,
             concurrency_key=share.key,
             gates=[*share.gates, *gates_of(target.agent, session)],
+            placement=self._catalog.placement(target.deployment, target.overrides),
         )
         created = await self._store.runs.create(new)
         if created.is_new:

@@ -17,5 +17,7 @@ class Target:
     assistant: str | None = None
     """None: the agent's own."""
     assistant_version: int | None = None
+    overrides: str = ""
+    """Of the assistant."""
     validator: jsonschema_rs.Validator | None = None
     """Of the assistant's `input_schema`; the agent's own is held against the input, too."""

@@ -70,6 +70,7 @@ class Order:
     input: Payload
     queue_seconds: float | None = None
     share: Share = ALONE
+    placement: str | None = None
 
 
 def scheduled_run(schedule: Schedule, order: Order, actor: str, tick_us: int | None) -> NewRun:
@@ -87,6 +88,7 @@ def scheduled_run(schedule: Schedule, order: Order, actor: str, tick_us: int | N
         queue_seconds=order.queue_seconds,
         concurrency_key=order.share.key,
         gates=(*alone, *order.share.gates),
+        placement=order.placement,
     )
 
 
@@ -118,7 +120,8 @@ class Orders:
         check_input(value, self._catalog.input_validator(live))
         payload = schedule.input or await self._payloads.keep(dump(value), "cron_input")
         share = share_of(schedule.agent, self._catalog.concurrency(live), None, value)
-        return Order(payload, self._catalog.queue_seconds(live), share)
+        placement = self._catalog.placement(live)
+        return Order(payload, self._catalog.queue_seconds(live), share, placement)
 
 
 def _declared_input(live: Deployment) -> JsonValue:

@@ -21,6 +21,7 @@ from ao.dashboard.pages.run import RunPages
 from ao.dashboard.pages.runs import RunListPages
 from ao.dashboard.pages.schedules import SchedulePages
 from ao.dashboard.pages.sessions import SessionPages
+from ao.dashboard.pages.workers import WorkerPages
 from ao.dashboard.sessions import Sessions
 from ao.dashboard.streaming import StreamPages
 from ao.server.services import Services
@@ -51,6 +52,7 @@ def create_dashboard(services: Services) -> ASGIApp:
         *RunListPages(frame).routes(),
         *SchedulePages(frame).routes(),
         *SessionPages(frame).routes(),
+        *WorkerPages(frame).routes(),
     ]
 
     async def lost(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,20 @@ from starlette.responses import Response
 
 STATIC = resources.files(__package__) / "static"
 
-STYLES = ("tokens", "base", "frame", "status", "parts", "tables", "charts", "logs", "run", "viewer", "ansi")
+STYLES = (
+    "tokens",
+    "base",
+    "frame",
+    "status",
+    "parts",
+    "tables",
+    "charts",
+    "logs",
+    "run",
+    "viewer",
+    "ansi",
+    "workers",
+)
 """Files of `static/css` in the order in which they are joined to `ao.css`."""
 SCRIPTS = ("live", "copy", "times")
 """Files of `static/js` that every page loads, joined to `ao.js`."""

@@ -33,6 +33,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("sessions", "Sessions", "/sessions", "list_sessions"),
     Section("deployments", "Deployments", "/deployments", "list_deployments"),
     Section("schedules", "Schedules", "/schedules", "list_schedules"),
+    Section("workers", "Workers", "/workers", "list_workers"),
 )
 
 

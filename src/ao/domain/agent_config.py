@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ao.domain.placement import MAX_CHARACTERS, MAX_LABELS, PATIENCE_SECONDS, check_label, placement_of
 from ao.domain.quantities import parse_duration, parse_size
 from ao.domain.retry import RetryPolicy, check_rule
 
@@ -41,6 +42,7 @@ Seconds = Annotated[float, Field(gt=0, json_schema_extra={"type": ["number", "st
 EnvName = Annotated[str, AfterValidator(_env_name)]
 Argument = Annotated[str, AfterValidator(_argument)]
 RetryRule = Annotated[str, AfterValidator(check_rule)]
+Label = Annotated[str, AfterValidator(check_label)]
 
 
 class _Section(BaseModel):
@@ -99,9 +101,49 @@ class Resources(_Section):
     output: Size = Field(
         64 << 20, description="stdout and stderr of one attempt; what exceeds it is cut, visibly."
     )
-    gpu: int = Field(0, ge=0, le=64, description="GPUs; a worker without them refuses the deployment.")
+    gpu: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="GPUs that are kept for a run; its worker must have them free.",
+    )
 
     _sizes = field_validator("memory", "disk", "output", mode="before")(parse_size)
+
+
+class PlacementSection(_Section):
+    """Which workers its runs go to, and what is kept for each of them there; any, and nothing, by default."""
+
+    requires: dict[Label, Label] = Field(
+        default_factory=dict,
+        max_length=MAX_LABELS,
+        description='Labels that a worker must have, such as `{gpu = "a100"}`.',
+    )
+    prefers: dict[Label, Label] = Field(
+        default_factory=dict,
+        max_length=MAX_LABELS,
+        description="Labels that a worker should have: those with more of them come first.",
+    )
+    patience: Seconds = Field(
+        PATIENCE_SECONDS, le=3600, description="So long a run is left to better workers that have room for it."
+    )
+    memory: Size | None = Field(
+        None,
+        le=1 << 50,
+        description="Memory of the worker that is kept for a run; what it may use says `[resources]`.",
+    )
+    cpu: float | None = Field(None, ge=0.001, le=1024, description="Cores that are kept for a run.")
+
+    _sizes = field_validator("memory", mode="before")(
+        lambda value: None if value is None else parse_size(value)
+    )
+    _durations = field_validator("patience", mode="before")(parse_duration)
+
+    @model_validator(mode="after")
+    def _not_too_large(self) -> Self:
+        if len(placement_of({"placement": self.model_dump()}) or "") > MAX_CHARACTERS - 20:
+            raise ValueError(f"all labels together have at most about {MAX_CHARACTERS} characters")
+        return self
 
 
 class SandboxSection(_Section):
@@ -217,6 +259,7 @@ class AgentConfig(_Section):
         None, description="JSON Schema of the input: a table, or a `.json` file in the project."
     )
     resources: Resources = Field(default_factory=lambda: Resources.model_validate({}))
+    placement: PlacementSection = Field(default_factory=lambda: PlacementSection.model_validate({}))
     concurrency: Concurrency = Field(default_factory=lambda: Concurrency.model_validate({}))
     sandbox: SandboxSection = Field(default_factory=lambda: SandboxSection.model_validate({}))
     build: Build = Field(default_factory=lambda: Build.model_validate({}))

@@ -17,7 +17,16 @@ from pydantic import (
     model_validator,
 )
 
-from ao.domain.agent_config import AgentConfig, Argument, EnvName, Json, Resources, Retries, Seconds
+from ao.domain.agent_config import (
+    AgentConfig,
+    Argument,
+    EnvName,
+    Json,
+    PlacementSection,
+    Resources,
+    Retries,
+    Seconds,
+)
 from ao.domain.deployment import DEFAULT_ENVIRONMENT
 from ao.domain.quantities import parse_duration
 
@@ -67,6 +76,7 @@ class Overrides(_Section):
     run_timeout: Seconds | None = Field(None, description="For the whole run.")
     step_timeout: Seconds | None = Field(None, description="For each step that names none of its own.")
     resources: Resources | None = Field(None, description="Limits, as in ao.toml.")
+    placement: PlacementSection | None = Field(None, description="Which workers, as in ao.toml.")
     env: dict[EnvName, Argument] = Field(
         default_factory=dict, max_length=100, description="Environment variables; not for secrets."
     )

@@ -36,8 +36,6 @@ def check(config: AgentConfig, data: Mapping[str, object]) -> Iterator[Finding]:
         yield Finding(
             ("timeout",), f"timeout ({config.timeout:g} s) is above run_timeout ({config.run_timeout} s)"
         )
-    if config.resources.gpu:
-        yield Finding(("resources", "gpu"), "resources.gpu asks for a GPU, and no worker here has one")
     if isinstance(config.input_schema, dict):
         yield from schema(config.input_schema, ("input_schema",))
 

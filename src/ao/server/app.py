@@ -23,6 +23,7 @@ from ao.server.routes.access import AccessRoutes
 from ao.server.routes.agents import AgentRoutes
 from ao.server.routes.assistants import AssistantRoutes
 from ao.server.routes.deployments import DeploymentRoutes
+from ao.server.routes.fleet import FleetRoutes
 from ao.server.routes.live import LiveRoutes
 from ao.server.routes.operations import OperationRoutes
 from ao.server.routes.questions import QuestionRoutes
@@ -80,6 +81,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
         AccessRoutes(services).router(),
         WebhookRoutes(services).router(),
         SessionRoutes(services, uploads).router(),
+        FleetRoutes(services).router(),
         readiness.router(),
         _openapi_router(app),
     ]
@@ -95,7 +97,7 @@ def create_app(services: Services, site: Site | None = None) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, failures.on_disconnect)
     rules = Rules(services.local_only, _body_limit(services.max_upload), site.path if site else "")
     app.add_middleware(Express, runs=runs, router=runs_router)
-    app.add_middleware(Door, authenticator=Authenticator(services.keys), rules=rules)
+    app.add_middleware(Door, authenticator=Authenticator(services.keys), rules=rules, closing=services.closing)
     return app
 
 

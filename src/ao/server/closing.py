@@ -6,14 +6,19 @@ from contextlib import asynccontextmanager
 
 
 class Closing:
-    """Set once, when the server stops: long polls answer and streams end at once."""
+    """How a server ends: first it says that it is leaving, then long polls answer and streams end at once."""
 
     def __init__(self) -> None:
+        self.leaving = False
+        """It is not ready any more, still answers, and asks for connections to be closed."""
         self.closed = False
         self._waits: set[asyncio.Timeout] = set()
 
+    def leave(self) -> None:
+        self.leaving = True
+
     def close(self) -> None:
-        self.closed = True
+        self.leaving = self.closed = True
         for wait in tuple(self._waits):
             end_now(wait)
 

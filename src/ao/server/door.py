@@ -14,6 +14,7 @@ from ao.domain.errors import AoError, Forbidden, InvalidInput
 from ao.ids import uuid7
 from ao.logs import get_logger
 from ao.server.auth import Authenticator
+from ao.server.closing import Closing
 from ao.server.failures import CLIENT_GONE, internal_error, problem_response
 from ao.settings import is_loopback
 
@@ -41,16 +42,17 @@ class Rules:
 
 
 class Door:
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, rules: Rules) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, rules: Rules, closing: Closing) -> None:
         self._app = app
         self._authenticator = authenticator
         self._rules = rules
+        self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, send)
+        visit = _Visit(scope, send, self._closing)
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
         source = scope["client"][0] if scope["client"] else ""
         try:
@@ -109,11 +111,12 @@ class Door:
 class _Visit:
     """What is known of one request; passes the answer on and notes its status."""
 
-    __slots__ = ("_scope", "_send", "_started", "headers", "refusal_status", "request_id", "status")
+    __slots__ = ("_closing", "_scope", "_send", "_started", "headers", "refusal_status", "request_id", "status")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, closing: Closing) -> None:
         self._scope = scope
         self._send = send
+        self._closing = closing
         self._started = time.perf_counter()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.status = 0
@@ -125,6 +128,8 @@ class _Visit:
             self.status = message["status"]
             headers = message.setdefault("headers", [])
             headers.append((b"x-request-id", self.request_id.encode()))
+            if self._closing.leaving:
+                headers.append((b"connection", b"close"))  # the next request goes to another server
         await self._send(message)
 
     @property

@@ -66,7 +66,7 @@ class Readiness:
                 views = list(await asyncio.gather(*(_timed(check) for check in self._checks)))
                 self._known = (time.monotonic() + REMEMBERED_SECONDS, views)
             views = self._known[1]
-        if self._closing.closed:
+        if self._closing.leaving:
             return [*views, CheckView(name="server", status="failed", message="shutting down")]
         return views
 

@@ -118,6 +118,8 @@ RULES: Mapping[str, Rule] = {
     "replay_webhook": Rule(_P.RUN, Of.DELIVERY),
     "list_audit": Rule(_P.ADMINISTER, Of.SERVER),
     "collect_garbage": Rule(_P.ADMINISTER, Of.SERVER),
+    "list_workers": Rule(_P.READ, Of.NOTHING),
+    "drain_worker": Rule(_P.ADMINISTER, Of.SERVER),
     "get_status": Rule(_P.READ, Of.NOTHING),
     "get_sizes": Rule(_P.READ, Of.NOTHING),
     "get_openapi": Rule(_P.READ, Of.NOTHING),

@@ -8,6 +8,7 @@ from ao.bus import Bus
 from ao.control.assistants import Assistants
 from ao.control.audit import AuditLog
 from ao.control.deployments import Deployments
+from ao.control.fleet import Workers
 from ao.control.keys import Keys
 from ao.control.logins import Logins
 from ao.control.logs import Logs
@@ -61,6 +62,7 @@ class Services:
     audit: AuditLog
     storage: Storage
     webhooks: Webhooks
+    workers: Workers
     store: Store
     bus: Bus
     about: About

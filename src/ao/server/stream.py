@@ -25,6 +25,8 @@ log = get_logger(__name__)
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = b": heartbeat\n\n"
+RECONNECT = b"retry: 100\n: this server stops; go on with another one\n\n"
+"""Ends what the server cuts: a client comes back with the last id that it has."""
 END = b": end\n\n"
 """Ends a complete stream, so that a client can tell it from a cut connection."""
 IDLE_SECONDS = (5.0, 10.0)
@@ -127,7 +129,9 @@ class Stream(Response, ABC):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            await watched(lambda: self.stream(_writer(send)), receive, self._closing, self._on_gone)
+            ended = await watched(lambda: self.stream(_writer(send)), receive, self._closing, self._on_gone)
+            if not ended and self._closing.closed:
+                await send({"type": "http.response.body", "body": RECONNECT, "more_body": True})
         except AoError as error:
             log.warning("event stream cut", path=scope["path"], error=str(error))
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -9,8 +9,10 @@ from pydantic import JsonValue
 from ao.clock import to_datetime
 from ao.domain.event import Event
 from ao.domain.outcome import ErrorInfo
+from ao.domain.placement import Amounts
 from ao.sandbox import Template
-from ao.store.records import Agent, Attempt, Deployment, PointerMove, Run, Secret, Worker
+from ao.store.records import Agent, Attempt, Deployment, PointerMove, Run, Secret
+from ao.store.worker_records import Worker
 from ao.wire import schemas as s
 
 
@@ -181,9 +183,19 @@ def worker_view(worker: Worker, now_us: int) -> s.WorkerView:
         slots=worker.slots,
         running=worker.running,
         sandbox=worker.sandbox,
+        started_at=to_datetime(worker.started_us),
         heartbeat_at=to_datetime(worker.heartbeat_us),
         alive=worker.lease_until_us > now_us,
+        draining=worker.draining,
+        version=worker.version,
+        labels=dict(worker.offer.labels),
+        capacity=_amounts_view(worker.offer.amounts),
+        used=_amounts_view(worker.used),
     )
+
+
+def _amounts_view(amounts: Amounts) -> s.AmountsView:
+    return s.AmountsView.model_construct(memory=amounts.memory, cpu=amounts.cpu / 1000, gpu=amounts.gpu)
 
 
 def moment(instant_us: int | None) -> datetime | None:

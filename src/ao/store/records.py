@@ -64,6 +64,8 @@ class NewRun:
     assistant: str | None = None
     """None: the agent's own."""
     assistant_version: int | None = None
+    placement: str | None = None
+    """`Placement.text()`; None: any worker may take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +174,11 @@ class Claim:
     """`Overrides.text()`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A run that the store says a worker is executing."""
+class Claims(list[Claim]):
+    """What a worker gets at once."""
 
-    run_id: RunId
-    fence: int
-    cancel_requested: bool
+    again_us: int | None = None
+    """It leaves runs to other workers that are better for them: there may be more for it after this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,19 +289,7 @@ class PointerMove:
     at_us: int
 
 
-# --- workers, secrets, keys -------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    id: WorkerId
-    name: str
-    slots: int
-    running: int
-    sandbox: str
-    started_us: int
-    heartbeat_us: int
-    lease_until_us: int
+# --- secrets, keys ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ao.domain.placement import Peer, Placement
 from ao.store.gates import Wait
 from ao.store.records import Attempt, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a run may go that not every worker may take."""
+
+    placement: Placement
+    since_us: int | None
+    """When it became claimable; None: it is not."""
+    ahead: int
+    """Those with the same placement that it takes turns with as one and that come before it."""
+    peers: Sequence[Peer]
+    """All workers that are alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,8 @@ class Waiting:
     """Of these, those that it takes turns with as one and that come before it."""
     gate: Wait | None = None
     """What it waits at."""
+    places: Places | None = None
+    """None: any worker may take it."""
 
 
 @dataclass(frozen=True, slots=True)

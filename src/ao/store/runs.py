@@ -5,23 +5,23 @@ from typing import Protocol
 
 from ao.domain.event import Event, NewEvent
 from ao.domain.outcome import AttemptOutcome
+from ao.domain.placement import ANYTHING, Offer
 from ao.ids import RunId, WorkerId
 from ao.store.audit import NewAudit
 from ao.store.records import (
     Attempt,
     CancelResult,
-    Claim,
+    Claims,
     Created,
     FinishAttempt,
     Finished,
     LostRuns,
     NewRun,
-    Owned,
     Run,
     RunFilter,
-    Worker,
 )
 from ao.store.run_detail import RunDetail, Waiting
+from ao.store.worker_records import Beat, Fleet, Worker
 
 
 class RunStore(Protocol):
@@ -35,12 +35,16 @@ class RunStore(Protocol):
         """
         ...
 
-    async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Claim]:
+    async def claim(self, worker_id: WorkerId, limit: int) -> Claims:
         """Take up to `limit` ready runs, highest priority first, oldest first within one.
+
+        Of runs with a placement only those that the worker has all for that they require, and room: what they
+        take of memory, cores and GPUs is theirs while they go on. A run that another worker is better for, and
+        has room for, is left to it for a while (`ao.domain.placement.leave_us`).
 
         A run without a deployment is resolved to `stable` of its environment here and keeps it. Each
         claim raises the fence, opens the attempt's row and writes its transition. A worker whose lease
-        has ended, or that is unknown, gets nothing.
+        has ended, that drains, or that is unknown, gets nothing.
         """
         ...
 
@@ -127,14 +131,26 @@ class LogStore(Protocol):
 
 class WorkerStore(Protocol):
     async def register(
-        self, worker_id: WorkerId, name: str, slots: int, sandbox: str, lease_us: int
+        self,
+        worker_id: WorkerId,
+        name: str,
+        slots: int,
+        sandbox: str,
+        lease_us: int,
+        offer: Offer = ANYTHING,
+        version: str = "",
     ) -> None: ...
 
-    async def heartbeat(self, worker_id: WorkerId, lease_us: int) -> Sequence[Owned]:
-        """Extend the lease to now + `lease_us`; returns what this worker executes, as the store knows it.
+    async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0) -> Beat:
+        """Extend the lease to now + `lease_us`, and tell how many slots are busy; returns what this worker
+        executes, as the store knows it.
 
         Raises `StaleWrite` when the lease had ended and was swept: the worker must stop everything.
         """
+        ...
+
+    async def drain(self, worker_id: WorkerId, audit: NewAudit | None = None) -> None:
+        """The worker gets nothing more, and is told with its next heartbeat. NotFound when it is not there."""
         ...
 
     async def retire(self, worker_id: WorkerId) -> LostRuns:
@@ -146,6 +162,10 @@ class WorkerStore(Protocol):
         ...
 
     async def list(self) -> Sequence[Worker]: ...
+
+    async def fleet(self) -> Fleet:
+        """The workers, what they execute and what waits. Two statements."""
+        ...
 
     async def counts(self) -> dict[str, int]:
         """Runs that are `ready`, `delayed`, `waiting` at a gate and `running`."""

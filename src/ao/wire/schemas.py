@@ -312,14 +312,32 @@ class GcView(Response):
     freed_bytes: int
 
 
+class AmountsView(Response):
+    """Of what runs share on a worker."""
+
+    memory: int
+    """Bytes."""
+    cpu: float
+    """Cores."""
+    gpu: int
+
+
 class WorkerView(Response):
     id: str
     name: str
     slots: int
     running: int
     sandbox: str
+    started_at: datetime
     heartbeat_at: datetime
     alive: bool
+    draining: bool
+    """It takes nothing more, and ends when what it runs has ended."""
+    version: str
+    labels: dict[str, str]
+    capacity: AmountsView
+    used: AmountsView
+    """What its runs with a placement have taken."""
 
 
 class CheckView(Response):

@@ -128,7 +128,10 @@ async def _serve(
         grpc = rpc.address if rpc else None
         on_ready(replace(ready, url=http.url, login_url=http.local_url + login_path, grpc=grpc))
         await stop.wait()
+        platform.services.closing.leave()
         await drained()
+        if not works:  # others serve: they are asked before this one listens no more
+            await asyncio.sleep(settings.drain_seconds)
 
 
 async def _work(
@@ -136,7 +139,7 @@ async def _work(
 ) -> None:
     with full_disk_told():
         workplace = await open_workplace(settings, home, stack)
-    async with _working(workplace.duties(), workplace.crew) as drained:
+    async with _working(workplace.duties(), workplace.crew, stop.set) as drained:
         _calm_collector()
         on_ready(_ready(workplace.ground, workplace.crew))
         await stop.wait()
@@ -144,11 +147,16 @@ async def _work(
 
 
 @asynccontextmanager
-async def _working(duties: Duties, crew: Crew | None) -> AsyncIterator[Drain]:
-    """All loops of a process. Yields what ends the worker in order; the duties go on meanwhile."""
+async def _working(
+    duties: Duties, crew: Crew | None, on_drained: Callable[[], None] = lambda: None
+) -> AsyncIterator[Drain]:
+    """All loops of a process. Yields what ends the worker in order; the duties go on meanwhile. `on_drained` is
+    called when it has ended, which it may have been told by somebody else."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_vital(name, duty)) for name, duty in duties.items()]
         worker = group.create_task(_vital("worker", crew.worker.run())) if crew is not None else None
+        if worker is not None:
+            worker.add_done_callback(lambda _: on_drained())
 
         async def drained() -> None:
             log.info("stopping")

@@ -11,6 +11,7 @@ from ao.control.audit import AuditLog
 from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.deployments import Deployments
+from ao.control.fleet import Workers
 from ao.control.keys import Keys
 from ao.control.logins import SITE_PATH, Logins
 from ao.control.logs import Logs
@@ -49,6 +50,7 @@ def make_services(ground: Ground, keys: Keys, crew: Crew | None, stack: AsyncExi
         runs=Runs(store, ground.blobs, bus, catalog, assistants, webhooks, backpressure),
         assistants=assistants,
         webhooks=webhooks,
+        workers=Workers(store, bus),
         steps=Steps(store, ground.payloads),
         replays=Replays(store, catalog, assistants, bus),
         sessions=Sessions(store, ground.payloads, ground.workspaces, bus),

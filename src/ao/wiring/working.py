@@ -3,12 +3,16 @@
 import socket
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from ao.clock import SystemClock
+from ao.domain.placement import Amounts, Offer
 from ao.sandbox import Level
+from ao.settings import Settings
 from ao.wiring.ground import Ground
 from ao.worker.attempt import Bench
 from ao.worker.loop import Worker, WorkerOptions
+from ao.worker.machine import detect
 from ao.worker.resolve import Resolver
 from ao.worker.sessions import Attendance
 from ao.worker.supervision import Supervision
@@ -25,6 +29,15 @@ class Crew:
         return {} if self.warming is None else {"templates": self.warming.run_forever()}
 
 
+def offer_of(settings: Settings) -> Offer:
+    """What its runs may take: what was said, else what the machine has."""
+    found = detect()
+    cpus = settings.worker_cpus
+    memory = found.memory if settings.worker_memory is None else settings.worker_memory
+    gpu = found.gpu if settings.worker_gpus is None else settings.worker_gpus
+    return Offer(settings.labels, Amounts(memory, found.cpu if cpus is None else round(cpus * 1000), gpu))
+
+
 def make_crew(ground: Ground) -> Crew:
     executor, settings, store = ground.executor, ground.settings, ground.store
     supervision = Supervision(executor, executor.kill)
@@ -37,6 +50,8 @@ def make_crew(ground: Ground) -> Crew:
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         grace_seconds=settings.grace_seconds,
+        offer=offer_of(settings),
+        version=version("ao-platform"),
     )
     is_warm = settings.warm == "on" and executor.info.level is Level.NAMESPACES
     return Crew(Worker(bench, options), Warming(store, ground.bus, executor, resolver) if is_warm else None)

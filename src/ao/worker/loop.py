@@ -10,15 +10,19 @@ from ao.clock import boot_seconds
 from ao.control.upkeep import announce_lost
 from ao.domain.errors import SandboxError, StaleWrite, Unavailable
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
+from ao.domain.placement import LESS_LOADED, Offer
 from ao.domain.retry import RetryPolicy
 from ao.ids import RunId, WorkerId, new_worker_id
 from ao.logs import get_logger
 from ao.sandbox import StopCause
-from ao.store.records import FinishAttempt, Owned
+from ao.store.records import Claims, FinishAttempt
+from ao.store.worker_records import Owned
 from ao.worker.attempt import Attempt, Bench
 
 log = get_logger(__name__)
 
+COURTESY_SECONDS = 0.05
+"""So long, at most, a worker leaves new work to one that is less loaded."""
 POLL_SECONDS = 5.0
 """How long hints are trusted before the worker looks for work by itself."""
 UNAVAILABLE_SECONDS = 1.0
@@ -37,6 +41,9 @@ class WorkerOptions:
     heartbeat_seconds: float
     grace_seconds: float
     """On shutdown, attempts have this long to end before they are handed back."""
+    offer: Offer
+    version: str
+    """Of AO."""
 
 
 class LeaseLost(Exception):
@@ -48,11 +55,13 @@ class Worker:
         self._bench = bench
         self._options = options
         self._attempts: dict[Key, tuple[Attempt, asyncio.Task[None]]] = {}
-        self._taking: asyncio.Task[int] | None = None
+        self._taking: asyncio.Task[Claims] | None = None
         self._unknown: set[Key] = set()
         """What the last heartbeat said is ours and was not."""
         self._slot_freed = asyncio.Event()
         self._drain = asyncio.Event()
+        self._least_load: float | None = None
+        """Of the other workers, as the last heartbeat told it."""
         self._lease_ends = 0.0
         """On the boot-time clock; never later than the lease in the store."""
 
@@ -95,7 +104,9 @@ class Worker:
         store, options = self._bench.store, self._options
         level = str(self._bench.executor.info.level)
         asked = boot_seconds()
-        await store.workers.register(worker_id, options.name, options.slots, level, self._lease_us)
+        await store.workers.register(
+            worker_id, options.name, options.slots, level, self._lease_us, options.offer, options.version
+        )
         self._lease_ends = asked + options.lease_seconds
         self._unknown.clear()
         await self._renew()
@@ -122,8 +133,10 @@ class Worker:
                 await cancels.wait(pause * random.uniform(0.8, 1.0))  # noqa: S311 - spreads workers
                 sent, pause = boot_seconds(), self._options.heartbeat_seconds
                 try:
-                    owned = await self._bench.store.workers.heartbeat(worker_id, self._lease_us)
-                    await self._compare(owned)
+                    beat = await self._bench.store.workers.heartbeat(
+                        worker_id, self._lease_us, len(self._attempts)
+                    )
+                    await self._compare(beat.owned)
                 except StaleWrite as error:
                     raise LeaseLost from error
                 except Unavailable as error:
@@ -131,7 +144,11 @@ class Worker:
                     pause = min(UNAVAILABLE_SECONDS, pause)
                     continue
                 self._lease_ends = sent + self._options.lease_seconds
+                self._least_load = beat.least_load
                 await self._renew()
+                if beat.drain and not self._drain.is_set():
+                    log.info("told to drain", worker=worker_id)
+                    self._drain.set()
 
     async def _compare(self, owned: Sequence[Owned]) -> None:
         """Stop what was asked to cancel, and let go of what is ours in the store only: a claim whose answer
@@ -185,17 +202,27 @@ class Worker:
                     log.warning("no claim possible", worker=worker_id, error=str(error))
                     await asyncio.sleep(UNAVAILABLE_SECONDS)
                     continue
-                if taken < free:
-                    await hints.wait(POLL_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
+                if len(taken) < free:
+                    again = POLL_SECONDS if taken.again_us is None else taken.again_us / 1e6
+                    await hints.wait(min(again, POLL_SECONDS * random.uniform(0.5, 1.0)))  # noqa: S311
+                    if courtesy := self._courtesy():
+                        await asyncio.sleep(courtesy)
 
-    async def _take(self, worker_id: WorkerId, free: int) -> int:
+    def _courtesy(self) -> float:
+        """Seconds that new work is left to a worker which is less loaded. Who has a queue before it, and comes
+        back for more, is not polite."""
+        load = len(self._attempts) / self._options.slots
+        lead = 0.0 if self._least_load is None else load - self._least_load
+        return COURTESY_SECONDS * lead if lead >= LESS_LOADED else 0.0
+
+    async def _take(self, worker_id: WorkerId, free: int) -> Claims:
         """Claim and begin. It is never cut off in between: what was claimed is ours, also when stopping."""
         claims = await self._bench.store.runs.claim(worker_id, free)
         for claim in claims:
             attempt = Attempt(self._bench, claim)
             task = asyncio.create_task(self._execute(attempt), name=f"run {claim.run_id}")
             self._attempts[claim.run_id, claim.fence] = (attempt, task)
-        return len(claims)
+        return claims
 
     async def _execute(self, attempt: Attempt) -> None:
         try:

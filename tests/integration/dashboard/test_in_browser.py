@@ -34,6 +34,7 @@ PAGES = (
     "/runs?state=failed&q=KeyError",
     "/runs?q=nothing",
     "/schedules",
+    "/workers",
 )
 GOOD = {"agent.py": "def work(task):\n    return {'ok': True}\n"}
 BROKEN = {"agent.py": "def work(task):\n    raise ValueError('broken by a release')\n"}

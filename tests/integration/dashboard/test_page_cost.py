@@ -45,6 +45,7 @@ PAGES = (
     "/schedules",
     "/sessions",
     "/assistants",
+    "/workers",
 )
 
 

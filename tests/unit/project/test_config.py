@@ -97,7 +97,14 @@ def test_a_suggestion_says_what_was_meant(line: str, hint: str) -> None:
         ("python = '3.6'", "python 3.6 is too old"),
         ("python = '3.12'\nbuild = { python = '3.13' }", "build.python is 3.13, but python is 3.12"),
         ("env = { KEY = 'a' }\nsecrets = ['KEY']", "KEY is both in env and in secrets"),
-        ("resources = { gpu = 1 }", "resources.gpu asks for a GPU, and no worker here has one"),
+        ("placement = { requires = { a = 1 } }", "placement.requires.a must be text in quotes, not a number"),
+        (
+            "placement = { requires = { a = 'b c' } }",
+            "placement.requires.a: 'b c' is not a label's name or value: up to 63 letters, digits, and . _ / - "
+            "between them",
+        ),
+        ("placement = { memory = 'much' }", 'placement.memory: a size is bytes or text such as "512M" or "2G"'),
+        ("placement = { labels = {} }", "unknown field placement.labels"),
         ("timeout = '2h'\nrun_timeout = '1h'", "timeout (7200 s) is above run_timeout (3600.0 s)"),
         (
             "cron_input = { day = 1979-05-27 }\ncron = '0 0 * * *'",

@@ -26,6 +26,7 @@ from ao.store.sql.dead_letters import put_dead_letter
 from ao.store.sql.engine import Tx
 from ao.store.sql.held import Held, add_events, hold, hold_fenced, insert_events, stale
 from ao.store.sql.pauses import put_aside
+from ao.store.sql.placing_sql import DROP_PLACED, requeue_held
 
 _NO_RETRY = RetryPolicy()
 """Losses and cancels do not look at the policy."""
@@ -93,7 +94,7 @@ def give_back(
     transition = hand_back(now_us, held.actor)
     _leave(tx, held, transition, events, now_us)
     tx.run(sql.END_ATTEMPT, _attempt_row(held, None, now_us))
-    tx.run(sql.REQUEUE, {"run_id": run_id})
+    requeue_held(tx, held)
 
 
 def cancel(tx: Tx, run_id: RunId, actor: str) -> CancelResult:
@@ -129,7 +130,11 @@ def _end_waiting(tx: Tx, held: Held, transition: Transition) -> CancelResult:
     tx.run(sql.DROP_BLOCKED, {"run_id": run_id})
     others_claimable = _pass_on(tx, held, transition)
     _count(tx, held, transition)
-    tx.run(sql.DROP_READY, {"run_id": run_id})  # last: a promotion that was waited for has put it there
+    # last: a promotion that was waited for has put it there
+    if held.placement is None:
+        tx.run(sql.DROP_READY, {"run_id": run_id})
+    else:
+        tx.run(DROP_PLACED, {"placement": held.placement, "run_id": run_id})
     return CancelResult(RunState.CANCELLED, None, others_claimable=others_claimable)
 
 
@@ -177,7 +182,7 @@ def _end(
         _put_outcome(tx, held, transition, output)
     if transition.to is RunState.PENDING:
         if transition.due_us is None:
-            tx.run(sql.REQUEUE, {"run_id": held.run_id})
+            requeue_held(tx, held)
         else:
             tx.run(sql.DELAY, {"run_id": held.run_id, "due_us": transition.due_us})
     elif transition.to is RunState.PAUSED and transition.due_us is not None:

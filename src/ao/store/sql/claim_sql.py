@@ -3,7 +3,7 @@
 from ao.store.sql.run_sql import RESOLVE
 
 
-def _picked(more: str) -> str:
+def picked(more: str) -> str:
     """All that a claim needs of the runs of `q`, and at last whether there are others than of this flow."""
     return f"""
 SELECT q.rank, q.run_id, h.fence, h.attempt, h.next_seq, h.active_us, r.agent, r.environment, r.input,
@@ -20,7 +20,8 @@ ORDER BY q.rank, q.flow, q.run_id FOR UPDATE OF h SKIP LOCKED"""
 
 _TURN = """
 first AS MATERIALIZED (
-  SELECT n.rank, n.flow FROM run_ready n WHERE n.rank >= :floor ORDER BY n.rank, n.flow LIMIT 1),
+  SELECT n.rank, n.flow FROM run_ready n WHERE n.rank >= :floor AND n.rank <= :lowest
+  ORDER BY n.rank, n.flow LIMIT 1),
 chosen AS MATERIALIZED (
   SELECT f.rank, f.flow AS first, COALESCE(
     (SELECT n.flow FROM run_ready n WHERE n.rank = f.rank AND n.flow > :after ORDER BY n.rank, n.flow LIMIT 1),
@@ -33,8 +34,8 @@ turn AS MATERIALIZED (
       THEN 1 ELSE 0 END AS alone,
     CASE WHEN c.rank = (SELECT n.rank FROM run_ready n ORDER BY n.rank DESC LIMIT 1) THEN 1 ELSE 0 END AS lowest
   FROM chosen c)"""
-"""Whose turn it is: of the flows with the highest priority (from `:floor` on) the one that follows `:after`, or
-the first. Each look is at one end of a range of the key, however many runs there are."""
+"""Whose turn it is: of the flows with the highest priority (from `:floor` to `:lowest`) the one that follows
+`:after`, or the first. Each look is at one end of a range of the key, however many runs there are."""
 
 TURN = f"WITH {_TURN} SELECT rank, flow FROM turn"
 
@@ -48,7 +49,7 @@ q AS MATERIALIZED (
     LIMIT COALESCE((SELECT CASE WHEN alone = 1 THEN :limit ELSE :share END FROM turn), 0)
     FOR UPDATE SKIP LOCKED) s
   LIMIT :limit)
-{_picked("(SELECT 1 - alone * lowest FROM turn)")}"""
+{picked("(SELECT 1 - alone * lowest FROM turn)")}"""
 
 _OTHERS = """CASE WHEN q.rank = (SELECT n.rank FROM run_ready n ORDER BY n.rank DESC LIMIT 1)
     AND q.flow = (SELECT n.flow FROM run_ready n ORDER BY n.rank DESC, n.flow DESC LIMIT 1) THEN 0 ELSE 1 END"""
@@ -56,5 +57,5 @@ _OTHERS = """CASE WHEN q.rank = (SELECT n.rank FROM run_ready n ORDER BY n.rank 
 PICK_FIRST = f"""
 WITH q AS MATERIALIZED (
   SELECT rank, flow, run_id FROM run_ready ORDER BY rank, flow, run_id LIMIT :limit FOR UPDATE SKIP LOCKED)
-{_picked(_OTHERS)}"""
+{picked(_OTHERS)}"""
 """Right when there is one flow only; the last column of its first row says so."""

@@ -12,8 +12,8 @@ from ao.domain.run import RunState, Transition
 from ao.ids import RunId
 from ao.store.gates import Hold, Wait
 from ao.store.records import NewRun
-from ao.store.sql import run_sql
 from ao.store.sql.engine import Engine, Tx
+from ao.store.sql.placing_sql import requeue
 
 _INSERT = """
 INSERT INTO run_gate (run_id, name, hold, capacity, rank, state)
@@ -83,7 +83,7 @@ def queue(tx: Tx, runs: Sequence[tuple[RunId, bool]]) -> None:
             else:
                 places.append(place)
     if free:
-        tx.many(run_sql.REQUEUE, [{"run_id": run_id} for run_id in free])
+        requeue(tx, free)
     _let_in(tx, places)
 
 
@@ -126,7 +126,7 @@ def _let_in(tx: Tx, places: Iterable[Place], leaving: tuple[RunId, str] | None =
             held += 1
             following = _come_to_next(tx, first[0])
             if following is None:
-                tx.run(run_sql.REQUEUE, {"run_id": first[0]})
+                requeue(tx, [first[0]])
                 claimable += 1
             elif following not in todo:
                 heapq.heappush(todo, following)

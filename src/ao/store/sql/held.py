@@ -28,6 +28,8 @@ class Held:
     """1 when it has gates."""
     session_base: int | None
     """None: it has no session. 0: it has not begun; else the version of its session before it."""
+    placement: str | None
+    """None: any worker may take it."""
 
     @property
     def waits_for_first_worker(self) -> bool:

@@ -31,7 +31,8 @@ SELECT 'agent' AS kind, agent AS name, version, state, bucket AS number,
   CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END AS recent, CAST(SUM(runs) AS BIGINT) AS runs
 FROM t GROUP BY agent, version, state, bucket, CASE WHEN hour_us >= :recent_us THEN 1 ELSE 0 END
 UNION ALL SELECT 'hour', '', 0, state, hour_us, 0, CAST(SUM(runs) AS BIGINT) FROM t GROUP BY hour_us, state
-UNION ALL SELECT 'ready', '', 0, '', 0, 0, COUNT(*) FROM run_ready
+UNION ALL SELECT 'ready', '', 0, '', 0, 0,
+  (SELECT COUNT(*) FROM run_ready) + (SELECT COUNT(*) FROM run_placed)
 UNION ALL SELECT 'delayed', '', 0, '', 0, 0, COUNT(*) FROM run_delayed
 UNION ALL SELECT 'waiting', '', 0, '', 0, 0, COUNT(*) FROM run_gate WHERE state = 'waiting'
 UNION ALL SELECT 'running', '', 0, '', 0, 0, COUNT(*) FROM run_head

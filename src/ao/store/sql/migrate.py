@@ -15,7 +15,7 @@ from ao.domain.errors import SchemaTooNew
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0016"
+HEAD = "0017"
 """The schema of this version of AO. Revisions are numbered, so that older and newer can be told apart."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

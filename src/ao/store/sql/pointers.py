@@ -4,6 +4,7 @@ from ao.domain.deployment import DEFAULT_ENVIRONMENT, Pointer
 from ao.store.records import PointerMove
 from ao.store.schedules import Schedule
 from ao.store.sql.engine import Tx
+from ao.store.sql.placing import review
 from ao.store.sql.runs import unblock
 from ao.store.sql.schedule_sql import INSERT, row_of
 
@@ -82,6 +83,7 @@ def move_stable(
     if environment == DEFAULT_ENVIRONMENT or schedule is not None:
         _set_schedule(tx, agent, environment, schedule)
     unblock(tx)
+    review(tx, agent, "")
     return PointerMove(agent, environment, Pointer.STABLE, frm, to[0], reason, actor, tx.now_us)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from ao.domain.outcome import OutcomeKind
+from ao.domain.placement import Peer, parse
 from ao.domain.run import RunHead, RunState
 from ao.store.gates import Wait
 from ao.store.records import Attempt, Claim, Payload, Run
-from ao.store.run_detail import RunDetail, Waiting
+from ao.store.run_detail import Places, RunDetail, Waiting
 from ao.store.sql.codec import error_from, payload_from
 from ao.store.sql.engine import Row
 
@@ -32,8 +33,8 @@ VALUES (:run_id, :agent, :environment, :input, :input_blob, :actor, :now, :prior
 
 INSERT_HEAD = """
 INSERT INTO run_head (run_id, state, fence, next_seq, attempt, failures, losses, cancel_requested,
-  active_us, deployment_id, webhook, gated, session_base)
-VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook, :gated, :session_base)"""
+  active_us, deployment_id, webhook, gated, session_base, placement)
+VALUES (:run_id, 'pending', 0, 2, 0, 0, 0, 0, 0, :deployment_id, :webhook, :gated, :session_base, :placement)"""
 
 INSERT_READY = "INSERT INTO run_ready (rank, flow, run_id) VALUES (:rank, :flow, :run_id)"
 
@@ -43,7 +44,8 @@ INSERT INTO run_event (run_id, seq, kind, at_us, data) VALUES (:run_id, :seq, :k
 # --- claim -----------------------------------------------------------------------------------------
 
 LEASE = """
-SELECT sandbox FROM worker WHERE worker_id = :worker_id AND lease_until_us > :now FOR UPDATE"""
+SELECT sandbox, CASE WHEN EXISTS (SELECT 1 FROM run_placed) THEN 1 ELSE 0 END
+FROM worker WHERE worker_id = :worker_id AND lease_until_us > :now AND draining = 0 FOR UPDATE"""
 
 RESOLVE = """
   LEFT JOIN pointer p ON p.agent = r.agent AND p.environment = r.environment AND p.pointer = 'stable'
@@ -78,7 +80,7 @@ h.state, h.fence, h.attempt, h.failures, h.losses, h.cancel_requested, h.active_
 
 HELD = f"""
 SELECT {_HEAD}, h.next_seq, h.worker_id, h.due_us, h.started_us, h.deployment_id, h.webhook,
-  h.gated, h.session_base
+  h.gated, h.session_base, h.placement
 FROM run_head h WHERE h.run_id = :run_id FOR UPDATE"""
 
 LEAVE_HEAD = """
@@ -111,7 +113,8 @@ ON CONFLICT (hour_us, agent, version, state, bucket, shard) DO UPDATE SET runs =
 
 REQUEUE = f"""
 INSERT INTO run_ready (rank, flow, run_id)
-SELECT -r.priority, {FLOW}, r.run_id FROM run r WHERE r.run_id = :run_id"""
+SELECT -r.priority, {FLOW}, r.run_id FROM run r JOIN run_head h ON h.run_id = r.run_id
+WHERE r.run_id = :run_id AND h.placement IS NULL"""
 
 DELAY = """
 INSERT INTO run_delayed (due_us, run_id, rank)
@@ -153,11 +156,13 @@ RETURNING run_id, (SELECT h.gated FROM run_head h WHERE h.run_id = run_delayed.r
 
 QUEUED = """
 SELECT COUNT(*) FROM (
-  SELECT 1 FROM run_ready UNION ALL SELECT 1 FROM run_gate WHERE state = 'waiting' LIMIT :limit) q"""
+  SELECT 1 FROM run_ready UNION ALL SELECT 1 FROM run_placed
+  UNION ALL SELECT 1 FROM run_gate WHERE state = 'waiting' LIMIT :limit) q"""
 
 QUEUED_OF_AGENT = """
 SELECT COUNT(*) FROM (
   SELECT 1 FROM run_ready WHERE flow = :agent OR (flow > :agent || ':' AND flow < :agent || ';')
+  UNION ALL SELECT 1 FROM run_placed WHERE agent = :agent
   UNION ALL
   SELECT 1 FROM run_gate w CROSS JOIN run r
   WHERE w.state = 'waiting' AND r.run_id = w.run_id AND r.agent = :agent
@@ -165,7 +170,7 @@ SELECT COUNT(*) FROM (
 """By the names of its flows, for a look at each run would take as long as the queue. CROSS JOIN: SQLite begins
 with those that wait, whatever it believes of the sizes."""
 
-NEXT_DUE = "SELECT MIN(due_us) FROM run_delayed"
+NEXT_DUE = "SELECT MIN(due_us), CASE WHEN EXISTS (SELECT 1 FROM run_placed) THEN 1 ELSE 0 END FROM run_delayed"
 
 TAKE_UNBLOCKED = f"""
 WITH free AS MATERIALIZED (
@@ -209,13 +214,21 @@ SELECT r.run_id AS waits,
   (SELECT COUNT(*) FROM worker w WHERE w.lease_until_us > :now) AS workers,
   (SELECT CAST(COALESCE(SUM(w.slots), 0) AS BIGINT) FROM worker w WHERE w.lease_until_us > :now) AS slots,
   (SELECT COUNT(*) FROM run_head x WHERE x.state = 'running' AND x.state <> 'completed') AS running,
-  (SELECT COUNT(*) FROM run_ready) AS ready,
+  (SELECT COUNT(*) FROM run_ready) + (SELECT COUNT(*) FROM run_placed) AS ready,
   (SELECT COUNT(*) FROM run_ready q
     WHERE q.rank = -r.priority AND q.flow = {FLOW} AND q.run_id < r.run_id) AS ahead,
+  CASE WHEN h.placement IS NULL THEN NULL ELSE (SELECT q.since_us FROM run_placed q
+    WHERE q.placement = h.placement AND q.rank = -r.priority AND q.flow = {FLOW} AND q.run_id = r.run_id)
+    END AS since_us,
+  CASE WHEN h.placement IS NULL THEN NULL ELSE (SELECT COUNT(*) FROM run_placed q
+    WHERE q.placement = h.placement AND q.rank = -r.priority AND q.flow = {FLOW} AND q.run_id < r.run_id)
+    END AS placed_ahead,
+  h.placement AS placement,
   (SELECT g.name FROM run_gate g WHERE g.run_id = r.run_id AND g.state = 'waiting') AS gate
 FROM run r JOIN run_head h ON h.run_id = r.run_id
 WHERE r.run_id = :run_id AND h.state = 'pending'"""
-_WAITING_COLUMNS = "v.blocked, v.workers, v.slots, v.running, v.ready, v.ahead, v.gate"
+_WAITING_COLUMNS = """v.blocked, v.workers, v.slots, v.running, v.ready, v.ahead, v.since_us, v.placed_ahead,
+  v.placement, v.gate"""
 
 WAITING = f"WITH waiting AS MATERIALIZED ({_WAITING}) SELECT {_WAITING_COLUMNS} FROM waiting v"
 
@@ -226,7 +239,7 @@ SELECT {_ATTEMPT_COLUMNS}, {_WAITING_COLUMNS}, {_RUN_COLUMNS} {_RUN_TABLES}
   LEFT JOIN waiting v ON v.waits = r.run_id
 WHERE r.run_id = :run_id ORDER BY t.number"""
 ATTEMPT_WIDTH = 13
-WAITING_WIDTH = 7
+WAITING_WIDTH = 10
 
 EVENTS = """
 SELECT seq, kind, at_us, data FROM run_event
@@ -359,17 +372,20 @@ def attempt_from(row: Row) -> Attempt:
     )
 
 
-def waiting_from(row: Row, now_us: int, gate: Wait | None) -> Waiting | None:
+def waiting_from(row: Row, now_us: int, gate: Wait | None, peers: Sequence[Peer]) -> Waiting | None:
     """From the columns of what a run waits for; None when it does not."""
-    blocked, workers, slots, running, ready, ahead, _ = row
-    return (
-        None if ready is None else Waiting(now_us, bool(blocked), workers, slots, running, ready, ahead, gate)
-    )
+    blocked, workers, slots, running, ready, ahead, since_us, placed_ahead, placement, _ = row
+    if ready is None:
+        return None
+    places = None if placement is None else Places(parse(placement), since_us, placed_ahead, peers)
+    return Waiting(now_us, bool(blocked), workers, slots, running, ready, ahead, gate, places)
 
 
-def detail_from(rows: Sequence[Row], now_us: int, gate: Wait | None) -> RunDetail:
+def detail_from(rows: Sequence[Row], now_us: int, gate: Wait | None, peers: Sequence[Peer]) -> RunDetail:
     """From the rows of `DETAIL`, one for each attempt."""
     first = rows[0]
     end = ATTEMPT_WIDTH + WAITING_WIDTH
     attempts = [attempt_from(row) for row in rows if row[0] is not None]
-    return RunDetail(run_from(first[end:]), attempts, waiting_from(first[ATTEMPT_WIDTH:end], now_us, gate))
+    return RunDetail(
+        run_from(first[end:]), attempts, waiting_from(first[ATTEMPT_WIDTH:end], now_us, gate, peers)
+    )

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from ao.domain.errors import IdempotencyConflict, NotFound
 from ao.domain.event import Event, EventKind, NewEvent
 from ao.domain.outcome import AttemptOutcome
+from ao.domain.placement import Peer
 from ao.domain.run import RunState
 from ao.domain.run import create as create_transition
 from ao.ids import RunId, WorkerId
 from ao.store.audit import NewAudit
+from ao.store.gates import Wait
 from ao.store.records import (
     Attempt,
     CancelResult,
-    Claim,
+    Claims,
     Created,
     FinishAttempt,
     Finished,
@@ -28,7 +30,10 @@ from ao.store.sql import run_sql as sql
 from ao.store.sql.audit import note
 from ao.store.sql.codec import encode_events, state_event
 from ao.store.sql.engine import Engine, Params, Tx
+from ao.store.sql.fleet import peers
 from ao.store.sql.held import hold_fenced, insert_events, stale, written_before
+from ao.store.sql.placing import Review
+from ao.store.sql.placing_sql import INSERT_PLACED, requeue
 from ao.store.sql.questions import wake_due
 from ao.store.sql.session_runs import writes_in
 from ao.store.sql.steps import changes_in, put_steps, take_over
@@ -39,6 +44,7 @@ class SqlRunStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._turns = Turns()
+        self._review = Review()
 
     async def create(self, run: NewRun, audit: NewAudit | None = None) -> Created:
         def write(tx: Tx) -> Created:
@@ -49,9 +55,9 @@ class SqlRunStore:
 
         return await self._engine.write(write)
 
-    async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Claim]:
+    async def claim(self, worker_id: WorkerId, limit: int) -> Claims:
         if limit <= 0:
-            return []
+            return Claims()
         return await self._engine.write(lambda tx: self._turns.claim(tx, worker_id, limit))
 
     async def append(
@@ -111,7 +117,7 @@ class SqlRunStore:
         return await self._engine.write(lambda tx: attempts.expire_waiting(tx, run_id))
 
     async def promote_due(self, limit: int) -> tuple[int, int | None]:
-        return await self._engine.write(lambda tx: _promote_due(tx, limit))
+        return await self._engine.write(lambda tx: _promote_due(tx, limit, self._review))
 
     async def get(self, run_id: RunId) -> Run:
         row = await self._engine.read(lambda tx: tx.one(sql.GET, {"run_id": run_id}), small=True)
@@ -136,8 +142,8 @@ class SqlRunStore:
             rows = tx.all(sql.DETAIL, {"run_id": run_id})
             if not rows:
                 raise _unknown(run_id)
-            waits = rows[0][sql.ATTEMPT_WIDTH + sql.WAITING_WIDTH - 1] is not None
-            return sql.detail_from(rows, tx.now_us, gates.wait_of(tx, run_id) if waits else None)
+            placement, gate = rows[0][sql.ATTEMPT_WIDTH :][sql.WAITING_WIDTH - 2 : sql.WAITING_WIDTH]
+            return sql.detail_from(rows, tx.now_us, *_more(tx, run_id, placement, gate))
 
         return await self._engine.read(read)
 
@@ -146,7 +152,7 @@ class SqlRunStore:
             row = tx.one(sql.WAITING, {"run_id": run_id})
             if row is None:
                 return None
-            return sql.waiting_from(row, tx.now_us, None if row[-1] is None else gates.wait_of(tx, run_id))
+            return sql.waiting_from(row, tx.now_us, *_more(tx, run_id, *row[-2:]))
 
         return await self._engine.read(read)
 
@@ -154,6 +160,11 @@ class SqlRunStore:
         params = {"run_id": run_id, "after_seq": after_seq, "limit": limit}
         rows = await self._engine.read(lambda tx: tx.all(sql.EVENTS, params))
         return [Event(seq, EventKind(kind), at_us, json.loads(data)) for seq, kind, at_us, data in rows]
+
+
+def _more(tx: Tx, run_id: RunId, placement: str | None, gate: str | None) -> tuple[Wait | None, Sequence[Peer]]:
+    """What a run waits for that has a placement, or waits at a gate."""
+    return (None if gate is None else gates.wait_of(tx, run_id)), (() if placement is None else peers(tx))
 
 
 def _unknown(run_id: RunId) -> NotFound:
@@ -186,6 +197,7 @@ def create_run(tx: Tx, run: NewRun) -> Created:
         "session_base": None if run.session is None else 0,
         "assistant": run.assistant,
         "assistant_version": run.assistant_version,
+        "placement": run.placement,
     }
     if run.idempotency_key is not None and tx.count(sql.TAKE_KEY, params) == 0:
         return _repeated(tx, run, params)
@@ -195,7 +207,7 @@ def create_run(tx: Tx, run: NewRun) -> Created:
     tx.run(sql.INSERT_RUN, params)
     tx.run(sql.INSERT_HEAD, params)
     if not run.gates:
-        tx.run(sql.INSERT_READY, params)
+        tx.run(sql.INSERT_READY if run.placement is None else INSERT_PLACED, params)
     if run.queue_seconds is not None:
         tx.run(sql.SET_TIMER, {"run_id": run.id, "due_us": tx.now_us + int(run.queue_seconds * 1e6)})
     if run.webhook is not None:
@@ -220,21 +232,22 @@ def _repeated(tx: Tx, run: NewRun, params: Params) -> Created:
     return Created(RunId(row[0]), False)
 
 
-def _promote_due(tx: Tx, limit: int) -> tuple[int, int | None]:
+def _promote_due(tx: Tx, limit: int, review: Review) -> tuple[int, int | None]:
     due = [(run_id, gated is not None) for run_id, gated in tx.all(sql.TAKE_DUE, {"limit": limit})]
     unblocked = unblock(tx, limit)
     woken, next_timer_us = wake_due(tx, limit)
     gates.queue(tx, [*due, *woken])
-    row = tx.one(sql.NEXT_DUE, {})
-    ends = [end for end in (row[0] if row is not None else None, next_timer_us) if end is not None]
-    return len(due) + unblocked + len(woken), min(ends, default=None)
+    next_us, placed = tx.one(sql.NEXT_DUE, {}) or (None, 0)
+    moved = review.go_on(tx) if placed else 0
+    ends = [end for end in (next_us, next_timer_us, tx.now_us if moved else None) if end is not None]
+    return len(due) + unblocked + len(woken) + moved, min(ends, default=None)
 
 
 def unblock(tx: Tx, limit: int = 1000) -> int:
     """Make runs claimable that waited for a deployment and have one now; returns how many."""
     rows = tx.all(sql.TAKE_UNBLOCKED, {"limit": limit})
     if rows:
-        tx.many(sql.REQUEUE, [{"run_id": run_id} for (run_id,) in rows])
+        requeue(tx, [run_id for (run_id,) in rows])
     return len(rows)
 
 

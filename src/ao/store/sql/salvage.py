@@ -23,6 +23,7 @@ _REPAIRS = (
     # Runs whose request is lost cannot be executed or shown.
     "DELETE FROM run_head WHERE run_id NOT IN (SELECT run_id FROM run)",
     "DELETE FROM run_ready WHERE run_id NOT IN (SELECT run_id FROM run_head WHERE state = 'pending')",
+    "DELETE FROM run_placed WHERE run_id NOT IN (SELECT run_id FROM run_head WHERE state = 'pending')",
     "DELETE FROM run_delayed WHERE run_id NOT IN (SELECT run_id FROM run_head WHERE state = 'pending')",
     # Sessions that lost what they are, and runs that hold one though they have ended or are lost.
     "DELETE FROM session WHERE NOT EXISTS (SELECT 1 FROM session_version v WHERE v.agent = session.agent "
@@ -34,17 +35,20 @@ _REPAIRS = (
     "WHERE state IN ('pending', 'running', 'paused'))",
     "UPDATE run_gate SET state = 'idle' WHERE state = 'waiting'",
     "UPDATE run_head SET due_us = 0 WHERE state = 'pending' AND run_id IN (SELECT run_id FROM run_gate) "
-    "AND run_id NOT IN (SELECT run_id FROM run_ready UNION SELECT run_id FROM run_delayed "
+    "AND run_id NOT IN (SELECT run_id FROM run_ready UNION SELECT run_id FROM run_placed "
+    "UNION SELECT run_id FROM run_delayed "
     "UNION SELECT run_id FROM run_blocked)",
     "INSERT OR IGNORE INTO run_delayed (due_us, run_id, rank) SELECT 0, r.run_id, -r.priority FROM run r "
     "JOIN run_head h ON h.run_id = r.run_id WHERE h.state = 'pending' AND h.due_us = 0",
     # Other pending runs that lost their place in a queue get one.
     f"INSERT INTO run_ready (rank, flow, run_id) SELECT -r.priority, {FLOW}, r.run_id FROM run r "
     "JOIN run_head h ON h.run_id = r.run_id WHERE h.state = 'pending' "
-    "AND r.run_id NOT IN (SELECT run_id FROM run_ready UNION SELECT run_id FROM run_delayed "
+    "AND r.run_id NOT IN (SELECT run_id FROM run_ready UNION SELECT run_id FROM run_placed "
+    "UNION SELECT run_id FROM run_delayed "
     "UNION SELECT run_id FROM run_blocked)",
     # Running ones whose worker is lost are swept, because its lease has ended.
-    "INSERT OR IGNORE INTO worker SELECT DISTINCT worker_id, 'lost', 0, '', 0, 0, 0 FROM run_head "
+    "INSERT OR IGNORE INTO worker (worker_id, name, slots, sandbox, started_us, heartbeat_us, lease_until_us) "
+    "SELECT DISTINCT worker_id, 'lost', 0, '', 0, 0, 0 FROM run_head "
     "WHERE state = 'running' AND worker_id IS NOT NULL",
 )
 

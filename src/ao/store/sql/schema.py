@@ -85,6 +85,7 @@ run_head = Table(
     _small("webhook", null=True),
     _small("gated", null=True),
     _int("session_base", null=True),
+    _text("placement", null=True),
     sqlite_with_rowid=False,
     comment="The mutable part of a run; every change is guarded by state and fence.",
 )
@@ -100,6 +101,21 @@ run_ready = Table(
     sqlite_with_rowid=False,
     comment="Only what can be claimed now; rank is -priority. The flows of a rank (agents, or concurrency "
     "keys of them) take turns; the key has the order in each.",
+)
+
+run_placed = Table(
+    "run_placed",
+    metadata,
+    _text("placement", key=True),
+    _int("rank", key=True),
+    _text("flow", key=True),
+    _text("run_id", key=True),
+    _text("agent"),
+    _int("since_us"),
+    Index("run_placed_agent", "agent", "run_id"),
+    sqlite_with_rowid=False,
+    comment="As run_ready, of runs that not every worker may take: a worker looks at the placements that "
+    "it can serve, however many runs of others wait.",
 )
 
 run_delayed = Table(
@@ -195,6 +211,13 @@ worker = Table(
     _int("started_us"),
     _int("heartbeat_us"),
     _int("lease_until_us"),
+    _text("labels", default="{}"),
+    _int("memory", default=0),
+    _int("cpu", default=0),
+    _small("gpu", default=0),
+    _small("busy", default=0),
+    _small("draining", default=0),
+    _text("version", default=""),
     comment="One row per live worker. No index on its times: a heartbeat must stay cheap.",
 )
 

@@ -288,6 +288,7 @@ CREATE TABLE run_head (
 	webhook INTEGER,
 	gated INTEGER,
 	session_base BIGINT,
+	placement TEXT COLLATE "C",
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 );
 
@@ -300,6 +301,18 @@ CREATE TABLE run_outcome (
 	error TEXT COLLATE "C",
 	CONSTRAINT run_outcome_pkey PRIMARY KEY (run_id)
 );
+
+CREATE TABLE run_placed (
+	placement TEXT COLLATE "C" NOT NULL,
+	rank BIGINT NOT NULL,
+	flow TEXT COLLATE "C" NOT NULL,
+	run_id TEXT COLLATE "C" NOT NULL,
+	agent TEXT COLLATE "C" NOT NULL,
+	since_us BIGINT NOT NULL,
+	CONSTRAINT run_placed_pkey PRIMARY KEY (placement, rank, flow, run_id)
+);
+
+CREATE INDEX run_placed_agent ON run_placed (agent, run_id);
 
 CREATE TABLE run_question (
 	question_id TEXT COLLATE "C" NOT NULL,
@@ -538,5 +551,12 @@ CREATE TABLE worker (
 	started_us BIGINT NOT NULL,
 	heartbeat_us BIGINT NOT NULL,
 	lease_until_us BIGINT NOT NULL,
+	labels TEXT COLLATE "C" DEFAULT '{}' NOT NULL,
+	memory BIGINT DEFAULT 0 NOT NULL,
+	cpu BIGINT DEFAULT 0 NOT NULL,
+	gpu INTEGER DEFAULT 0 NOT NULL,
+	busy INTEGER DEFAULT 0 NOT NULL,
+	draining INTEGER DEFAULT 0 NOT NULL,
+	version TEXT COLLATE "C" DEFAULT '' NOT NULL,
 	CONSTRAINT worker_pkey PRIMARY KEY (worker_id)
 );

@@ -301,6 +301,7 @@ CREATE TABLE run_head (
 	webhook INTEGER,
 	gated INTEGER,
 	session_base BIGINT,
+	placement TEXT,
 	CONSTRAINT run_head_pkey PRIMARY KEY (run_id)
 )
  WITHOUT ROWID;
@@ -314,6 +315,19 @@ CREATE TABLE run_outcome (
 	error TEXT,
 	CONSTRAINT run_outcome_pkey PRIMARY KEY (run_id)
 );
+
+CREATE TABLE run_placed (
+	placement TEXT NOT NULL,
+	rank BIGINT NOT NULL,
+	flow TEXT NOT NULL,
+	run_id TEXT NOT NULL,
+	agent TEXT NOT NULL,
+	since_us BIGINT NOT NULL,
+	CONSTRAINT run_placed_pkey PRIMARY KEY (placement, rank, flow, run_id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX run_placed_agent ON run_placed (agent, run_id);
 
 CREATE TABLE run_question (
 	question_id TEXT NOT NULL,
@@ -562,5 +576,12 @@ CREATE TABLE worker (
 	started_us BIGINT NOT NULL,
 	heartbeat_us BIGINT NOT NULL,
 	lease_until_us BIGINT NOT NULL,
+	labels TEXT DEFAULT '{}' NOT NULL,
+	memory BIGINT DEFAULT 0 NOT NULL,
+	cpu BIGINT DEFAULT 0 NOT NULL,
+	gpu INTEGER DEFAULT 0 NOT NULL,
+	busy INTEGER DEFAULT 0 NOT NULL,
+	draining INTEGER DEFAULT 0 NOT NULL,
+	version TEXT DEFAULT '' NOT NULL,
 	CONSTRAINT worker_pkey PRIMARY KEY (worker_id)
 );

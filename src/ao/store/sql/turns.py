@@ -3,20 +3,19 @@
 Whose turn it is next is no row that all claims would have to write: each process goes round by itself.
 """
 
-from collections.abc import Sequence
-
-from ao.domain.event import EventKind
-from ao.domain.run import claim as claim_transition
 from ao.ids import WorkerId
-from ao.store.records import Claim
+from ao.store.records import Claims
 from ao.store.sql import run_sql as sql
 from ao.store.sql.claim_sql import PICK, PICK_FIRST, TURN
-from ao.store.sql.codec import state_event
-from ao.store.sql.engine import Row, Tx
+from ao.store.sql.engine import Tx
+from ao.store.sql.placing import Placing
+from ao.store.sql.taking import Taking
 
 ROUNDS = 4
 """A claim of many runs is shared by so many flows: each look takes a part of it."""
-_HIGHEST = -(1 << 62)
+MOVED_AT_ONCE = 200
+"""One claim puts no more runs than that into the queue where they belong."""
+_HIGHEST, _LOWEST = -(1 << 62), 1 << 62
 
 
 class Turns:
@@ -25,37 +24,52 @@ class Turns:
         """The flow that was served last."""
         self._several = False
         """Of the last look: there were runs of more than one flow."""
+        self._placing = Placing()
 
-    def claim(self, tx: Tx, worker_id: WorkerId, limit: int) -> list[Claim]:
+    def claim(self, tx: Tx, worker_id: WorkerId, limit: int) -> Claims:
         worker = tx.one(sql.LEASE, {"worker_id": worker_id})
         if worker is None:
-            return []
-        claims: list[Claim] = []
-        if not self._several:
-            rows = tx.all(PICK_FIRST, {"limit": limit})
-            if not rows:
-                return []
-            self._several = bool(rows[0][-1])
-            if not self._several:
-                claims, blocked = _divide(tx, worker_id, worker[0], rows)
-                if not blocked:
-                    return claims
-        return claims + self._go_round(tx, worker_id, worker[0], limit - len(claims))
+            return Claims()
+        taking = Taking(tx, worker_id, worker[0])
+        if worker[1]:
+            self._placing.claim(taking, limit, self._go_round)
+            self._several = True  # nobody has looked
+        else:
+            self._take_unplaced(taking, limit)
+        return taking.claims
 
-    def _go_round(self, tx: Tx, worker_id: WorkerId, sandbox: str, limit: int) -> list[Claim]:
-        share = -(-limit // ROUNDS)
-        claims: list[Claim] = []
+    def _take_unplaced(self, taking: Taking, limit: int) -> None:
+        if not self._several:
+            rows = taking.tx.all(PICK_FIRST, {"limit": limit})
+            if not rows:
+                return
+            self._several = bool(rows[0][-1])
+            if not self._several and not taking.divide(rows):
+                return
+        self._go_round(taking, limit - len(taking.claims))
+
+    def _go_round(self, taking: Taking, limit: int, lowest: int = _LOWEST) -> None:
+        """Take up to `limit` runs of a rank up to `lowest`, of flow after flow."""
+        tx, share, enough = taking.tx, -(-limit // ROUNDS), len(taking.claims) + limit
         floor, locked, more = _HIGHEST, set[str](), True
-        while more and len(claims) < limit:
-            left = limit - len(claims)
-            where = {"floor": floor, "after": self._after, "limit": left, "share": min(share, left)}
+        while more and len(taking.claims) < enough:
+            left = enough - len(taking.claims)
+            where = {
+                "floor": floor,
+                "lowest": lowest,
+                "after": self._after,
+                "limit": left,
+                "share": min(share, left),
+            }
             rows = tx.all(PICK, where)
             if rows:
                 self._after = rows[0][-2]
-                taken, blocked = _divide(tx, worker_id, sandbox, rows)
-                claims += taken
+                others = taking.divide(rows)
                 self._several = bool(rows[0][-1])
-                more = blocked or self._several
+                more = others or self._several
+                if taking.moved >= MOVED_AT_ONCE:
+                    taking.claims.again_us = 0
+                    return
                 continue
             # Nothing is there, or another claim has locked it: then it is somebody else's turn.
             turn = tx.one(TURN, where)
@@ -65,48 +79,3 @@ class Turns:
             rank, self._after = turn
             floor = rank + 1 if self._after in locked else rank
             locked = set() if self._after in locked else {*locked, self._after}
-        return claims
-
-
-def _divide(tx: Tx, worker_id: WorkerId, sandbox: str, rows: Sequence[Row]) -> tuple[list[Claim], bool]:
-    """Take what has a deployment; whether there was something else, which is put aside."""
-    blocked = [row for row in rows if row[12] is None]
-    _put_aside(tx, blocked)
-    return _take(tx, worker_id, sandbox, [row for row in rows if row[12] is not None]), bool(blocked)
-
-
-def _put_aside(tx: Tx, rows: Sequence[Row]) -> None:
-    """Out of the way of later claims, until a pointer moves."""
-    blocked = [{"rank": row[0], "flow": row[-2], "run_id": row[1]} for row in rows]
-    if blocked:
-        tx.many(sql.DELETE_READY, blocked)
-        tx.many(sql.INSERT_BLOCKED, blocked)
-
-
-def _take(tx: Tx, worker_id: WorkerId, sandbox: str, rows: Sequence[Row]) -> list[Claim]:
-    if not rows:
-        return []
-    data = state_event(claim_transition(tx.now_us, f"worker:{worker_id}"))
-    params = [
-        {
-            "rank": row[0],
-            "flow": row[-2],
-            "run_id": row[1],
-            "fence": row[2],
-            "attempt": row[3] + 1,
-            "seq": row[4],
-            "deployment_id": row[12],
-            "worker_id": worker_id,
-            "sandbox": sandbox,
-            "due_us": row[18],
-            "at_us": tx.now_us,
-            "kind": EventKind.STATE.value,
-            "data": data,
-        }
-        for row in rows
-    ]
-    tx.many(sql.DELETE_READY, params)
-    tx.many(sql.CLAIM_HEAD, params)
-    tx.many(sql.INSERT_ATTEMPT, params)
-    tx.many(sql.INSERT_EVENT, params)
-    return [sql.claim_from(row) for row in rows]

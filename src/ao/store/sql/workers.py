@@ -2,21 +2,36 @@
 
 from collections.abc import Sequence
 
-from ao.domain.errors import StaleWrite
+from ao.domain.errors import NotFound, StaleWrite
+from ao.domain.placement import ANYTHING, Offer
 from ao.domain.run import RunState
 from ao.ids import RunId, WorkerId
-from ao.store.records import LostRuns, Owned, Worker
+from ao.store.audit import NewAudit
+from ao.store.records import LostRuns
 from ao.store.sql.attempts import lose
+from ao.store.sql.audit import note
 from ao.store.sql.engine import Engine, Tx
+from ao.store.sql.fleet import look, offer_row, workers
+from ao.store.worker_records import Beat, Fleet, Owned, Worker
 
 _REGISTER = """
-INSERT INTO worker (worker_id, name, slots, sandbox, started_us, heartbeat_us, lease_until_us)
-VALUES (:worker_id, :name, :slots, :sandbox, :now, :now, :now + :lease_us)
+INSERT INTO worker (worker_id, name, slots, sandbox, started_us, heartbeat_us, lease_until_us, labels, memory,
+  cpu, gpu, version)
+VALUES (:worker_id, :name, :slots, :sandbox, :now, :now, :now + :lease_us, :labels, :memory, :cpu, :gpu,
+  :version)
 ON CONFLICT (worker_id) DO UPDATE SET name = excluded.name, slots = excluded.slots,
-  sandbox = excluded.sandbox, heartbeat_us = excluded.heartbeat_us, lease_until_us = excluded.lease_until_us"""
+  sandbox = excluded.sandbox, heartbeat_us = excluded.heartbeat_us, lease_until_us = excluded.lease_until_us,
+  labels = excluded.labels, memory = excluded.memory, cpu = excluded.cpu, gpu = excluded.gpu,
+  version = excluded.version"""
 
 _HEARTBEAT = """
-UPDATE worker SET heartbeat_us = :now, lease_until_us = :now + :lease_us WHERE worker_id = :worker_id"""
+UPDATE worker SET heartbeat_us = :now, lease_until_us = :now + :lease_us, busy = :busy
+WHERE worker_id = :worker_id
+RETURNING draining, (
+  SELECT MIN(CAST(p.busy AS REAL) / p.slots) FROM worker p
+  WHERE p.worker_id <> :worker_id AND p.lease_until_us > :now AND p.draining = 0 AND p.slots > 0)"""
+
+_DRAIN = "UPDATE worker SET draining = 1 WHERE worker_id = :worker_id AND lease_until_us > :now"
 
 _EXECUTES = """
 SELECT run_id, fence, cancel_requested FROM run_head
@@ -32,15 +47,8 @@ WHERE state = 'running' AND state <> 'completed' AND worker_id = :worker_id ORDE
 
 _DELETE = "DELETE FROM worker WHERE worker_id = :worker_id"
 
-_LIST = """
-SELECT w.worker_id, w.name, w.slots, COUNT(h.run_id), w.sandbox, w.started_us, w.heartbeat_us, w.lease_until_us
-FROM worker w
-  LEFT JOIN run_head h ON h.worker_id = w.worker_id AND h.state = 'running' AND h.state <> 'completed'
-GROUP BY w.worker_id, w.name, w.slots, w.sandbox, w.started_us, w.heartbeat_us, w.lease_until_us
-ORDER BY w.worker_id"""
-
 _COUNTS = """
-SELECT (SELECT COUNT(*) FROM run_ready), (SELECT COUNT(*) FROM run_delayed),
+SELECT (SELECT COUNT(*) FROM run_ready) + (SELECT COUNT(*) FROM run_placed), (SELECT COUNT(*) FROM run_delayed),
   (SELECT COUNT(*) FROM run_gate WHERE state = 'waiting'),
   (SELECT COUNT(*) FROM run_head WHERE state = 'running' AND state <> 'completed')"""
 
@@ -53,24 +61,45 @@ class SqlWorkerStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def register(self, worker_id: WorkerId, name: str, slots: int, sandbox: str, lease_us: int) -> None:
+    async def register(
+        self,
+        worker_id: WorkerId,
+        name: str,
+        slots: int,
+        sandbox: str,
+        lease_us: int,
+        offer: Offer = ANYTHING,
+        version: str = "",
+    ) -> None:
         params = {
             "worker_id": worker_id,
             "name": name,
             "slots": slots,
             "sandbox": sandbox,
             "lease_us": lease_us,
+            "version": version,
+            **offer_row(offer),
         }
         await self._engine.write(lambda tx: tx.run(_REGISTER, params), urgent=True)
 
-    async def heartbeat(self, worker_id: WorkerId, lease_us: int) -> Sequence[Owned]:
-        def write(tx: Tx) -> list[Owned]:
-            if tx.count(_HEARTBEAT, {"worker_id": worker_id, "lease_us": lease_us}) == 0:
+    async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0) -> Beat:
+        def write(tx: Tx) -> Beat:
+            row = tx.one(_HEARTBEAT, {"worker_id": worker_id, "lease_us": lease_us, "busy": busy})
+            if row is None:
                 raise StaleWrite(f"The lease of worker {worker_id} has ended; its runs were taken away.")
             rows = tx.all(_EXECUTES, {"worker_id": worker_id})
-            return [Owned(run_id, fence, bool(cancel)) for run_id, fence, cancel in rows]
+            owned = [Owned(run_id, fence, bool(cancel)) for run_id, fence, cancel in rows]
+            return Beat(owned, bool(row[0]), row[1])
 
         return await self._engine.write(write, urgent=True)
+
+    async def drain(self, worker_id: WorkerId, audit: NewAudit | None = None) -> None:
+        def write(tx: Tx) -> None:
+            if tx.count(_DRAIN, {"worker_id": worker_id}) == 0:
+                raise NotFound(f"There is no worker {worker_id}.", hint="`ao workers` lists them")
+            note(tx, audit)
+
+        await self._engine.write(write)
 
     async def retire(self, worker_id: WorkerId) -> LostRuns:
         return await self._engine.write(lambda tx: _retire(tx, worker_id), urgent=True)
@@ -79,8 +108,11 @@ class SqlWorkerStore:
         return await self._engine.write(lambda tx: _sweep(tx, limit))
 
     async def list(self) -> Sequence[Worker]:
-        rows = await self._engine.read(lambda tx: tx.all(_LIST, {}))
-        return [Worker(*row) for row in rows]
+        found, _ = await self._engine.read(workers)
+        return found
+
+    async def fleet(self) -> Fleet:
+        return await self._engine.read(look)
 
     async def counts(self) -> dict[str, int]:
         row = await self._engine.read(lambda tx: tx.one(_COUNTS, {}))

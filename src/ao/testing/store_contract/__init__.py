@@ -18,6 +18,7 @@ from ao.testing.store_contract.insights import AgentDetails, Overviews, RunLists
 from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Logins, Secrets
 from ao.testing.store_contract.pausing import Pausing
+from ao.testing.store_contract.placing import Draining, PlacedRuns, Placing
 from ao.testing.store_contract.replaying import DeadLetters, Forking
 from ao.testing.store_contract.retaining import Retaining
 from ao.testing.store_contract.scheduling import Overlaps, Schedules, Ticks
@@ -39,6 +40,7 @@ __all__ = [
     "Delays",
     "Delivering",
     "Deploying",
+    "Draining",
     "Fences",
     "Forking",
     "Gating",
@@ -53,6 +55,8 @@ __all__ = [
     "Overlaps",
     "Overviews",
     "Pausing",
+    "PlacedRuns",
+    "Placing",
     "Pointers",
     "Queueing",
     "Reading",

@@ -11,7 +11,8 @@ from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.retry import RetryPolicy
 from ao.domain.run import RunState
-from ao.store.records import Claim, FinishAttempt, Owned, Payload
+from ao.store.records import Claim, FinishAttempt, Payload
+from ao.store.worker_records import Owned
 from ao.testing.store_contract.harness import COMPLETED, NO_JITTER, Harness, digest, failed, log_event
 
 
@@ -250,13 +251,13 @@ class Cancelling:
         assert (await harness.store.runs.get(claim.run_id)).head.cancel_requested
         asked = (await harness.events(claim.run_id))[-1]
         assert (asked.seq, asked.kind, asked.data) == (3, EventKind.CANCEL_REQUESTED, {"actor": "key:ops"})
-        assert await harness.store.workers.heartbeat(worker_id, 12_000_000) == [
+        assert (await harness.store.workers.heartbeat(worker_id, 12_000_000)).owned == [
             Owned(claim.run_id, claim.fence, True)
         ]
         error = ErrorInfo(OutcomeKind.CANCELLED, "stopped")
         await harness.finish(claim, AttemptOutcome(OutcomeKind.CANCELLED, error=error))
         assert (await harness.store.runs.get(claim.run_id)).head.state is RunState.CANCELLED
-        assert await harness.store.workers.heartbeat(worker_id, 12_000_000) == []
+        assert (await harness.store.workers.heartbeat(worker_id, 12_000_000)).owned == []
 
     async def test_work_that_is_done_is_kept(self, harness: Harness) -> None:
         _, claim = await harness.running()

@@ -7,7 +7,8 @@ import pytest
 from ao.domain.errors import StaleWrite
 from ao.domain.run import MAX_LOSSES, RunState
 from ao.ids import new_worker_id
-from ao.store.records import LostRuns, Owned
+from ao.store.records import LostRuns
+from ao.store.worker_records import Owned
 from ao.testing.store_contract.harness import LEASE_US, Harness, failed
 
 
@@ -23,7 +24,7 @@ class Leases:
         worker_id, claim = await harness.running()
         for _ in range(5):
             harness.advance(10)
-            owned = await harness.store.workers.heartbeat(worker_id, LEASE_US)
+            owned = (await harness.store.workers.heartbeat(worker_id, LEASE_US)).owned
             assert owned == [Owned(claim.run_id, claim.fence, False)]
             assert await harness.store.workers.sweep(10) == LostRuns([], [], [])
         assert (await harness.store.runs.get(claim.run_id)).head.state is RunState.RUNNING
