@@ -11,30 +11,36 @@ pytest.register_assert_rewrite("ao.testing.store_contract", "ao.testing.bus_cont
 
 from tests.browser import browser, chromium  # noqa: E402  (after the registration)
 from tests.databases import (  # noqa: E402  (after the registration)
+    bucket,
     empty_postgres,
     harness,
     own_redis,
+    pooled,
     postgres_server,
     postgres_template,
     postgres_url,
     redis_binary,
     redis_server,
     redis_with,
+    s3_server,
 )
 from tests.docker import base_image, docker_engine  # noqa: E402  (after the registration)
 
 __all__ = [
     "base_image",
     "browser",
+    "bucket",
     "chromium",
     "docker_engine",
     "empty_postgres",
     "harness",
     "own_redis",
+    "pooled",
     "postgres_server",
     "postgres_template",
     "postgres_url",
     "redis_binary",
     "redis_server",
     "redis_with",
+    "s3_server",
 ]

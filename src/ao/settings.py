@@ -16,6 +16,7 @@ from ao import setting_files
 from ao import setting_values as read
 from ao.domain.errors import InvalidConfig, Problem
 from ao.domain.placement import parse_labels
+from ao.places import Bucket, S3Access
 
 DEFAULT_PORT = 7433
 Origin = Literal["default", "env", "file"]
@@ -70,10 +71,17 @@ class Settings:
     warm_memory: int
     database_url: str = field(repr=False)
     """May hold a password."""
+    migrate: Literal["auto", "off"]
+    """Whether a server or worker carries out the pre parts of migrations on Postgres."""
     redis_url: str | None = field(repr=False)
     """May hold a password; None: one process needs no Redis."""
-    blobs: Path
-    """A directory that every server and worker sees."""
+    blobs: Path | Bucket
+    """What every server and worker sees."""
+    s3_endpoint: str | None
+    """None: AWS itself."""
+    s3_region: str | None
+    s3_access_key_id: str | None
+    s3_secret_access_key: str | None = field(repr=False)
     max_upload: int
     max_workspace: int
     """Of a session."""
@@ -115,6 +123,10 @@ class Settings:
     def on_postgres(self) -> bool:
         """Other processes may work on the same store."""
         return self.database_url.startswith("postgres")
+
+    @property
+    def s3(self) -> S3Access:
+        return S3Access(self.s3_endpoint, self.s3_region, self.s3_access_key_id, self.s3_secret_access_key)
 
     @property
     def loopback(self) -> bool:
@@ -239,16 +251,21 @@ def _unknown(environ: Mapping[str, str]) -> list[Problem]:
 
 
 def _contradictions(values: Mapping[str, object]) -> list[Problem]:
+    problems = []
     lease, heartbeat = cast("float", values["lease_seconds"]), cast("float", values["heartbeat_seconds"])
     if heartbeat * 2 > lease:
-        return [
+        problems.append(
             Problem(
                 "AO_HEARTBEAT_SECONDS",
                 f"{heartbeat:g} is more than half of AO_LEASE_SECONDS ({lease:g}): a late one loses runs",
                 "keep the lease at three to four heartbeats",
             )
-        ]
-    return []
+        )
+    if (values["s3_access_key_id"] is None) is not (values["s3_secret_access_key"] is None):
+        missing = "AO_S3_ACCESS_KEY_ID" if values["s3_access_key_id"] is None else "AO_S3_SECRET_ACCESS_KEY"
+        message = "is not set, and the other half of the key is"
+        problems.append(Problem(missing, message, "set both, or none to use AWS's own ways"))
+    return problems
 
 
 SANDBOXES = ("auto", "namespaces", "landlock", "degraded", "docker")
@@ -272,8 +289,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_WARM", read.choice("on", "off"), lambda _: "on"),
     Setting("AO_WARM_MEMORY", read.size, lambda _: read.memory_bytes() // 4),
     Setting("AO_DATABASE_URL", read.database_url, lambda _: "", secret=True),
+    Setting("AO_MIGRATE", read.choice("auto", "off"), lambda _: "auto"),
     Setting("AO_REDIS_URL", read.redis_url, lambda _: None, secret=True),
-    Setting("AO_BLOBS", read.directory, lambda environ: home_of(environ) / "blobs"),
+    Setting("AO_BLOBS", read.directory_or_bucket, lambda environ: home_of(environ) / "blobs"),
+    Setting("AO_S3_ENDPOINT", read.check_url, lambda _: None),
+    Setting("AO_S3_REGION", read.word, lambda _: None),
+    Setting("AO_S3_ACCESS_KEY_ID", read.word, lambda _: None),
+    Setting("AO_S3_SECRET_ACCESS_KEY", read.word, lambda _: None, secret=True),
     Setting("AO_MAX_UPLOAD", read.size, lambda _: 512 << 20),
     Setting("AO_MAX_WORKSPACE", read.size, lambda _: 256 << 20),
     Setting("AO_MAX_QUEUED", read.integer(0, 10**12), lambda _: 1_000_000),

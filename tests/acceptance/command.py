@@ -66,9 +66,9 @@ class Ao:
                 raise
             return Result(process.returncode, out, err)
 
-    def ok(self, *arguments: str, stdin: str = "") -> Result:
+    def ok(self, *arguments: str, stdin: str = "", **variables: str) -> Result:
         """The result of a command that must succeed."""
-        result = self(*arguments, stdin=stdin)
+        result = self(*arguments, stdin=stdin, **variables)
         assert result.status == 0, f"ao {' '.join(arguments)}: {result.status}\n{result.out}\n{result.err}"
         return result
 

@@ -1,6 +1,10 @@
 """Servers and workers as separate processes on one database."""
 
+import base64
 import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,13 +19,16 @@ class Fleet:
 
     root: Path
     variables: dict[str, str]
+    source: Path | None = None
+    """Of another version of AO; None: this one."""
     platforms: list[Platform] = field(default_factory=list)
 
     def start(self, role: str, name: str, *options: str, port: int = 0) -> Platform:
         """`ao server` or `ao worker` in a home of its own, ready."""
         ao = Ao(self.root / name, self.root)
         arguments = ["--port", str(port)] if role == "server" else ["--slots", "2"]
-        process = ao.start(role, *arguments, *options, "--json", **self.variables)
+        told = self.variables if self.source is None else {**self.variables, "PYTHONPATH": str(self.source)}
+        process = ao.start(role, *arguments, *options, "--json", **told)
         assert process.stdout is not None
         line = process.stdout.readline()
         if '"home"' not in line:
@@ -39,3 +46,23 @@ class Fleet:
 
 def client_of(server: Platform) -> Client:
     return Client(server.facts["url"], (server.ao.home / "key").read_text())
+
+
+@contextmanager
+def running_fleet(root: Path, variables: Mapping[str, str], source: Path | None = None) -> Iterator[Fleet]:
+    """Without processes at first; those that are started in the block are stopped in order, and end with 0."""
+    given = {
+        "AO_BLOBS": str(root / "shared"),
+        "AO_SECRETS_KEY": base64.b64encode(os.urandom(32)).decode(),
+        "AO_LEASE_SECONDS": "4",
+        "AO_HEARTBEAT_SECONDS": "1",
+        "AO_DRAIN_SECONDS": "0",
+        **variables,
+    }
+    fleet = Fleet(root, given, source=source)
+    try:
+        yield fleet
+        fleet.end()
+    finally:
+        for platform in fleet.platforms:
+            platform.ao.end()

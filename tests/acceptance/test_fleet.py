@@ -1,37 +1,52 @@
 """Servers and workers as separate processes on one Postgres, with homes of their own."""
 
-import base64
-import os
+import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.acceptance.command import SECONDS, Ao
-from tests.acceptance.fleet import Fleet, client_of
+from tests.acceptance.fleet import Fleet, client_of, running_fleet
 from tests.acceptance.projects import project
 from tests.platform import until
 
 from ao.testing.redis import RedisServer
+from ao.testing.s3 import S3Server
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, postgres_url: str, own_redis: RedisServer) -> Iterator[Fleet]:
-    variables = {
-        "AO_DATABASE_URL": postgres_url,
-        "AO_REDIS_URL": own_redis.url,
-        "AO_BLOBS": str(tmp_path / "shared"),
-        "AO_SECRETS_KEY": base64.b64encode(os.urandom(32)).decode(),
-        "AO_LEASE_SECONDS": "4",
-        "AO_HEARTBEAT_SECONDS": "1",
-        "AO_DRAIN_SECONDS": "0",
-    }
-    fleet = Fleet(tmp_path, variables)
-    yield fleet
-    fleet.end()
+    with running_fleet(tmp_path, {"AO_DATABASE_URL": postgres_url, "AO_REDIS_URL": own_redis.url}) as fleet:
+        yield fleet
 
 
 def test_what_one_server_was_told_workers_of_other_homes_execute(fleet: Fleet) -> None:
+    tell_one_and_work_with_another(fleet)
+
+
+def test_the_same_through_pgbouncer_with_blobs_in_s3(
+    tmp_path: Path, postgres_url: str, pooled: Callable[[str], str], s3_server: S3Server, bucket: str
+) -> None:
+    variables = {
+        "AO_DATABASE_URL": pooled(postgres_url),
+        "AO_BLOBS": f"s3://{bucket}/ao",
+        **s3_server.variables,
+    }
+    with running_fleet(tmp_path, variables) as fleet:
+        tell_one_and_work_with_another(fleet)
+        assert not (tmp_path / "first/blobs").exists()
+        checks = {check["name"]: check for check in client_json(fleet, "doctor")["checks"]}
+        assert checks["blobs"]["message"] == f"kept in s3://{bucket}/ao"
+        assert client_json(fleet, "gc")["blobs"] == 0
+
+
+def client_json(fleet: Fleet, command: str) -> Any:
+    return fleet.platforms[0].ao.ok(command, "--json", **fleet.variables).json
+
+
+def tell_one_and_work_with_another(fleet: Fleet) -> None:
     first, second = fleet.start("server", "first"), fleet.start("server", "second")
     assert second.ao.ok("workers").err.startswith("no worker is connected")
     first.ao.ok("secrets", "set", "TOKEN", stdin="swordfish-1234")
@@ -43,8 +58,9 @@ def test_what_one_server_was_told_workers_of_other_homes_execute(fleet: Fleet) -
     assert worker.facts["url"] is None
     assert worker.facts["slots"] == 2
     until(lambda: second.ao.ok("show", waiting, "--json").json["run"]["state"] == "completed", 60)
-    run = second.ao.ok("run", "echo", "--wait", "--json").json
+    run = second.ao.ok("run", "echo", "--wait", "--json", "-i", json.dumps({"text": "x" * 100_000})).json
     assert run["output"]["token"] == "swordfish-1234"
+    assert len(run["output"]["echo"]["text"]) == 100_000
     assert "hello from echo" in first.ao.ok("logs", run["id"]).out
     (shown,) = first.ao.ok("workers", "--json").json["workers"]
     assert (shown["slots"], shown["alive"]) == (2, True)

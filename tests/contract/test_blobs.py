@@ -16,6 +16,8 @@ from ao.blobs import BlobStore
 from ao.blobs.local import LocalBlobs
 from ao.domain.errors import InvalidInput, NotFound
 from ao.ids import Digest
+from ao.places import Bucket, S3Access
+from ao.testing.s3 import S3Server
 
 Open = Callable[[], BlobStore]
 """Another client of the same store."""
@@ -25,9 +27,19 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 ABSENT = Digest("sha256:" + "0" * 64)
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "s3"])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    return {"local": lambda: LocalBlobs(tmp_path / "store")}[request.param]
+    if request.param == "local":
+        return lambda: LocalBlobs(tmp_path / "store")
+    from ao.blobs.s3 import S3Blobs  # noqa: PLC0415 - as AO does
+
+    place = Bucket(request.getfixturevalue("bucket"), "some/prefix")
+    access = access_of(request.getfixturevalue("s3_server"))
+    return lambda: S3Blobs(place, access)
+
+
+def access_of(server: S3Server) -> S3Access:
+    return S3Access(server.endpoint, None, server.key_id, server.secret)
 
 
 @pytest.fixture
@@ -41,6 +53,28 @@ async def test_a_blob_is_named_by_its_sha256_and_comes_back_whole(blobs: BlobSto
     assert digest == "sha256:" + hashlib.sha256(b"content").hexdigest()
     assert await reopen().get(digest) == b"content"
     assert await reopen().exists(digest)
+
+
+async def test_no_bytes_are_a_blob_too(blobs: BlobStore, tmp_path: Path) -> None:
+    digest = await blobs.put(b"")
+    assert await blobs.get(digest) == b""
+    await blobs.save(digest, tmp_path / "empty")
+    assert (tmp_path / "empty").read_bytes() == b""
+
+
+async def test_large_blobs_come_in_pieces(blobs: BlobStore, tmp_path: Path) -> None:
+    content = os.urandom(1 << 20) * 20
+    (tmp_path / "file").write_bytes(content)
+    digest = await blobs.put_file(tmp_path / "file")
+    sizes = [len(chunk) async for chunk in blobs.stream(digest)]
+    assert (len(sizes) > 1, sum(sizes)) == (True, len(content))
+    await blobs.save(digest, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == content
+    assert await blobs.all() == {digest: len(content)}
+
+
+async def test_a_store_that_works_says_so(blobs: BlobStore) -> None:
+    await blobs.check()
 
 
 async def test_equal_bytes_are_kept_once(blobs: BlobStore) -> None:

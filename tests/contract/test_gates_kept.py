@@ -6,7 +6,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from ao.ids import RunId
 from ao.store.gates import Gate, Hold
-from ao.store.sql import migrate, open_sqlite
+from ao.store.sql import open_sqlite, revisions
 from ao.store.sql.engine import ClockOffset
 from ao.store.sql.salvage import salvage
 from ao.store.sql.store import SqlStore
@@ -73,9 +73,9 @@ async def test_a_salvaged_database_goes_on_with_its_gates(tmp_path: Path) -> Non
 def test_what_waits_in_an_older_database_keeps_its_place(tmp_path: Path) -> None:
     engine: Engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}", poolclass=NullPool)
     with engine.begin() as connection:
-        migrate.upgrade(connection, "0013")
+        revisions.expand(connection, "0013")
         connection.execute(text(_OLD_RUNS))
         connection.execute(text("INSERT INTO run_ready (rank, run_id) VALUES (-2, 'a'), (0, 'b')"))
-        migrate.upgrade(connection)
+        revisions.upgrade(connection)
         found = connection.execute(text("SELECT rank, flow, run_id FROM run_ready ORDER BY rank")).fetchall()
     assert [tuple(row) for row in found] == [(-2, "support", "a"), (0, "support:acme", "b")]

@@ -79,6 +79,10 @@ class TestLeases(store_contract.Leases):
     pass
 
 
+class TestProcesses(store_contract.Processes):
+    pass
+
+
 class TestDeploying(store_contract.Deploying):
     pass
 

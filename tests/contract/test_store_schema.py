@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, Inspector, NullPool, create_engine, inspect
 
 from ao.domain.errors import SchemaTooNew
-from ao.store.sql import ddl, migrate, open_postgres, open_sqlite, schema
+from ao.store.sql import ddl, migrate, open_postgres, open_sqlite, revisions, schema
 from ao.store.sql.postgres_opening import make_current
 
 
@@ -48,7 +48,7 @@ def described(inspector: Inspector) -> dict[str, object]:
 class TestSchema:
     def test_migrations_lead_to_the_metadata(self, empty: Engine) -> None:
         with empty.begin() as connection:
-            migrate.upgrade(connection)
+            revisions.upgrade(connection)
         with empty.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
 
@@ -56,7 +56,7 @@ class TestSchema:
         self, empty: Engine, request: pytest.FixtureRequest, tmp_path: Path
     ) -> None:
         with empty.begin() as connection:
-            migrate.upgrade(connection)
+            revisions.upgrade(connection)
         if empty.dialect.name == "sqlite":
             await (await open_sqlite(tmp_path / "fresh.db")).close()
             fresh = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}", poolclass=NullPool)
@@ -74,6 +74,10 @@ class TestSchema:
         config.set_main_option("script_location", str(migrate.MIGRATIONS))
         assert ScriptDirectory.from_config(config).get_heads() == [migrate.HEAD]
 
+    def test_who_may_work_on_it_is_what_the_migrations_say(self) -> None:
+        ended = [each.number for each in revisions.revisions() if each.breaks_earlier or each.contract]
+        assert max(ended) == migrate.MIN_READER
+
 
 class TestPostgres:
     async def test_replicas_that_start_together_make_the_schema_once(self, empty_postgres: str) -> None:
@@ -87,7 +91,8 @@ class TestPostgres:
         with as_engine(empty_postgres).begin() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
             connection.exec_driver_sql("UPDATE meta SET value = '7.1.0' WHERE key = 'ao_version'")
+            connection.exec_driver_sql("UPDATE meta SET value = '9998' WHERE key = 'min_reader'")
         with pytest.raises(SchemaTooNew) as caught:
             await open_postgres(empty_postgres)
-        for part in ("9999", "7.1.0", migrate.HEAD):
+        for part in ("9999", "9998", "7.1.0", migrate.HEAD):
             assert part in caught.value.message

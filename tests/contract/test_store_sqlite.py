@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.databases import install, missing
+from tests.migrations import NEXT, add_migration
 
 from ao import __version__
 from ao.domain.errors import AoError, DatabaseDamaged, SchemaTooNew, StorageFull, Unavailable
@@ -27,7 +28,6 @@ from ao.store.sql.store import SqlStore
 ACKNOWLEDGE = Path(__file__).with_name("acknowledge.py")
 
 NOW = migrate.HEAD
-NEXT = f"{int(NOW) + 1:04}"
 
 
 def new_run(size: int = 10) -> NewRun:
@@ -90,19 +90,31 @@ class TestOpening:
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
             connection.execute("UPDATE meta SET value = '7.1.0' WHERE key = 'ao_version'")
+            connection.execute("UPDATE meta SET value = '9998' WHERE key = 'min_reader'")
         before = contents(tmp_path)
         error = await opened_error(path)
         assert isinstance(error, SchemaTooNew)
-        for part in ("9999", "7.1.0", migrate.HEAD):
+        for part in ("9999", "9998", "7.1.0", migrate.HEAD):
             assert part in error.message
         assert contents(tmp_path) == before
+
+    async def test_a_newer_schema_that_says_so_is_used_as_it_is(self, tmp_path: Path) -> None:
+        path = tmp_path / "ao.db"
+        await filled(path, runs=1)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        store = await open_sqlite(path)
+        assert len(await store.runs.list(RunFilter(), 10)) == 1
+        await store.close()
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute(migrate.READ_VERSION).fetchone() == ("9999",)
 
     async def test_an_older_schema_is_backed_up_and_upgraded(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "ao.db"
         await filled(path, runs=5)
-        self._add_migration(tmp_path, monkeypatch, "op.execute('CREATE TABLE added (x INTEGER)')")
+        add_migration(tmp_path, monkeypatch, "op.execute('CREATE TABLE added (x INTEGER)')")
         store = await open_sqlite(path)
         assert len(await store.runs.list(RunFilter(), 10)) == 5
         await store.close()
@@ -119,7 +131,7 @@ class TestOpening:
     ) -> None:
         path = tmp_path / "ao.db"
         await filled(path, runs=5)
-        self._add_migration(
+        add_migration(
             tmp_path, monkeypatch, "op.execute('CREATE TABLE added (x INTEGER)'); raise RuntimeError('no')"
         )
         with pytest.raises(RuntimeError):
@@ -127,16 +139,6 @@ class TestOpening:
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute(migrate.READ_VERSION).fetchone() == (NOW,)
             assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'added'").fetchall()
-
-    def _add_migration(self, directory: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
-        """As if this were the next version of AO, with one more migration."""
-        copy = directory / "migrations"
-        shutil.copytree(migrate.MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        header = f"revision='{NEXT}'\ndown_revision='{migrate.HEAD}'"
-        text = f"from alembic import op\n{header}\ndef upgrade():\n    {body}\n"
-        (copy / "versions" / f"{NEXT}_added.py").write_text(text)
-        monkeypatch.setattr(migrate, "MIGRATIONS", copy)
-        monkeypatch.setattr(migrate, "HEAD", NEXT)
 
 
 class TestDamage:

@@ -13,6 +13,15 @@ class BlobStore(Protocol):
     A digest that is not there raises `NotFound`; a full disk `StorageFull`.
     """
 
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        ...
+
+    async def check(self) -> None:
+        """Raises Unavailable or StorageFull when it cannot be used now."""
+        ...
+
     async def put(self, content: bytes) -> Digest: ...
 
     async def put_file(self, path: Path) -> Digest:

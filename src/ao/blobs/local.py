@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ao.blobs.names import digest_of, hex_of
 from ao.blobs.oci_index import Index
-from ao.domain.errors import InvalidInput, NotFound, StorageFull
+from ao.domain.errors import NotFound, StorageFull, Unavailable
 from ao.ids import Digest
 
 _CHUNK = 1 << 20
@@ -24,9 +25,20 @@ class LocalBlobs:
     """`BlobStore` in `root`; safe for any number of tasks, threads and processes."""
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         self._directory = root / "blobs" / "sha256"
         self._directory.mkdir(parents=True, exist_ok=True)
         self._index = Index(root)
+
+    @property
+    def place(self) -> str:
+        return str(self._root)
+
+    async def check(self) -> None:
+        try:
+            await asyncio.to_thread(os.utime, self._directory)
+        except OSError as error:
+            raise Unavailable(f"{self._root} cannot be used now: {error.strerror}") from error
 
     async def put(self, content: bytes) -> Digest:
         return await asyncio.to_thread(self._put, content)
@@ -58,10 +70,7 @@ class LocalBlobs:
         return await asyncio.to_thread(self._all, idle_seconds)
 
     def _path(self, digest: Digest) -> Path:
-        algorithm, _, name = digest.partition(":")
-        if algorithm != "sha256" or len(name) != 64 or not set(name) <= set("0123456789abcdef"):
-            raise InvalidInput(f"{digest!r} is not a digest")
-        return self._directory / name
+        return self._directory / hex_of(digest)
 
     def _open(self, digest: Digest) -> BinaryIO:
         try:
@@ -74,7 +83,7 @@ class LocalBlobs:
             return file.read()
 
     def _put(self, content: bytes) -> Digest:
-        digest = Digest("sha256:" + hashlib.sha256(content).hexdigest())
+        digest = digest_of(content)
         if self._touch(digest):
             return digest
         with self._new_file() as path:

@@ -25,7 +25,7 @@ class Index:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._file = root / _INDEX_FILE
-        for name, content in ((_LAYOUT_FILE, _LAYOUT), (_INDEX_FILE, _encoded([]))):
+        for name, content in ((_LAYOUT_FILE, _LAYOUT), (_INDEX_FILE, encoded([]))):
             if not (root / name).exists():
                 self._write(root / name, content, _link)
 
@@ -33,7 +33,7 @@ class Index:
         """List a manifest under a name; what had that name before is no longer listed under it."""
         entry = {**descriptor, "annotations": {NAME_ANNOTATION: name}}
         if entry not in self._entries():
-            self._change(lambda entries: [*(each for each in entries if _name(each) != name), entry])
+            self._change(lambda entries: [*(each for each in entries if name_of(each) != name), entry])
 
     def drop(self, digests: Collection[Digest]) -> None:
         def without(entries: list[Entry]) -> list[Entry]:
@@ -49,7 +49,7 @@ class Index:
 
     def _change(self, change: Callable[[list[Entry]], list[Entry]]) -> None:
         with self._alone():
-            self._write(self._file, _encoded(change(self._entries())), os.replace)
+            self._write(self._file, encoded(change(self._entries())), os.replace)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -79,11 +79,11 @@ def _link(source: str, target: Path) -> None:
         os.link(source, target)
 
 
-def _name(entry: Entry) -> object:
+def name_of(entry: Entry) -> object:
     annotations = entry.get("annotations")
     return annotations.get(NAME_ANNOTATION) if isinstance(annotations, dict) else None
 
 
-def _encoded(entries: list[Entry]) -> bytes:
+def encoded(entries: list[Entry]) -> bytes:
     index = {"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": entries}
     return json.dumps(index, indent=1, sort_keys=True).encode()

@@ -98,3 +98,12 @@ class Builder(Protocol):
         """Remove what nothing refers to; what a build in progress needs is kept. The oldest build of all who
         share the blobs began at `building_since`, in seconds of the epoch."""
         ...
+
+    async def tidy(
+        self,
+        keep_environments: Sequence[str],
+        keep_digests: Sequence[Digest],
+        building_since: float | None = None,
+    ) -> Collected:
+        """The part of `collect` that concerns this machine alone: environments and unpacked releases."""
+        ...

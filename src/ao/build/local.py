@@ -13,7 +13,7 @@ import ao.project.config
 from ao.blobs import BlobStore
 from ao.build import BuildRequest, Collected, Log, Recall, Upload, deriving, host, layers
 from ao.build.bytecode import WAIT_SECONDS, Compiling
-from ao.build.collecting import sweep
+from ao.build.collecting import Swept, sweep
 from ao.build.dependencies import Dependencies
 from ao.build.diff import PartContent, config_diff, part_diff
 from ao.build.disk import full_disk_told
@@ -243,22 +243,42 @@ class LocalBuilder:
     ) -> Collected:
         blobs = await self._mark(keep_environments, keep_digests)
         unused = {d: size for d, size in (await self._blobs.all(idle)).items() if d not in blobs}
-        keep_releases = {digest.removeprefix("sha256:") for digest in keep_digests}
-        environments = await asyncio.to_thread(
-            sweep, self._environments.root, set(keep_environments), idle, dry_run
-        )
-        releases = await asyncio.to_thread(sweep, self._releases.root, keep_releases, idle, dry_run)
-        freed = sum(unused.values())
-        if not dry_run:
-            await asyncio.to_thread(self._environments.forget, set(keep_environments), idle)
-            freed = await self._blobs.delete(unused)
-            await asyncio.to_thread(sweep, self._work, set(self._in_progress), ABANDONED_SECONDS, False)
+        environments, releases = await self._sweep_home(keep_environments, keep_digests, idle, dry_run)
+        freed = sum(unused.values()) if dry_run else await self._blobs.delete(unused)
         return Collected(
             environments=environments.count,
             releases=releases.count,
             blobs=len(unused),
             freed_bytes=freed + environments.freed_bytes + releases.freed_bytes,
         )
+
+    async def tidy(
+        self,
+        keep_environments: Sequence[str],
+        keep_digests: Sequence[Digest],
+        building_since: float | None = None,
+    ) -> Collected:
+        await self.settle()
+        async with self._collecting:
+            idle = self._idle_seconds(building_since)
+            environments, releases = await self._sweep_home(keep_environments, keep_digests, idle, False)
+        freed = environments.freed_bytes + releases.freed_bytes
+        return Collected(environments.count, releases.count, blobs=0, freed_bytes=freed)
+
+    async def _sweep_home(
+        self, keep_environments: Sequence[str], keep_digests: Sequence[Digest], idle: float, dry_run: bool
+    ) -> tuple[Swept, Swept]:
+        """Environments and unpacked releases, and what builds have left."""
+        keep, keep_releases = (
+            set(keep_environments),
+            {digest.removeprefix("sha256:") for digest in keep_digests},
+        )
+        environments = await asyncio.to_thread(sweep, self._environments.root, keep, idle, dry_run)
+        releases = await asyncio.to_thread(sweep, self._releases.root, keep_releases, idle, dry_run)
+        if not dry_run:
+            await asyncio.to_thread(self._environments.forget, keep, idle)
+            await asyncio.to_thread(sweep, self._work, set(self._in_progress), ABANDONED_SECONDS, False)
+        return environments, releases
 
     def _idle_seconds(self, building_since: float | None) -> float:
         """What was used since the oldest build in progress began may be needed by it: it does not count as

@@ -19,6 +19,7 @@ STATUS: Mapping[type[errors.AoError], int] = {
     errors.SandboxError: FAILED,
     errors.DatabaseDamaged: FAILED,
     errors.SchemaTooNew: FAILED,
+    errors.SchemaTooOld: FAILED,
     errors.UsageError: USAGE,
     errors.NotFound: 3,
     errors.Conflict: 4,

@@ -191,22 +191,20 @@ _EXPORT = {
     ),
 }
 
+
+def _own(module: str, function: str, summary: str, panel: str = OPERATE) -> Entry:
+    """A command that speaks to no server."""
+    return Entry(f"ao.cli.{module}", function, panel, summary, connects=False)
+
+
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("ao.cli.init", "init", START, "Make a new agent that runs at once.", connects=False),
     "up": Entry("ao.cli.server", "up", START, "Start AO on this machine.", connects=False),
     "down": Entry(
         "ao.cli.server", "down", START, "Stop the AO that runs in the home directory.", connects=False
     ),
-    "server": Entry(
-        "ao.cli.fleet",
-        "server",
-        START,
-        "Serve, build and schedule; workers execute the runs.",
-        connects=False,
-    ),
-    "worker": Entry(
-        "ao.cli.fleet", "worker", START, "Execute runs of the database that servers share.", connects=False
-    ),
+    "server": _own("fleet", "server", "Serve, build and schedule; workers execute the runs.", START),
+    "worker": _own("fleet", "worker", "Execute runs of the database that servers share.", START),
     "dashboard": Entry("ao.cli.dashboard", "dashboard", START, "Print a link that logs in to the dashboard."),
     "doctor": Entry("ao.cli.doctor", "doctor", START, "Check this machine and the server."),
     "version": Entry("ao.cli.version", "version", START, "Print the version.", connects=False),
@@ -255,9 +253,10 @@ COMMANDS: Mapping[str, Entry] = {
         subcommands=_WORKERS,
         default="list",
     ),
-    "health": Entry(
-        "ao.cli.health", "health", OPERATE, "Say whether the AO process of this home is well.", connects=False
-    ),
+    "backup": _own("backups", "backup", "Copy a home: database, blobs and keys; its server may run."),
+    "restore": _own("backups", "restore", "Make a home of a backup; every byte is checked."),
+    "migrate": _own("migrate", "migrate", "Upgrade the database of AO_DATABASE_URL, or of the home."),
+    "health": _own("health", "health", "Say whether the AO process of this home is well."),
     "image": Entry("ao.cli.image", "", OPERATE, "Container images of AO and of agents.", subcommands=_IMAGE),
     "export": Entry(
         "ao.cli.export", "", OPERATE, "Files with which other systems run AO.", subcommands=_EXPORT

@@ -247,10 +247,12 @@ class Deployments:
         """Remove environments, unpacked releases and blobs that nothing refers to."""
         if not dry_run:  # before: what is removed is outside of the store, and nobody may remove unseen
             await self._store.audit.append(audit.entry(actor, "server.gc", "server", ""))
-        building = await self._store.deployments.building()  # also by other servers, into the same blobs
-        since = min((deployment.created_us / 1e6 for deployment in building), default=None)
+        since = await building_since(self._store)
         environments, digests = await self._store.deployments.in_use()
-        return await self._builder.collect(environments, digests, dry_run, since)
+        collected = await self._builder.collect(environments, digests, dry_run, since)
+        if not dry_run:
+            await self._store.processes.ask_to_tidy()
+        return collected
 
     async def _built(self, agent: str, version: int) -> Digest:
         deployment = await self._store.deployments.get(agent, version)
@@ -260,6 +262,18 @@ class Deployments:
                 hint=f"`ao deployments {agent}` lists versions",
             )
         return deployment.release.digest
+
+
+async def building_since(store: Store) -> float | None:
+    """When the oldest build in progress began, in seconds of the epoch; also on other servers."""
+    return min((each.created_us / 1e6 for each in await store.deployments.building()), default=None)
+
+
+async def tidy_home(store: Store, builder: Builder) -> Collected:
+    """Remove environments and unpacked releases of this machine that nothing refers to."""
+    since = await building_since(store)
+    environments, digests = await store.deployments.in_use()
+    return await builder.tidy(environments, digests, since)
 
 
 def _recipe_of(release: BuiltRelease) -> Recall:

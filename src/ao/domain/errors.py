@@ -23,6 +23,7 @@ AoError
 │   └── StorageFull       storage_full        the disk is full; nothing accepted is lost
 ├── DatabaseDamaged       database_damaged    the database file is corrupt; it was left untouched
 ├── SchemaTooNew          schema_too_new      the database was written by a newer AO
+├── SchemaTooOld          schema_too_old      the database has to be migrated first
 ├── SandboxError          sandbox_error       a sandbox could not be made
 └── InternalError         internal            a defect of AO
 
@@ -197,6 +198,12 @@ class SchemaTooNew(AoError):
     """The database was written by a newer version of AO."""
 
     code = "schema_too_new"
+
+
+class SchemaTooOld(AoError):
+    """The database has to be migrated first."""
+
+    code = "schema_too_old"
 
 
 class SandboxError(AoError):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ao.blobs import BlobStore
 from ao.domain.errors import Unavailable
 from ao.sandbox import Executor, Level, Template
 from ao.sandbox.process import COLD_LEVEL
@@ -28,6 +29,19 @@ def redis_checks(redis: "RedisBus | None") -> Sequence[Check]:
         return CheckView(name="redis", status="ok", message=f"hints travel through {redis.place}")
 
     return (check,)
+
+
+def blobs_check(blobs: BlobStore) -> Check:
+    """Never a failure: runs with small payloads go on without."""
+
+    async def check() -> CheckView:
+        try:
+            await blobs.check()
+        except Unavailable as error:
+            return CheckView(name="blobs", status="warning", message=error.message, hint=error.hint)
+        return CheckView(name="blobs", status="ok", message=f"kept in {blobs.place}")
+
+    return check
 
 
 def supervisor_check(executor: Executor) -> Check:

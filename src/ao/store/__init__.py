@@ -21,6 +21,7 @@ from ao.store.dead_letters import DeadLetterStore
 from ao.store.deployments import AgentStore, DeploymentStore
 from ao.store.gates import GateStore
 from ao.store.insights import InsightStore
+from ao.store.processes import ProcessStore
 from ao.store.retention import RetentionStore
 from ao.store.runs import LogStore, RunStore, WorkerStore
 from ao.store.schedules import ScheduleStore
@@ -40,6 +41,7 @@ __all__ = [
     "KeyStore",
     "LogStore",
     "LoginStore",
+    "ProcessStore",
     "QuestionStore",
     "RetentionStore",
     "RunStore",
@@ -73,6 +75,8 @@ class Store(Protocol):
     def sessions(self) -> SessionStore: ...
     @property
     def workers(self) -> WorkerStore: ...
+    @property
+    def processes(self) -> ProcessStore: ...
     @property
     def deployments(self) -> DeploymentStore: ...
     @property

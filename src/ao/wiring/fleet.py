@@ -20,7 +20,7 @@ def check_fleet(settings: Settings) -> None:
             Problem(
                 "AO_BLOBS",
                 "is not set: a worker has to see what a server was sent",
-                "name a directory that all of them mount",
+                "name a directory that all of them mount, or s3://bucket/prefix",
             )
         )
     if settings.secrets_key is None:

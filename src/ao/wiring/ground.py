@@ -62,7 +62,7 @@ async def open_ground(settings: Settings, home: Home, stack: AsyncExitStack) -> 
     stack.push_async_callback(_close, executor)
     store = await _open_store(settings)
     stack.push_async_callback(store.close)
-    blobs = LocalBlobs(settings.blobs)
+    blobs = await _open_blobs(settings)
     builder = LocalBuilder(home.root, blobs, environ=host_environment(), executor=executor)
     return Ground(
         settings,
@@ -103,8 +103,16 @@ async def _close(executor: Executor) -> None:
 
 async def _open_store(settings: Settings) -> Store:
     if settings.on_postgres:
-        return await open_postgres(settings.database_url)
+        return await open_postgres(settings.database_url, upgrade=settings.migrate == "auto")
     return await open_sqlite(Path(settings.database_url.removeprefix("sqlite:///")))
+
+
+async def _open_blobs(settings: Settings) -> BlobStore:
+    if isinstance(settings.blobs, Path):
+        return LocalBlobs(settings.blobs)
+    from ao.blobs.s3 import open_s3  # noqa: PLC0415 - who keeps blobs in a directory does not pay for it
+
+    return await open_s3(settings.blobs, settings.s3)
 
 
 def _open_redis(settings: Settings) -> "RedisBus | None":

@@ -20,6 +20,7 @@ from ao.home import Home
 from ao.server.listen import Listener, bind
 from ao.settings import Settings
 from ao.wiring.ground import Ground
+from ao.wiring.membership import member
 from ao.wiring.platform import Duties, Platform, open_platform, open_workplace
 from ao.wiring.seeding import deploy_first
 from ao.wiring.serving import application
@@ -61,7 +62,8 @@ def serve(settings: Settings, on_ready: OnReady, *, works: bool = True, project:
     """Run a server, and a worker unless it only serves, until SIGINT or SIGTERM; a second signal does not
     wait for runs. A project is live before anybody is served.
 
-    Raises HomeInUse, InvalidConfig, Conflict (port), DatabaseDamaged, SchemaTooNew, SandboxError; of a project
+    Raises HomeInUse, InvalidConfig, Conflict (port), DatabaseDamaged, SchemaTooNew, SchemaTooOld,
+    SandboxError; of a project
     BuildFailed, InvalidInput.
     """
     _run(settings, lambda home, stop, stack: _serve(settings, home, stop, stack, on_ready, works, project))
@@ -118,6 +120,7 @@ async def _serve(
     listening = bind(settings.host, settings.port)
     stack.callback(listening.close)
     rpc = _open_grpc(platform)
+    await stack.enter_async_context(member(platform.ground, "up" if works else "server", stop))
     async with _working(platform.duties(), platform.crew) as drained, AsyncExitStack() as served:
         if project is not None:
             await deploy_first(platform, project)
@@ -139,6 +142,7 @@ async def _work(
 ) -> None:
     with full_disk_told():
         workplace = await open_workplace(settings, home, stack)
+    await stack.enter_async_context(member(workplace.ground, "worker", stop))
     async with _working(workplace.duties(), workplace.crew, stop.set) as drained:
         _calm_collector()
         on_ready(_ready(workplace.ground, workplace.crew))

@@ -27,7 +27,7 @@ from ao.control.ticker import Orders
 from ao.control.webhooks import Webhooks
 from ao.dashboard.app import create_dashboard
 from ao.server.app import Site, create_app
-from ao.server.parts import redis_checks, supervisor_check, warm_check, worker_checks
+from ao.server.parts import blobs_check, redis_checks, supervisor_check, warm_check, worker_checks
 from ao.server.services import About, Services
 from ao.store.retention import Kept
 from ao.wiring.ground import Ground
@@ -71,6 +71,7 @@ def make_services(ground: Ground, keys: Keys, crew: Crew | None, stack: AsyncExi
         local_only=settings.loopback,
         checks=(
             *redis_checks(ground.redis),
+            blobs_check(ground.blobs),
             supervisor_check(ground.executor),
             *worker_checks(None if crew is None else crew.worker),
             warm_check(settings.warm, ground.executor),

@@ -1,12 +1,15 @@
-"""Opening a Postgres database: made or upgraded by one of the replicas while the others wait."""
+"""Opening a Postgres database: made or upgraded by one of the processes while the others wait."""
 
 import asyncio
 
 import psycopg
 
+from ao import __version__
+from ao.domain.errors import SchemaTooOld
 from ao.store.sql import migrate
 from ao.store.sql.dialect import PostgresDialect
 from ao.store.sql.engine import ClockOffset
+from ao.store.sql.migrate import Found
 from ao.store.sql.postgres import Connection, PostgresEngine, connect
 from ao.store.sql.store import SqlStore
 
@@ -15,50 +18,59 @@ SELECT 1 FROM pg_catalog.pg_class
 WHERE relname = 'alembic_version'
   AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())"""
 """Not `to_regclass`: it may answer from before another replica's commit that this one waited for."""
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(71010073)"
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(71010073)"
+"""Of a transaction, not of a session: behind PgBouncer there is none."""
 
 
-async def open_postgres(url: str, offset: ClockOffset) -> SqlStore:
-    await asyncio.to_thread(make_current, url)
+async def open_postgres(url: str, offset: ClockOffset, *, upgrade: bool) -> SqlStore:
+    await asyncio.to_thread(make_current, url, upgrade=upgrade)
     return SqlStore(PostgresEngine(url, offset))
 
 
-def make_current(url: str) -> None:
+def make_current(url: str, *, upgrade: bool = True) -> None:
+    """Make an empty database; carry out the pre parts of migrations on an older one if that is wanted."""
     dialect = PostgresDialect()
     try:
         with connect(url) as connection:
-            if _schema(connection) == migrate.HEAD:
+            found = look(connection) or _make(connection, dialect)
+            if found.schema >= migrate.HEAD:
                 return
-            with connection.transaction():
-                connection.execute(_ONE_AT_A_TIME)
-                schema = _schema(connection)
-                if schema is None:
-                    for statement in migrate.fresh_statements(dialect.DDL):
-                        connection.execute(statement.encode())
-            if schema is not None and schema != migrate.HEAD:
-                _upgrade(url)
+            if not upgrade:
+                raise SchemaTooOld(
+                    f"{name_of(connection)} has schema {found.schema}; AO {__version__} needs {migrate.HEAD}, "
+                    "and AO_MIGRATE is off.",
+                    hint="run `ao migrate --pre` first; `ao migrate --plan` shows what it does",
+                )
+        from ao.store.sql import postgres_migrating  # noqa: PLC0415  (only after an upgrade of AO)
+
+        postgres_migrating.expand(url)
     except psycopg.Error as error:
         raise dialect.error(error) from error
 
 
-def _schema(connection: Connection) -> str | None:
-    """The database's schema, or None when it is empty; raises `SchemaTooNew`."""
+def _make(connection: Connection, dialect: PostgresDialect) -> Found:
+    """The database of whoever comes first."""
+    with connection.transaction():
+        connection.execute(ONE_AT_A_TIME)
+        found = look(connection)
+        if found is not None:
+            return found
+        for statement in migrate.fresh_statements(dialect.DDL):
+            connection.execute(statement.encode())
+    return Found(migrate.HEAD, __version__, migrate.MIN_READER, migrate.HEAD)
+
+
+def look(connection: Connection) -> Found | None:
+    """What the database says of itself, or None when it is empty; raises `SchemaTooNew`."""
     if connection.execute(_FIND).fetchone() is None:
         return None
     schema = connection.execute(migrate.READ_VERSION).fetchone()
-    written_by = connection.execute(migrate.READ_AO_VERSION).fetchone()
     if schema is None:
         return None
-    name = f"The database {connection.info.dbname} on {connection.info.host}"
-    migrate.refuse_newer(name, schema[0], written_by[0] if written_by else "")
-    return str(schema[0])
+    found = Found.of(schema[0], [(key, value) for key, value in connection.execute(migrate.READ_META)])
+    found.refuse_newer(name_of(connection))
+    return found
 
 
-def _upgrade(url: str) -> None:
-    from sqlalchemy import NullPool, create_engine  # noqa: PLC0415  (only after an upgrade of AO)
-
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
-    with engine.begin() as transaction:
-        transaction.exec_driver_sql(_ONE_AT_A_TIME)
-        migrate.upgrade(transaction)
-        transaction.exec_driver_sql(migrate.write_ao_version())
+def name_of(connection: Connection) -> str:
+    return f"The database {connection.info.dbname} on {connection.info.host}"

@@ -9,6 +9,7 @@ from sqlalchemy import Column, Double, Index, LargeBinary, Table, text
 from ao.store.sql import (  # noqa: F401 - their tables belong here
     schema_assistants,
     schema_gates,
+    schema_processes,
     schema_schedules,
     schema_sessions,
     schema_steps,

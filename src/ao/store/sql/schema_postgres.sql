@@ -188,6 +188,17 @@ CREATE TABLE pointer_log (
 	CONSTRAINT pointer_log_pkey PRIMARY KEY (agent, seq)
 );
 
+CREATE TABLE process (
+	process_id TEXT COLLATE "C" NOT NULL,
+	role TEXT COLLATE "C" NOT NULL,
+	host TEXT COLLATE "C" NOT NULL,
+	version TEXT COLLATE "C" NOT NULL,
+	schema_known TEXT COLLATE "C" NOT NULL,
+	started_us BIGINT NOT NULL,
+	beat_us BIGINT NOT NULL,
+	CONSTRAINT process_pkey PRIMARY KEY (process_id)
+);
+
 CREATE TABLE run (
 	run_id TEXT COLLATE "C" NOT NULL,
 	agent TEXT COLLATE "C" NOT NULL,

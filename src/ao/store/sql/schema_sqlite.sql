@@ -197,6 +197,17 @@ CREATE TABLE pointer_log (
 )
  WITHOUT ROWID;
 
+CREATE TABLE process (
+	process_id TEXT NOT NULL,
+	role TEXT NOT NULL,
+	host TEXT NOT NULL,
+	version TEXT NOT NULL,
+	schema_known TEXT NOT NULL,
+	started_us BIGINT NOT NULL,
+	beat_us BIGINT NOT NULL,
+	CONSTRAINT process_pkey PRIMARY KEY (process_id)
+);
+
 CREATE TABLE run (
 	run_id TEXT NOT NULL,
 	agent TEXT NOT NULL,

@@ -14,6 +14,7 @@ from ao.domain.errors import AoError, DatabaseDamaged
 from ao.store.sql import migrate
 from ao.store.sql.dialect import SqliteDialect
 from ao.store.sql.engine import ClockOffset
+from ao.store.sql.migrate import Found, Plan
 from ao.store.sql.sqlite import SqliteEngine, connect
 from ao.store.sql.store import SqlStore
 
@@ -26,6 +27,22 @@ its length and the schema, because a restart must not take minutes. SQLite itsel
 async def open_sqlite(path: Path, offset: ClockOffset) -> SqlStore:
     connection = await asyncio.to_thread(_open, path)
     return SqlStore(SqliteEngine(path, connection, offset))
+
+
+def make_current(path: Path) -> None:
+    """Make the file, or upgrade it; raises as opening does."""
+    _open(path).close()
+
+
+def plan(path: Path) -> Plan:
+    """What opening the file would upgrade; changes nothing."""
+    from ao.store.sql import revisions  # noqa: PLC0415  (only for who asks)
+
+    if not path.exists() or not path.stat().st_size:
+        return Plan(None)
+    inspect(path)
+    with closing(connect(path, read_only=True)) as connection:
+        return revisions.plan(read_versions(connection))
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -45,26 +62,25 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _make_current(connection: sqlite3.Connection, path: Path, dialect: SqliteDialect) -> None:
-    schema, written_by = read_versions(connection)
-    if schema is None:
+    found = read_versions(connection)
+    if found is None:
         connection.execute(dialect.BEGIN)
         for statement in migrate.fresh_statements(dialect.DDL):
             connection.execute(statement)
         connection.execute("COMMIT")
         return
-    migrate.refuse_newer(str(path), schema, written_by)
-    if schema != migrate.HEAD:
-        back_up(connection, backup_path(path, written_by or schema))
-        _upgrade(connection, dialect)
+    found.refuse_newer(str(path))
+    if found.schema < migrate.HEAD:
+        back_up(connection, backup_path(path, found.written_by or found.schema))
+        _upgrade(connection, dialect, found)
 
 
-def read_versions(connection: sqlite3.Connection) -> tuple[str | None, str]:
-    """(schema, version of AO that wrote it); the schema is None when the database is empty."""
+def read_versions(connection: sqlite3.Connection) -> Found | None:
+    """What the database says of itself; None when it is empty."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
-        return None, ""
+        return None
     schema = connection.execute(migrate.READ_VERSION).fetchone()
-    written_by = connection.execute(migrate.READ_AO_VERSION).fetchone()
-    return (schema[0] if schema else None), (written_by[0] if written_by else "")
+    return Found.of(schema[0], connection.execute(migrate.READ_META).fetchall()) if schema else None
 
 
 def backup_path(path: Path, version: str) -> Path:
@@ -80,14 +96,16 @@ def back_up(connection: sqlite3.Connection, target: Path) -> None:
     partial.replace(target)
 
 
-def _upgrade(connection: sqlite3.Connection, dialect: SqliteDialect) -> None:
+def _upgrade(connection: sqlite3.Connection, dialect: SqliteDialect, found: Found) -> None:
+    """Both parts of every migration: a file belongs to one program."""
     from sqlalchemy import StaticPool, create_engine, event  # noqa: PLC0415  (only after an upgrade of AO)
+
+    from ao.store.sql import revisions  # noqa: PLC0415
 
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     event.listen(engine, "begin", lambda begun: begun.exec_driver_sql(dialect.BEGIN))
     with engine.begin() as transaction:
-        migrate.upgrade(transaction)
-        transaction.exec_driver_sql(migrate.write_ao_version())
+        revisions.upgrade(transaction, found)
 
 
 # --- inspection ------------------------------------------------------------------------------------
@@ -126,7 +144,7 @@ def _check(path: Path, file: Path) -> None:
     options = "mode=ro&immutable=1" if file == path else "mode=rw"
     try:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?{options}", uri=True)) as connection:
-            schema, written_by = read_versions(connection)
+            said = read_versions(connection)
             found = "ok"
             if file.stat().st_size <= _THOROUGH_BYTES:
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -135,8 +153,8 @@ def _check(path: Path, file: Path) -> None:
         raise damage(path, str(error)) if isinstance(problem, DatabaseDamaged) else problem from error
     if found != "ok":
         raise damage(path, " ".join(str(found).split()))
-    if schema is not None:
-        migrate.refuse_newer(str(path), schema, written_by)
+    if said is not None:
+        said.refuse_newer(str(path))
 
 
 def damage(path: Path, why: str) -> AoError:

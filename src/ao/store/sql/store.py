@@ -11,6 +11,7 @@ from ao.store.sql.insights import SqlInsightStore
 from ao.store.sql.keys import SqlKeyStore
 from ao.store.sql.logins import SqlLoginStore
 from ao.store.sql.logs import SqlLogStore
+from ao.store.sql.processes import SqlProcessStore
 from ao.store.sql.questions import SqlQuestionStore
 from ao.store.sql.retention import SqlRetentionStore
 from ao.store.sql.runs import SqlRunStore
@@ -38,6 +39,7 @@ class SqlStore:
         self.dead_letters = SqlDeadLetterStore(engine)
         self.questions = SqlQuestionStore(engine)
         self.workers = SqlWorkerStore(engine)
+        self.processes = SqlProcessStore(engine)
         self.deployments = SqlDeploymentStore(engine)
         self.agents = SqlAgentStore(engine)
         self.assistants = SqlAssistantStore(engine)

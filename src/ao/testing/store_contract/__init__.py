@@ -19,6 +19,7 @@ from ao.testing.store_contract.logs import Logs
 from ao.testing.store_contract.others import Keys, Lifetime, Logins, Secrets
 from ao.testing.store_contract.pausing import Pausing
 from ao.testing.store_contract.placing import Draining, PlacedRuns, Placing
+from ao.testing.store_contract.processes import Processes
 from ao.testing.store_contract.replaying import DeadLetters, Forking
 from ao.testing.store_contract.retaining import Retaining
 from ao.testing.store_contract.scheduling import Overlaps, Schedules, Ticks
@@ -58,6 +59,7 @@ __all__ = [
     "PlacedRuns",
     "Placing",
     "Pointers",
+    "Processes",
     "Queueing",
     "Reading",
     "Retaining",

@@ -1,0 +1,78 @@
+"""Everything works through PgBouncer in transaction mode: the contract where connections matter most."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from sqlalchemy import NullPool, create_engine
+
+from ao.store.records import RunFilter
+from ao.store.sql import migrate, open_postgres, postgres_migrating, revisions
+from ao.store.sql.engine import ClockOffset
+from ao.store.sql.postgres import connect, is_pooled
+from ao.testing import store_contract
+from ao.testing.store_contract import Harness
+
+
+@pytest.fixture
+async def harness(postgres_url: str, pooled: Callable[[str], str]) -> AsyncIterator[Harness]:
+    """Instead of the one that all other contract tests use."""
+    offset = ClockOffset()
+    store, replica = [await open_postgres(pooled(postgres_url), offset=offset) for _ in range(2)]
+    yield Harness(store, replica, offset)
+    for each in (store, replica):
+        await each.close()
+
+
+class TestClaiming(store_contract.Claiming):
+    pass
+
+
+class TestFences(store_contract.Fences):
+    pass
+
+
+class TestGating(store_contract.Gating):
+    pass
+
+
+class TestLeases(store_contract.Leases):
+    pass
+
+
+class TestProcesses(store_contract.Processes):
+    pass
+
+
+class TestSteps(store_contract.Steps):
+    pass
+
+
+class TestPooled:
+    def test_a_pool_is_told_from_a_server(self, postgres_url: str, pooled: Callable[[str], str]) -> None:
+        for url, expected in ((postgres_url, False), (pooled(postgres_url), True)):
+            with connect(url) as connection:
+                assert is_pooled(connection) is expected
+
+    async def test_many_more_clients_than_connections_work_at_once(self, harness: Harness) -> None:
+        await harness.deploy()
+        await asyncio.gather(*(harness.submit() for _ in range(200)))
+        found = await asyncio.gather(*(harness.replica.runs.list(RunFilter(), 300) for _ in range(20)))
+        assert {len(runs) for runs in found} == {200}
+        worker_id = await harness.register()
+        claims = await harness.store.runs.claim(worker_id, 300)
+        assert len(claims) == 200
+
+    async def test_migrations_are_carried_out_through_the_pool(
+        self, empty_postgres: str, pooled: Callable[[str], str]
+    ) -> None:
+        url = empty_postgres.replace("postgresql://", "postgresql+psycopg://")
+        with create_engine(url, poolclass=NullPool).begin() as transaction:
+            revisions.expand(transaction, "0013")
+        stores = await asyncio.gather(*(open_postgres(pooled(empty_postgres)) for _ in range(4)))
+        for store in stores:
+            await store.check()
+            await store.close()
+        found = postgres_migrating.plan(pooled(empty_postgres)).found
+        assert found is not None
+        assert found.schema == migrate.HEAD
