@@ -77,6 +77,21 @@ async def test_a_replay_where_steps_no_longer_match_is_refused_before_it_does_an
     assert (refused.error.type, await ao.lines(refused.id)) == ("StepDiverged", [])
 
 
+async def test_code_without_a_recorded_step_is_refused_when_it_is_asked_for(ao: Local) -> None:
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=FUNCTION)
+    broken = await ao.run("agent")
+    await ao.deploy("agent", {"agent.py": FIXED.replace('"b", say, "b"', '"second", say, "x"')}, toml=FUNCTION)
+    replays = ao.platform.services.replays
+    words = f"v2 has no step 'b' any more, which run {broken.id} has recorded on v1"
+    for ask in (replay(ao, broken.id, version=2), fork(ao, broken.id, "c", version=2)):
+        with pytest.raises(Conflict, match=words):
+            await ask
+    (done,) = await replays.replay_all([broken.id], scratch=False, version=2, actor=ACTOR)
+    assert words in str(done.error)
+    assert await ao.output(await fork(ao, broken.id, "b", version=2)) == ["a", "x", "c"]
+    assert await ao.output(await replay(ao, broken.id, scratch=True, version=2)) == ["a", "x", "c"]
+
+
 async def test_a_fork_begins_at_a_step_of_any_past_run(ao: Local) -> None:
     await ao.deploy("agent", {"agent.py": FIXED}, toml=FUNCTION)
     await ao.deploy("agent", {"agent.py": CHANGED}, toml=FUNCTION)

@@ -88,6 +88,10 @@ class Builder(Protocol):
 
     async def diff(self, before: Digest, after: Digest) -> Sequence[PartDiff]: ...
 
+    async def code(self, digest: Digest) -> Mapping[str, str]:
+        """The text files of a release's code, by path; without those that `diff` does not compare by lines."""
+        ...
+
     async def collect(
         self,
         keep_environments: Sequence[str],

@@ -59,7 +59,7 @@ def _change(
     if before == after:
         return None
     change: Change = "changed" if before and after else "removed" if before else "added"
-    old, new = _text(path, before), _text(path, after)
+    old, new = text_of(path, before), text_of(path, after)
     if old is None or new is None:
         return FileChange(path=path, change=change, binary=True)
     diff = _lines(path, old, new)
@@ -68,7 +68,7 @@ def _change(
     return FileChange(path=path, change=change, diff=diff)
 
 
-def _text(path: str, file: tuple[Entry, bytes] | None) -> str | None:
+def text_of(path: str, file: tuple[Entry, bytes] | None) -> str | None:
     """The text of a file, empty when it is not there; None when it is binary or too large."""
     if file is None:
         return ""

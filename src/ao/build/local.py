@@ -15,7 +15,7 @@ from ao.build import BuildRequest, Collected, Log, Recall, Upload, deriving, hos
 from ao.build.bytecode import WAIT_SECONDS, Compiling
 from ao.build.collecting import Swept, sweep
 from ao.build.dependencies import Dependencies
-from ao.build.diff import PartContent, config_diff, part_diff
+from ao.build.diff import PartContent, config_diff, part_diff, text_of
 from ao.build.disk import full_disk_told
 from ao.build.environments import Environments
 from ao.build.locks import Locks
@@ -213,6 +213,11 @@ class LocalBuilder:
                 parts.append(await asyncio.to_thread(part_diff, part, *content))
         configs = [await self._blobs.get(manifest.config.digest) for manifest in (old, new)]
         return [*parts, await asyncio.to_thread(config_diff, *configs)]
+
+    async def code(self, digest: Digest) -> Mapping[str, str]:
+        content = await self._part(await self._manifest(digest), Part.CODE)
+        texts = {path: text_of(path, file) for path, file in (content.files if content else {}).items()}
+        return {path: text for path, text in texts.items() if text is not None}
 
     async def _manifest(self, digest: Digest) -> Manifest:
         return Manifest.from_bytes(await self._blobs.get(digest))

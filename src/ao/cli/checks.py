@@ -59,7 +59,7 @@ def values() -> list[dict[str, str]]:
 def _value(value: object, setting: Setting) -> str:
     if value is None:
         return "-"
-    if setting.variable in ("AO_MAX_UPLOAD", "AO_WARM_MEMORY") and isinstance(value, int):
+    if setting.variable in ("AO_MAX_UPLOAD", "AO_MAX_WORKSPACE", "AO_WARM_MEMORY") and isinstance(value, int):
         return output.size(value)
     if setting.variable == "AO_DATABASE_URL" and str(value).startswith("sqlite:"):
         return str(value)

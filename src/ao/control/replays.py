@@ -4,12 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ao.build import Builder
 from ao.bus import READY, Bus
 from ao.control import audit
 from ao.control.assistants import Assistants
 from ao.control.catalog import Catalog
 from ao.control.concurrency import share_of
 from ao.control.session_use import gates_of
+from ao.control.step_names import gone, names_of
 from ao.domain.artifact import Part
 from ao.domain.errors import AoError, Conflict, InvalidInput, NotFound
 from ao.domain.run import RunState
@@ -44,10 +46,13 @@ class Replayed:
 
 
 class Replays:
-    def __init__(self, store: Store, catalog: Catalog, assistants: Assistants, bus: Bus) -> None:
+    def __init__(
+        self, store: Store, catalog: Catalog, assistants: Assistants, builder: Builder, bus: Bus
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._assistants = assistants
+        self._builder = builder
         self._bus = bus
 
     async def fork(self, run_id: RunId, step: str, version: int | None, actor: str) -> Made:
@@ -55,14 +60,15 @@ class Replays:
         rest. `version` names another deployment; None is the old run's. A run of a session gets a copy of it,
         as it was before the old run, with the files that those steps have left.
 
-        Raises NotFound (run, step, version), Conflict (a version that cannot run), InvalidInput (one that the
-        overrides of the run's assistant do not fit).
+        Raises NotFound (run, step, version), Conflict (a version that cannot run, or without the steps),
+        InvalidInput (one that the overrides of the run's assistant do not fit).
         """
         source = await self._store.runs.get(run_id)
         found = await self._store.steps.get(run_id, step)
         if found is None or found.kind is StepKind.SPAN:
             raise NotFound(f"Run {run_id} has no step {step!r}.", hint=await self._known(run_id))
         chosen = await self._chosen(source, version)  # first: what is refused leaves no copy of a session
+        await self._check_steps(source, chosen[0], found)
         use = await self._branch(source, found, actor)
         return await self._again(source, Fork(run_id, found.path), chosen, actor, "run.fork", use)
 
@@ -72,7 +78,8 @@ class Replays:
         """A new run of one that has ended: with all its recorded steps, or from scratch with none. With
         `as_first` only if the dead letter was not replayed before.
 
-        Raises NotFound, Conflict: it goes on, what it recorded is gone, the version cannot run, not the first.
+        Raises NotFound, Conflict: it goes on, what it recorded is gone, the version cannot run or is without
+        the steps, not the first.
         """
         source = await self._store.runs.get(run_id)
         if not source.head.state.terminal:
@@ -88,6 +95,8 @@ class Replays:
         fork = Fork(run_id, None, with_steps=not scratch, as_first=as_first)
         use = None if source.session is None else SessionUse(source.session)
         chosen = await self._chosen(source, version)
+        if not scratch:
+            await self._check_steps(source, chosen[0], None)
         return await self._again(source, fork, chosen, actor, "run.replay", use)
 
     async def replay_all(
@@ -203,6 +212,29 @@ class Replays:
             "another input ends the new run with StepDiverged, one that has another name is executed "
             f"(`ao diff {source.agent} v{source.version} v{target.version}`)"
         ]
+
+    async def _check_steps(self, source: Run, target: Deployment, first: Step | None) -> None:
+        """Raises Conflict when the code of `target` does not name a step any more that was recorded, before
+        `first`: its result would be dropped without a word, and what it did done again under another name."""
+        if source.deployment_id in (None, target.id) or source.version is None or target.release is None:
+            return
+        former = await self._store.deployments.get(source.agent, source.version)
+        if former.release is None or _code_of(former) == _code_of(target):
+            return
+        steps = await self._store.steps.list(source.id, MAX_STEPS)
+        names = names_of(step for step in steps if first is None or step.started_us < first.started_us)
+        if not names:
+            return
+        old, new = (
+            await self._builder.code(former.release.digest),
+            await self._builder.code(target.release.digest),
+        )
+        if missing := gone(names, old, new):
+            raise Conflict(
+                f"v{target.version} has no step {', '.join(map(repr, missing[:10]))} any more, "
+                f"which run {source.id} has recorded on v{former.version}.",
+                hint="a replay from the start does every step again; a fork from before it goes on from there",
+            )
 
     async def _is_forgotten(self, source: Run) -> bool:
         """Whether retention or a purge has removed what it recorded."""

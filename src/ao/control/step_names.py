@@ -1,0 +1,21 @@
+"""Whether the code of one release still has the steps that the code of another one has recorded."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from ao.domain.step import Step, StepKind
+
+
+def names_of(steps: Iterable[Step]) -> set[str]:
+    return {step.name for step in steps if step.kind is StepKind.STEP and step.completed}
+
+
+def gone(names: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The names that are words of the code before and not of the code after. One that code puts together is to
+    be found in neither, and is not among them."""
+    old, new = "\n".join(before.values()), "\n".join(after.values())
+    return sorted(name for name in names if _has(old, name) and not _has(new, name))
+
+
+def _has(code: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code) is not None
