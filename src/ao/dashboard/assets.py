@@ -27,7 +27,7 @@ STYLES = (
     "workers",
 )
 """Files of `static/css` in the order in which they are joined to `ao.css`."""
-SCRIPTS = ("live", "copy", "times")
+SCRIPTS = ("live", "copy", "times", "sections")
 """Files of `static/js` that every page loads, joined to `ao.js`."""
 RUN_SCRIPTS = (
     "stream/hub",

@@ -34,6 +34,8 @@ PAGES = (
     "/runs?state=failed&q=KeyError",
     "/runs?q=nothing",
     "/schedules",
+    "/sessions",
+    "/assistants",
     "/workers",
 )
 GOOD = {"agent.py": "def work(task):\n    return {'ok': True}\n"}
@@ -80,6 +82,7 @@ class TestEveryPage:
                 await page.goto(f"{busy.url}/ui{path}")
                 assert await findings(page) == [], path
                 assert await fits(page), f"{path} is wider than the window"
+                await expect(page.locator(".sections [aria-current]")).to_be_in_viewport(ratio=1)
             visitor.allowed.append("404")
             await page.goto(f"{busy.url}/ui/nothing")
             assert await findings(page) == []

@@ -65,6 +65,7 @@ class HomePages:
             *_not_built(agents, visit.now_us),
             *await self._machine(),
         ]
+        concerns.sort(key=lambda concern: concern.level != "bad")  # what is broken comes first
         return self._frame.render(
             visit,
             "home.html",
@@ -100,7 +101,9 @@ def _verdict(concerns: Sequence[Concern], agents: Sequence[Health]) -> str:
     """The page in one sentence."""
     bad = sum(concern.level == "bad" for concern in concerns)
     if bad:
-        return f"{plural(bad, 'thing needs', 'things need')} you."
+        rest = len(concerns) - bad
+        more = f", {plural(rest, 'more is', 'more are')} worth a look" if rest else ""
+        return f"{plural(bad, 'thing needs', 'things need')} you{more}."
     if concerns:
         return f"Nothing is broken; {plural(len(concerns), 'thing is', 'things are')} worth a look."
     live = sum(one.live.agent.stable is not None for one in agents)
