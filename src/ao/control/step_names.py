@@ -11,11 +11,12 @@ def names_of(steps: Iterable[Step]) -> set[str]:
 
 
 def gone(names: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """The names that are words of the code before and not of the code after. One that code puts together is to
-    be found in neither, and is not among them."""
+    """The names that the code before has as a text or as a function, and the code after has not. One that code
+    puts together is to be found in neither, and is not among them."""
     old, new = "\n".join(before.values()), "\n".join(after.values())
     return sorted(name for name in names if _has(old, name) and not _has(new, name))
 
 
 def _has(code: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code) is not None
+    word = re.escape(name)
+    return re.search(rf"""(["']){word}\1|\bdef\s+{word}\s*\(""", code) is not None
