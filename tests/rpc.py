@@ -25,6 +25,7 @@ from ao.v1 import (
     server_pb2,
     sessions_pb2,
     webhooks_pb2,
+    workers_pb2,
 )
 from ao.v1.problem_pb2 import Problem
 from ao.v1.runs_pb2_grpc import RunServiceStub
@@ -41,6 +42,7 @@ FILES = (
     access_pb2,
     server_pb2,
     webhooks_pb2,
+    workers_pb2,
 )
 SERVICES: list[ServiceDescriptor] = [
     service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x61o/v1/server.proto\x12\x05\x61o.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x9e\x02\n\x06Status\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04home\x18\x02 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x06 \x03(\t\x12%\n\x04runs\x18\x07 \x03(\x0b\x32\x17.ao.v1.Status.RunsEntry\x12\x1e\n\x07workers\x18\x08 \x03(\x0b\x32\r.ao.v1.Worker\x12\x1c\n\x06\x63hecks\x18\t \x03(\x0b\x32\x0c.ao.v1.Check\x1a+\n\tRunsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x94\x01\n\x06Worker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12\x30\n\x0cheartbeat_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61live\x18\x07 \x01(\x08\"D\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\"\x11\n\x0fGetSizesRequest\"\x98\x03\n\x05Sizes\x12\x16\n\x0e\x64\x61tabase_bytes\x18\x01 \x01(\x03\x12\x16\n\x0ereusable_bytes\x18\x02 \x01(\x03\x12 \n\x06tables\x18\x03 \x03(\x0b\x32\x10.ao.v1.TableSize\x12\x15\n\rhistory_bytes\x18\x04 \x01(\x03\x12\r\n\x05\x62lobs\x18\x05 \x01(\x03\x12\x12\n\nblob_bytes\x18\x06 \x01(\x03\x12\x17\n\x0f\x64isk_free_bytes\x18\x07 \x01(\x03\x12\x30\n\x0c\x66irst_run_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rhistory_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x11history_kept_days\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x61udit_kept_days\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07warning\x18\x0c \x01(\t\x12\x0c\n\x04hint\x18\r \x01(\tB\x14\n\x12_history_kept_daysB\x12\n\x10_audit_kept_days\"S\n\tTableSize\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x04rows\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\x05\x62ytes\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x07\n\x05_rowsB\x08\n\x06_bytes\"(\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"u\n\x16\x43ollectGarbageResponse\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x14\n\x0c\x65nvironments\x18\x02 \x01(\x05\x12\x10\n\x08releases\x18\x03 \x01(\x05\x12\r\n\x05\x62lobs\x18\x04 \x01(\x05\x12\x13\n\x0b\x66reed_bytes\x18\x05 \x01(\x03\x32\xc5\x01\n\rServerService\x12\x33\n\tGetStatus\x12\x17.ao.v1.GetStatusRequest\x1a\r.ao.v1.Status\x12\x30\n\x08GetSizes\x12\x16.ao.v1.GetSizesRequest\x1a\x0c.ao.v1.Sizes\x12M\n\x0e\x43ollectGarbage\x12\x1c.ao.v1.CollectGarbageRequest\x1a\x1d.ao.v1.CollectGarbageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x61o/v1/server.proto\x12\x05\x61o.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x9e\x02\n\x06Status\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04home\x18\x02 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x06 \x03(\t\x12%\n\x04runs\x18\x07 \x03(\x0b\x32\x17.ao.v1.Status.RunsEntry\x12\x1e\n\x07workers\x18\x08 \x03(\x0b\x32\r.ao.v1.Worker\x12\x1c\n\x06\x63hecks\x18\t \x03(\x0b\x32\x0c.ao.v1.Check\x1a+\n\tRunsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x81\x03\n\x06Worker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12\x30\n\x0cheartbeat_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61live\x18\x07 \x01(\x08\x12.\n\nstarted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\t \x01(\x08\x12\x0f\n\x07version\x18\n \x01(\t\x12)\n\x06labels\x18\x0b \x03(\x0b\x32\x19.ao.v1.Worker.LabelsEntry\x12 \n\x08\x63\x61pacity\x18\x0c \x01(\x0b\x32\x0e.ao.v1.Amounts\x12\x1c\n\x04used\x18\r \x01(\x0b\x32\x0e.ao.v1.Amounts\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"3\n\x07\x41mounts\x12\x0e\n\x06memory\x18\x01 \x01(\x03\x12\x0b\n\x03\x63pu\x18\x02 \x01(\x01\x12\x0b\n\x03gpu\x18\x03 \x01(\x05\"D\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\"\x11\n\x0fGetSizesRequest\"\x98\x03\n\x05Sizes\x12\x16\n\x0e\x64\x61tabase_bytes\x18\x01 \x01(\x03\x12\x16\n\x0ereusable_bytes\x18\x02 \x01(\x03\x12 \n\x06tables\x18\x03 \x03(\x0b\x32\x10.ao.v1.TableSize\x12\x15\n\rhistory_bytes\x18\x04 \x01(\x03\x12\r\n\x05\x62lobs\x18\x05 \x01(\x03\x12\x12\n\nblob_bytes\x18\x06 \x01(\x03\x12\x17\n\x0f\x64isk_free_bytes\x18\x07 \x01(\x03\x12\x30\n\x0c\x66irst_run_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rhistory_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x11history_kept_days\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x61udit_kept_days\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07warning\x18\x0c \x01(\t\x12\x0c\n\x04hint\x18\r \x01(\tB\x14\n\x12_history_kept_daysB\x12\n\x10_audit_kept_days\"S\n\tTableSize\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x04rows\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\x05\x62ytes\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x07\n\x05_rowsB\x08\n\x06_bytes\"(\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"u\n\x16\x43ollectGarbageResponse\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12\x14\n\x0c\x65nvironments\x18\x02 \x01(\x05\x12\x10\n\x08releases\x18\x03 \x01(\x05\x12\r\n\x05\x62lobs\x18\x04 \x01(\x05\x12\x13\n\x0b\x66reed_bytes\x18\x05 \x01(\x03\x32\xc5\x01\n\rServerService\x12\x33\n\tGetStatus\x12\x17.ao.v1.GetStatusRequest\x1a\r.ao.v1.Status\x12\x30\n\x08GetSizes\x12\x16.ao.v1.GetSizesRequest\x1a\x0c.ao.v1.Sizes\x12M\n\x0e\x43ollectGarbage\x12\x1c.ao.v1.CollectGarbageRequest\x1a\x1d.ao.v1.CollectGarbageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATUS_RUNSENTRY']._loaded_options = None
   _globals['_STATUS_RUNSENTRY']._serialized_options = b'8\001'
+  _globals['_WORKER_LABELSENTRY']._loaded_options = None
+  _globals['_WORKER_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_GETSTATUSREQUEST']._serialized_start=62
   _globals['_GETSTATUSREQUEST']._serialized_end=80
   _globals['_STATUS']._serialized_start=83
@@ -41,19 +43,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUS_RUNSENTRY']._serialized_start=326
   _globals['_STATUS_RUNSENTRY']._serialized_end=369
   _globals['_WORKER']._serialized_start=372
-  _globals['_WORKER']._serialized_end=520
-  _globals['_CHECK']._serialized_start=522
-  _globals['_CHECK']._serialized_end=590
-  _globals['_GETSIZESREQUEST']._serialized_start=592
-  _globals['_GETSIZESREQUEST']._serialized_end=609
-  _globals['_SIZES']._serialized_start=612
-  _globals['_SIZES']._serialized_end=1020
-  _globals['_TABLESIZE']._serialized_start=1022
-  _globals['_TABLESIZE']._serialized_end=1105
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=1107
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=1147
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=1149
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=1266
-  _globals['_SERVERSERVICE']._serialized_start=1269
-  _globals['_SERVERSERVICE']._serialized_end=1466
+  _globals['_WORKER']._serialized_end=757
+  _globals['_WORKER_LABELSENTRY']._serialized_start=712
+  _globals['_WORKER_LABELSENTRY']._serialized_end=757
+  _globals['_AMOUNTS']._serialized_start=759
+  _globals['_AMOUNTS']._serialized_end=810
+  _globals['_CHECK']._serialized_start=812
+  _globals['_CHECK']._serialized_end=880
+  _globals['_GETSIZESREQUEST']._serialized_start=882
+  _globals['_GETSIZESREQUEST']._serialized_end=899
+  _globals['_SIZES']._serialized_start=902
+  _globals['_SIZES']._serialized_end=1310
+  _globals['_TABLESIZE']._serialized_start=1312
+  _globals['_TABLESIZE']._serialized_end=1395
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=1397
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=1437
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=1439
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=1556
+  _globals['_SERVERSERVICE']._serialized_start=1559
+  _globals['_SERVERSERVICE']._serialized_end=1756
 # @@protoc_insertion_point(module_scope)

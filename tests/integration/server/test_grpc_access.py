@@ -65,7 +65,8 @@ def request_of(path: str, agent: str, ids: Mapping[str, str]) -> Message:
         "agent": agent, **ids, "version": 1, "before": 1, "after": 1, "all": True, "older_than": 1e9,
         "assistant": agent, "session": "none", "step": "none", "approved": True,
         "name": "none", "cron": "0 3 * * *", "since": Timestamp(seconds=1), "dry_run": True,
-        "key_id": NOBODY, "digest": f"sha256:{0:064}", "value": "secret", "path": "none", "role": 1,
+        "key_id": NOBODY, "worker_id": NOBODY, "path": "none", "role": 1,
+        "digest": f"sha256:{0:064}", "value": "secret",
     }  # fmt: skip
     for field in request.DESCRIPTOR.fields:
         if field.name in values and not (field.name in _LEFT_OUT and "runs" in field.file.name):

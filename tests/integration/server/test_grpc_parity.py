@@ -26,8 +26,9 @@ from ao.v1 import (
     server_pb2,
     sessions_pb2,
     webhooks_pb2,
+    workers_pb2,
 )
-from ao.wire import access, assistants, replays, schedules, schemas, sessions, sizes, steps, webhooks
+from ao.wire import access, assistants, fleet, replays, schedules, schemas, sessions, sizes, steps, webhooks
 
 VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (runs_pb2.Run, schemas.RunView),
@@ -67,6 +68,7 @@ VIEWS: list[tuple[Any, type[BaseModel]]] = [
     (webhooks_pb2.Delivery, webhooks.DeliveryView),
     (webhooks_pb2.DeliveryDetail, webhooks.DeliveryDetail),
     (server_pb2.Status, schemas.StatusView),
+    (workers_pb2.ListWorkersResponse, fleet.FleetView),
     (server_pb2.Sizes, sizes.SizesView),
     (server_pb2.CollectGarbageResponse, schemas.GcView),
     (secrets_pb2.Secret, schemas.SecretView),

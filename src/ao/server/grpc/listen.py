@@ -28,6 +28,7 @@ from ao.server.grpc.secrets import secret_service
 from ao.server.grpc.server import server_service
 from ao.server.grpc.sessions import session_service
 from ao.server.grpc.webhooks import webhook_service
+from ao.server.grpc.workers import worker_service
 from ao.server.health import Readiness
 from ao.server.listen import GRACE_SECONDS, bind
 from ao.server.operations.server import ServerOperations
@@ -44,6 +45,7 @@ from ao.v1 import (
     server_pb2,
     sessions_pb2,
     webhooks_pb2,
+    workers_pb2,
 )
 from ao.wire.schemas import CheckView
 
@@ -73,6 +75,7 @@ def services_of(services: Services, readiness: Readiness) -> Sequence[tuple[Serv
         assistants_pb2: {"AssistantService": assistant_service(services)},
         sessions_pb2: {"SessionService": session_service(services)},
         webhooks_pb2: {"WebhookService": webhook_service(services)},
+        workers_pb2: {"WorkerService": worker_service(services)},
         secrets_pb2: {"SecretService": secret_service(services)},
         access_pb2: {"AccessService": access_service(services)},
         server_pb2: {"ServerService": server_service(ServerOperations(services, readiness))},
