@@ -22,11 +22,13 @@ _SELECT = """
 SELECT q.question_id, q.run_id, r.agent, h.state, q.path, q.kind, q.state, q.text, q.schema, q.details,
   q.asked_us, q.deadline_us, q.ended_us, q.actor, q.comment, s.value, s.value_blob, q.fingerprint
 FROM run_question q
-  JOIN run r ON r.run_id = q.run_id
-  JOIN run_head h ON h.run_id = q.run_id
-  LEFT JOIN run_step s ON s.run_id = q.run_id AND s.path = q.path AND q.state = 'answered'"""
+  CROSS JOIN run r
+  CROSS JOIN run_head h
+  LEFT JOIN run_step s ON s.run_id = q.run_id AND s.path = q.path AND q.state = 'answered'
+WHERE r.run_id = q.run_id AND h.run_id = q.run_id"""
+"""From the questions to their runs, never from all runs of an agent: SQLite keeps the order of CROSS JOIN."""
 
-_GET = _SELECT + " WHERE q.question_id = :question_id"
+_GET = _SELECT + " AND q.question_id = :question_id"
 
 _ANSWER = """
 UPDATE run_question SET state = 'answered', ended_us = :now, actor = :actor, comment = :comment
@@ -86,7 +88,7 @@ def _conditions(where: QuestionFilter) -> tuple[str, Params]:
         found[f"r.agent IN ({', '.join(f':{name}' for name in names)})"] = True
     asked = [condition for condition, wanted in found.items() if wanted]
     params: Params = {"run_id": where.run_id, "before": where.before, "after": where.after, **names}
-    return (f" WHERE {' AND '.join(asked)}" if asked else ""), params
+    return "".join(f" AND {condition}" for condition in asked), params
 
 
 def _answer(tx: Tx, answer: NewAnswer, audit: NewAudit | None) -> Question:
