@@ -24,6 +24,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _PACKAGES = ("ca-certificates", "passwd", "python3", "python3-venv")
 _LEFT_OUT = ("/usr/share/doc/", "/usr/share/locale/", "/usr/share/man/", "/usr/share/lintian/")
+_PYTHON = Path("/usr/lib/python3.11")
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP_SETTINGS = ("index-url", "extra-index-url", "proxy", "trusted-host", "timeout")
 """Of the host's pip, what means the same inside a build; its certificates are in the image."""
@@ -213,7 +214,7 @@ def _names(text: str, separator: str) -> list[str]:
 
 
 def _files(packages: Sequence[str]) -> list[str]:
-    """What these packages have put on this host, by the paths at which it really lies; and links to it."""
+    """What these packages have on this host, by the paths at which it really lies, links to it, bytecode."""
     paths = {path for path in _said("dpkg-query", "-L", *packages).splitlines() if path.startswith("/")}
     really = {os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in paths}
     really |= {f"/{name}" for name in os.listdir("/") if os.path.islink(f"/{name}")}
@@ -221,6 +222,7 @@ def _files(packages: Sequence[str]) -> list[str]:
         "/etc/alternatives",
         "/usr/bin/awk",
     }
+    really |= {str(path) for place in _PYTHON.rglob("__pycache__") for path in (place, *place.iterdir())}
     return sorted(path for path in really if os.path.lexists(path) and not path.startswith(_LEFT_OUT))
 
 

@@ -48,14 +48,16 @@ WORKER = """
 RELOCATED = """
     FROM {base}
     RUN mkdir -p /opt/python/bin /opt/python/lib && mv /usr/bin/python3.11 /opt/python/bin/ \\
-        && mv /usr/lib/python3.11 /opt/python/lib/ && rm /usr/bin/python3
+        && mv /usr/lib/python3.11 /opt/python/lib/ && rm /usr/bin/python3 \\
+        && rm -r /opt/python/lib/python3.11/__pycache__ /opt/python/lib/python3.11/json/__pycache__
     ENV PATH=/opt/python/bin:/usr/bin:/bin MODELS=/models HOME=/elsewhere
     """
 
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ao-containers-") as name:
+    # Images close /root to others.
+    with tempfile.TemporaryDirectory(prefix="ao-containers-", dir=Path.home()) as name:
         path = Path(name)
         venv.create(path / "env", symlinks=True)
         (path / "code").mkdir()
@@ -242,6 +244,15 @@ async def test_an_image_without_the_agents_python_is_refused(rig: Rig, base_imag
     assert isinstance(executor, DockerExecutor)
     with pytest.raises(SandboxError, match=r"has no Python 3\.14"):
         await executor.images.find(base_image, "3.14")
+
+
+async def test_it_is_known_whether_every_start_has_to_compile(
+    rig: Rig, base_image: str, relocated: str
+) -> None:
+    executor = rig.executor
+    assert isinstance(executor, DockerExecutor)
+    assert (await executor.images.find(base_image, "3.11")).has_bytecode
+    assert not (await executor.images.find(relocated, "3.11")).has_bytecode
 
 
 async def test_an_engine_that_does_not_answer_is_waited_for(tmp_path: Path) -> None:

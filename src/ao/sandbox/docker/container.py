@@ -1,5 +1,6 @@
 """What a container may: the body of the request that makes one."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def for_run(
         "PidsLimit": limits.processes + _OWN_PROCESSES,
         "ShmSize": limits.tmp_bytes,
         "Mounts": list(mounts),
-        "Tmpfs": body["HostConfig"]["Tmpfs"] | _private(spec, [Path(mount["Target"]) for mount in mounts]),
+        "Tmpfs": body["HostConfig"]["Tmpfs"] | _private(spec),
         "SecurityOpt": [*body["HostConfig"]["SecurityOpt"], *security],
     }
     if limits.cpu is not None:
@@ -92,17 +93,30 @@ def mount(source: Path, target: Path | str | None = None, *, write: bool = False
     }
 
 
-def _private(spec: SandboxSpec, targets: Sequence[Path]) -> dict[str, str]:
-    """The directories that a run finds empty. Below /root, which images close to others, mounts lie in an empty
-    directory of its name."""
-    options = "rw,exec,nosuid,nodev"
-    directories = {
+def _private(spec: SandboxSpec) -> dict[str, str]:
+    """The directories that a run finds empty. One that the image has, too, keeps the mode that it has there."""
+    options = f"rw,exec,nosuid,nodev,uid={UID},gid={UID}"
+    return {
         "/tmp": f"{options},mode=1777,size={spec.limits.tmp_bytes}",  # noqa: S108 - of the container
         WORK_DIR: f"{options},mode=0777,size={spec.limits.disk_bytes}",
     }
-    if any(target.is_relative_to("/root") for target in targets):
-        directories["/root"] = f"{options},mode=0755,size=64k"
-    return directories
+
+
+def above(mounts: Sequence[Json], directory: Path) -> list[Json]:
+    """Images close /root to others: what is mounted below it lies in a directory that stands for it.
+    Places for the mounts are made in `directory`."""
+    closed = Path("/root")
+    below = [each for each in mounts if Path(each["Target"]).is_relative_to(closed)]
+    for each in below:
+        place = directory / Path(each["Target"]).relative_to(closed)
+        if Path(each["Source"]).is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+    for name, _, _ in os.walk(directory):
+        os.chmod(name, 0o755)  # noqa: S103 - whatever the umask is
+    return [mount(directory, closed)] if below else []
 
 
 def first_start(

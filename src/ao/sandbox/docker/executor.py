@@ -198,6 +198,7 @@ class DockerExecutor:
             *(mount(path) for path in spec.readable_dirs),
             *(mount(path, write=True) for path in spec.writable_dirs),
         ]
+        mounts += container.above(mounts, door.directory / "above")
         return container.for_run(
             spec,
             image.id,

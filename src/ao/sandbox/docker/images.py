@@ -16,9 +16,10 @@ from ao.sandbox.docker.engine import Engine, Json, NoSuchThing
 
 PLACEHOLDER = "{python}"
 _PROBE = """
-import json, os, sys, sysconfig
+import importlib.util, json, os, sys, sysconfig
 print(json.dumps([os.path.realpath(sys.executable), "%d.%d" % sys.version_info[:2],
-                  sysconfig.get_config_var("SOABI") or ""]))
+                  sysconfig.get_config_var("SOABI") or "",
+                  os.path.exists(importlib.util.cache_from_source(json.__file__))]))
 """
 _LIB = re.compile(r"^python(3\.\d+)$")
 
@@ -31,6 +32,8 @@ class Image:
     """The interpreter of the wanted version, links resolved."""
     variables: dict[str, str]
     """Its `ENV`."""
+    has_bytecode: bool
+    """Of the standard library; without it every start compiles what it imports."""
 
 
 class Images:
@@ -76,13 +79,14 @@ class Images:
             if said is not None and said[1] == python:
                 _check_platform(name, said[2])
                 pairs = (str(line).partition("=") for line in described["Config"].get("Env") or ())
-                return Image(id, name, PurePosixPath(said[0]), {key: value for key, _, value in pairs})
+                variables = {key: value for key, _, value in pairs}
+                return Image(id, name, PurePosixPath(said[0]), variables, said[3])
         raise SandboxError(
             f"the image {name} has no Python {python}, which the agent's environment is made for",
             hint=f"use an image with it (AO_DOCKER_IMAGE may hold {PLACEHOLDER}), or set `python` in ao.toml",
         )
 
-    async def _ask(self, image: str, command: str) -> tuple[str, str, str] | None:
+    async def _ask(self, image: str, command: str) -> tuple[str, str, str, bool] | None:
         name = f"ao-look-{uuid.uuid4().hex[:12]}"
         body = hardened(image, [command, "-I", "-S", "-c", _PROBE], self._owner)
         body["HostConfig"] |= {"AutoRemove": False, "LogConfig": {"Type": "json-file"}}
@@ -98,8 +102,8 @@ class Images:
             await asyncio.shield(self._engine.remove(name))
         if status != 0:
             raise SandboxError(f"{command} of the image {image} ended with {status}: {text}")
-        path, version, abi = json.loads(text)
-        return str(path), str(version), str(abi)
+        path, version, abi, has_bytecode = json.loads(text)
+        return str(path), str(version), str(abi), bool(has_bytecode)
 
 
 def _check_platform(name: str, abi: str) -> None:
