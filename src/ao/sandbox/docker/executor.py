@@ -133,6 +133,8 @@ class DockerExecutor:
         await asyncio.gather(*(made.sandbox.wait() for made in live))
         try:
             await self.until_gone()
+        except AoError as error:  # they have ended; the engine removes them, or the next executor does
+            log.warning("containers that have ended are not removed yet", error=error.message)
         finally:
             await self._engine.close()
             self._place.leave()
