@@ -77,6 +77,8 @@ class Ledger:
         self.run_id: str = given["run_id"]
         self.session = _session_of(of)
         self.default_timeout: float | None = given.get("timeout")
+        self.booted_us: int | None = given.get("booted_us")
+        """When this machine booted, by the clock by which sleepers wake; None: that is the machine's."""
         self._recorded: dict[str, Fields] = {record["path"]: record for record in given["recorded"]}
         self._more: bool = given["more"]
         """Not all that is recorded came with the task."""

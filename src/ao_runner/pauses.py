@@ -96,7 +96,7 @@ def sleep(seconds: float, *, name: str = "sleep", key: str | int | None = None) 
     something to await. Meanwhile there is no process, and the slot is free."""
     if not 0 <= seconds < float("inf"):
         raise Refused("`seconds` is a number of seconds, 0 or more")
-    return _sleep(int((time.time() + seconds) * 1e6), name, key)
+    return _sleep(int((_now() + seconds) * 1e6), name, key)
 
 
 def sleep_until(moment: datetime | float, *, name: str = "sleep", key: str | int | None = None) -> Any:
@@ -258,7 +258,16 @@ async def _sleep_async(until_us: int, name: str, key: Any) -> None:
 
 
 def _left(until_us: int) -> float:
-    return max(0.0, until_us / 1e6 - time.time())
+    return max(0.0, until_us / 1e6 - _now())
+
+
+def _now() -> float:
+    """By the clock of the store, where that may be another one: it does not jump when this machine's is set."""
+    book = ledger.of_run()
+    if book is None or book.booted_us is None:
+        return time.time()
+    boot = time.CLOCK_BOOTTIME if hasattr(time, "CLOCK_BOOTTIME") else time.CLOCK_MONOTONIC
+    return book.booted_us / 1e6 + time.clock_gettime(boot)
 
 
 async def _pause_async(book: Ledger) -> None:

@@ -10,7 +10,9 @@ worker → runner
              `input` is JSON text; `input_file` is where it goes when it is too long for the environment;
              `network` is the policy, for hints; `egress` asks for a `listener`; a forked child of a
              template gets `env`, too: the variables of this run alone
-             since 2: `steps` = {run_id, recorded: [{path, fingerprint, state, value}], more, timeout}
+             since 2: `steps` = {run_id, recorded: [{path, fingerprint, state, value}], more, timeout,
+             booted_us}
+             `booted_us`: when this machine booted by the store's clock, which wakes sleepers; or its own does
              `elsewhere` in place of `value`: look it up; `more`: so may paths that are not listed be
              `retries` = {permanent: [class], transient: [class]}, when ao.toml names classes of exceptions
              for a run of a session: `session` = {id, state, messages, count, more, writes: {path: writes},

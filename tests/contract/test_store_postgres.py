@@ -15,6 +15,7 @@ from ao.store.sql.claim_sql import PICK, PICK_FIRST
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
 from ao.store.sql.store import SqlStore
+from ao.testing.store_contract import Harness
 
 TOUCH = "UPDATE meta SET value = value WHERE key = :key"
 
@@ -24,6 +25,11 @@ async def engine(postgres_url: str) -> AsyncIterator[PostgresEngine]:
     engine = PostgresEngine(postgres_url, ClockOffset())
     yield engine
     await engine.close()
+
+
+@pytest.fixture
+def postgres_store(engine: PostgresEngine) -> SqlStore:
+    return SqlStore(engine)
 
 
 def new_run() -> NewRun:
@@ -37,6 +43,27 @@ def end_connections(url: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+async def test_one_run_that_is_held_keeps_no_other_from_being_taken_back(
+    postgres_url: str, postgres_store: SqlStore
+) -> None:
+    """A worker that was cut off in the middle of a write may hold one for a while."""
+    harness = Harness(postgres_store, postgres_store, ClockOffset())
+    await harness.deploy()
+    for _ in range(3):
+        await harness.submit()
+    worker_id = await harness.register()
+    held, *others = (claim.run_id for claim in await harness.store.runs.claim(worker_id, 3))
+    with psycopg.connect(postgres_url) as holder:
+        holder.execute("UPDATE worker SET lease_until_us = 0")
+        holder.commit()
+        holder.execute("SELECT 1 FROM run_head WHERE run_id = %s FOR UPDATE", (held,))
+        async with asyncio.timeout(3):
+            assert sorted((await harness.store.workers.sweep(10)).requeued) == sorted(others)
+            assert (await harness.store.workers.sweep(10)).requeued == []
+    assert (await harness.store.workers.sweep(10)).requeued == [held]
+    assert await harness.store.workers.list() == []
 
 
 class TestConnections:

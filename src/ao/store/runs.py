@@ -167,6 +167,10 @@ class WorkerStore(Protocol):
         """The workers, what they execute and what waits. Two statements."""
         ...
 
+    async def now_us(self) -> int:
+        """The store's clock, by which leases end and sleepers wake."""
+        ...
+
     async def counts(self) -> dict[str, int]:
         """Runs that are `ready`, `delayed`, `waiting` at a gate and `running`."""
         ...

@@ -15,6 +15,7 @@ from ao.worker.loop import Worker, WorkerOptions
 from ao.worker.machine import detect
 from ao.worker.resolve import Resolver
 from ao.worker.sessions import Attendance
+from ao.worker.store_clock import StoreClock
 from ao.worker.supervision import Supervision
 from ao.worker.warming import Warming
 
@@ -24,9 +25,14 @@ class Crew:
     worker: Worker
     warming: Warming | None
     """None where no run starts warm."""
+    clock: StoreClock | None
+    """None where the store has the clock of this machine."""
 
     def duties(self) -> dict[str, Coroutine[None, None, None]]:
-        return {} if self.warming is None else {"templates": self.warming.run_forever()}
+        return {
+            **({} if self.warming is None else {"templates": self.warming.run_forever()}),
+            **({} if self.clock is None else {"clock": self.clock.follow_forever()}),
+        }
 
 
 def offer_of(settings: Settings) -> Offer:
@@ -42,8 +48,17 @@ def make_crew(ground: Ground) -> Crew:
     executor, settings, store = ground.executor, ground.settings, ground.store
     supervision = Supervision(executor, executor.kill)
     attendance = Attendance(store.sessions, ground.payloads, ground.workspaces)
-    resolver = Resolver(ground.builder, ground.payloads, ground.secrets, store, attendance, ground.derivation)
-    bench = Bench(store, ground.bus, executor, supervision, resolver, ground.payloads, SystemClock())
+    clock = StoreClock(store.workers) if settings.on_postgres else None
+    resolver = Resolver(
+        ground.builder,
+        ground.payloads,
+        ground.secrets,
+        store,
+        attendance,
+        ground.derivation,
+        lambda: clock.booted_us if clock else None,
+    )
+    bench = Bench(store, ground.bus, executor, supervision, resolver, ground.payloads, clock or SystemClock())
     options = WorkerOptions(
         name=socket.gethostname(),
         slots=settings.slots,
@@ -54,4 +69,5 @@ def make_crew(ground: Ground) -> Crew:
         version=version("ao-platform"),
     )
     is_warm = settings.warm == "on" and executor.info.level is Level.NAMESPACES
-    return Crew(Worker(bench, options), Warming(store, ground.bus, executor, resolver) if is_warm else None)
+    warming = Warming(store, ground.bus, executor, resolver) if is_warm else None
+    return Crew(Worker(bench, options), warming, clock)

@@ -13,7 +13,9 @@ MAX_BYTES = 1 << 20
 """What exceeds these is not sent along: the runner asks for each when it comes to it."""
 
 
-async def recall(steps: StepStore, claim: Claim, step_timeout: float | None) -> dict[str, object]:
+async def recall(
+    steps: StepStore, claim: Claim, step_timeout: float | None, booted_us: int | None
+) -> dict[str, object]:
     """`steps` of the runner protocol. The first execution of a run has nothing to ask the store for."""
     known = await steps.recorded(claim.run_id, MAX_STEPS + 1) if claim.attempt > 1 or claim.forked else []
     sent: list[dict[str, object]] = []
@@ -22,7 +24,8 @@ async def recall(steps: StepStore, claim: Claim, step_timeout: float | None) -> 
         size += len(step.value or "")
         sent.append(_record(step, step.value if size <= MAX_BYTES else None))
     more = len(known) > MAX_STEPS
-    return {"run_id": claim.run_id, "recorded": sent, "more": more, "timeout": step_timeout}
+    booted = {} if booted_us is None else {"booted_us": booted_us}
+    return {"run_id": claim.run_id, "recorded": sent, "more": more, "timeout": step_timeout, **booted}
 
 
 async def look_up(steps: StepStore, payloads: Payloads, run_id: RunId, path: str) -> dict[str, object] | None:

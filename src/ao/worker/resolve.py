@@ -88,13 +88,16 @@ class Resolver:
         store: Store,
         attendance: Attendance,
         derivation: Derivation,
+        booted_us: Callable[[], int | None],
     ) -> None:
+        """`booted_us` says when this machine booted by the store's clock; None: sleepers go by its own."""
         self._store = store
         self.attendance = attendance
         self._derivation = derivation
         self._builder = builder
         self._payloads = payloads
         self._secrets = secrets
+        self._booted_us = booted_us
         self._unpacked: OrderedDict[Key, Unpacked] = OrderedDict()
 
     async def resolve(self, claim: Claim) -> Resolved:
@@ -108,7 +111,7 @@ class Resolver:
             input_json=await self._payloads.text(claim.input) or "null",
             env={**config.env, **secrets, **release_of(claim)},
             run_env=context_of(claim),
-            steps=await recall(self._store.steps, claim, config.step_timeout),
+            steps=await recall(self._store.steps, claim, config.step_timeout, self._booted_us()),
             session=None if session is None else session.words,
         )
         return Resolved(spec, config, tuple(secrets.values()), session)

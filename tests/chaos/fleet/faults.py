@@ -161,9 +161,11 @@ class Faults:
 
     def _set_clock(self, seconds: int) -> None:
         victim = self._rng.choice(self._cluster.workers)
+        self._cluster.witness.wrong[victim.host.address] = seconds
         victim.set_clock(seconds)
         time.sleep(max(8.0, self._lease))
         victim.set_clock(0)
+        self._cluster.witness.wrong[victim.host.address] = 0
 
     def _cut(self, hosts: Sequence[Host]) -> None:
         victim = self._rng.choice(self._cluster.direct)

@@ -12,6 +12,8 @@ from tests.chaos.fleet.services import Postgres
 from tests.chaos.fleet.witness import Heard
 
 TERMINAL = {"completed", "failed", "cancelled"}
+CLOCK_SECONDS = 0.25
+"""So exactly a worker knows the clock of the database."""
 PROMISES = (
     "lost runs",
     "runs accepted twice",
@@ -25,6 +27,7 @@ PROMISES = (
     "writes of an earlier attempt after a later one",
     "streams with a gap or a repeat",
     "effects after a lease had ended",
+    "sleeps that ended early",
 )
 
 
@@ -87,7 +90,7 @@ def broken(
             continue
         about = heard.get(task["number"], Heard())
         wrong = [*_result(run, task), *_log(run), *_steps(run, about), *_stream(run, load.followed.get(run_id))]
-        wrong += _late(run, about, leases)
+        wrong += [*_late(run, about, leases), *_early(about, task)]
         told += [(promise, f"{run_id} (task {task['number']}): {what}") for promise, what in wrong]
     counts = Counter(dict.fromkeys(PROMISES, 0))
     counts.update(promise for promise, _ in told)
@@ -151,6 +154,15 @@ def _late(run: _Run, heard: Heard, leases: Mapping[str, int]) -> list[tuple[str,
             wrong.append(("effects after a lease had ended", what))
         latest = max(latest, attempt)
     return wrong
+
+
+def _early(heard: Heard, task: Task) -> list[tuple[str, str]]:
+    """Sleepers have one effect after their sleep."""
+    before = [at_us for path, _, at_us in heard.effects if path != "last"]
+    after = [at_us for path, _, at_us in heard.effects if path == "last"]
+    slept = (min(after) - min(before)) / 1e6 if before and after else task["sleeps"]
+    early = slept < task["sleeps"] - CLOCK_SECONDS
+    return [("sleeps that ended early", f"after {slept:.3f} s")] if early else []
 
 
 def recoveries(ledger: Ledger, deaths: Sequence[Death]) -> list[float]:

@@ -24,9 +24,6 @@ START_SECONDS = 60.0
 _SETTINGS = """
 listen_addresses = '*'
 max_connections = 200
-tcp_keepalives_idle = 10
-tcp_keepalives_interval = 5
-tcp_keepalives_count = 3
 log_statement = none
 logging_collector = off
 """

@@ -22,6 +22,8 @@ class Witness:
     def __init__(self, address: str) -> None:
         self._lock = threading.Lock()
         self.heard: dict[int, Heard] = defaultdict(Heard)
+        self.wrong: dict[str, float] = defaultdict(float)
+        """Address of a host → seconds by which its clock is wrong; told to agents, whose clock that is."""
         self._server = _Server((address, 0), self)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -38,7 +40,7 @@ class Witness:
             heard = self.heard[number]
             if what == "committed":
                 heard.commits.setdefault(path, attempt)
-            else:
+            elif what == "effect":
                 heard.effects.append((path, attempt, now_us))
 
 
@@ -61,6 +63,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 if len(said) != 4 or not line.endswith(b"\n"):
                     return  # killed in the middle of a word
                 self.server.witness.hear(int(said[0]), int(said[1]), said[2], said[3])
-                self.connection.sendall(b"go\n")
+                wrong = self.server.witness.wrong[self.client_address[0]]
+                self.connection.sendall(f"go {wrong}\n".encode())
         except OSError:
             return  # killed while it told

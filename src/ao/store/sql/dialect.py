@@ -105,6 +105,15 @@ FROM pragma_page_count c, pragma_page_size s, pragma_freelist_count f"""
         return free.f_bavail * free.f_frsize < 1 << 20
 
 
+_POSTGRES_SESSION = {
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "6s",
+}
+"""A client that was cut off in the middle of what it says is not idle: until the server sees that it is gone,
+which takes two hours without these, it holds what it has locked."""
+
 _POSTGRES_SETTINGS = {
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "10s",
@@ -124,7 +133,9 @@ WHERE c.oid IN ({", ".join(f"to_regclass('{table}')" for table in LARGE)})
 ORDER BY array_position(ARRAY[{", ".join(f"'{table}'" for table in LARGE)}], c.relname::text)"""
     NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
     BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-    SESSION = "; ".join(f"SET {name} = '{value}'" for name, value in _POSTGRES_SETTINGS.items())
+    SESSION = "; ".join(
+        f"SET {name} = '{value}'" for name, value in (_POSTGRES_SESSION | _POSTGRES_SETTINGS).items()
+    )
     LOCAL = "SELECT " + ", ".join(
         f"set_config('{name}', '{value}', true)" for name, value in _POSTGRES_SETTINGS.items()
     )

@@ -43,9 +43,14 @@ _EXPIRED = "SELECT worker_id, heartbeat_us FROM worker WHERE lease_until_us <= :
 
 _OWNED = """
 SELECT run_id FROM run_head
-WHERE state = 'running' AND state <> 'completed' AND worker_id = :worker_id ORDER BY run_id LIMIT :limit"""
+WHERE state = 'running' AND state <> 'completed' AND worker_id = :worker_id
+ORDER BY run_id LIMIT :limit FOR UPDATE SKIP LOCKED"""
+"""A write of a worker that was cut off may hold one of its runs until the database sees that it is gone: the
+others do not wait for that."""
 
-_DELETE = "DELETE FROM worker WHERE worker_id = :worker_id"
+_DELETE = """
+DELETE FROM worker WHERE worker_id = :worker_id AND NOT EXISTS (
+  SELECT 1 FROM run_head WHERE state = 'running' AND state <> 'completed' AND worker_id = :worker_id)"""
 
 _COUNTS = """
 SELECT (SELECT COUNT(*) FROM run_ready) + (SELECT COUNT(*) FROM run_placed), (SELECT COUNT(*) FROM run_delayed),
@@ -114,6 +119,9 @@ class SqlWorkerStore:
     async def fleet(self) -> Fleet:
         return await self._engine.read(look)
 
+    async def now_us(self) -> int:
+        return await self._engine.read(lambda tx: tx.now_us, small=True)
+
     async def counts(self) -> dict[str, int]:
         row = await self._engine.read(lambda tx: tx.one(_COUNTS, {}))
         return dict(zip(("ready", "delayed", "waiting", "running"), row or (0, 0, 0, 0), strict=True))
@@ -132,14 +140,12 @@ class _Losses:
 
     def take_from(self, tx: Tx, worker_id: str, alive_us: int, message: str, limit: int) -> None:
         """Lose up to `limit` runs of a worker; a worker without runs is forgotten."""
-        owned = tx.all(_OWNED, {"worker_id": worker_id, "limit": limit + 1})
-        for (run_id,) in owned[:limit]:
+        for (run_id,) in tx.all(_OWNED, {"worker_id": worker_id, "limit": limit}):
             state = lose(tx, run_id, message, alive_us, "system")
             if state is not None:
                 self.by_state[state].append(run_id)
                 self.count += 1
-        if len(owned) <= limit:
-            tx.run(_DELETE, {"worker_id": worker_id})
+        tx.run(_DELETE, {"worker_id": worker_id})
 
     def result(self) -> LostRuns:
         return LostRuns(

@@ -29,6 +29,14 @@ class Leases:
             assert await harness.store.workers.sweep(10) == LostRuns([], [], [])
         assert (await harness.store.runs.get(claim.run_id)).head.state is RunState.RUNNING
 
+    async def test_the_clock_is_the_one_that_leases_go_by(self, harness: Harness) -> None:
+        before = await harness.store.workers.now_us()
+        await harness.register()
+        (worker,) = await harness.store.workers.list()
+        assert before <= worker.heartbeat_us <= await harness.store.workers.now_us()
+        harness.advance(10)
+        assert await harness.store.workers.now_us() >= before + 10_000_000
+
     async def test_an_ended_lease_loses_its_runs(self, harness: Harness) -> None:
         worker_id, claim = await harness.running()
         harness.advance(12.5)
