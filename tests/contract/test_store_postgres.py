@@ -1,6 +1,7 @@
 """What Postgres alone brings: lost connections, deadlocks, reserved connections, nothing kept in a session."""
 
 import asyncio
+import contextlib
 import itertools
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ import pytest
 from ao.domain.errors import Conflict, Unavailable
 from ao.ids import new_run_id, new_worker_id
 from ao.store.records import NewRun, Payload
+from ao.store.sql import workers
 from ao.store.sql.claim_sql import PICK, PICK_FIRST
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
@@ -64,6 +66,26 @@ async def test_one_run_that_is_held_keeps_no_other_from_being_taken_back(
             assert (await harness.store.workers.sweep(10)).requeued == []
     assert (await harness.store.workers.sweep(10)).requeued == [held]
     assert await harness.store.workers.list() == []
+
+
+async def test_what_a_stopped_worker_holds_is_taken_from_it(
+    postgres_url: str, postgres_store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "ABANDONED_SECONDS", 0.2)
+    harness = Harness(postgres_store, postgres_store, ClockOffset())
+    worker_id, claim = await harness.running()
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute("UPDATE worker SET lease_until_us = 0")
+    stopped = psycopg.connect(postgres_url, autocommit=True, application_name="ao")
+    with contextlib.suppress(psycopg.OperationalError), stopped, stopped.pipeline():
+        stopped.execute("BEGIN")
+        stopped.execute("SELECT 1 FROM worker WHERE worker_id = %s FOR UPDATE", (worker_id,))
+        stopped.execute("SELECT 1 FROM run_head WHERE run_id = %s FOR UPDATE", (claim.run_id,))
+        await asyncio.sleep(0.5)
+        assert (await harness.store.workers.sweep(10)).requeued == []
+        await asyncio.sleep(0.1)
+        assert (await harness.store.workers.sweep(10)).requeued == [claim.run_id]
+    assert stopped.closed
 
 
 class TestConnections:

@@ -1,8 +1,8 @@
 """Everything in which SQLite and Postgres differ for the SQL of AO, and nothing else.
 
 Hooks: `sql` (parameter style, lock clauses), `NOW` (the clock), `BEGIN`, `DDL` (the schema as text),
-`schema_version` (where the migration tool keeps it), `total_size` and `table_sizes` (how large it is) and
-`error` (what a failure means to a caller).
+`schema_version` (where the migration tool keeps it), `total_size` and `table_sizes` (how large it is),
+`abandoned` (ends writes that nobody goes on with) and `error` (what a failure means to a caller).
 """
 
 import errno
@@ -59,6 +59,7 @@ class SqliteDialect:
 
     DDL = "schema_sqlite.sql"
     BEGIN = "BEGIN IMMEDIATE"
+    abandoned = None
     total_size = """
 SELECT c.page_count * s.page_size, f.freelist_count * s.page_size
 FROM pragma_page_count c, pragma_page_size s, pragma_freelist_count f"""
@@ -131,6 +132,12 @@ class PostgresDialect:
 SELECT c.relname::text, NULLIF(c.reltuples, -1)::bigint, pg_total_relation_size(c.oid) FROM pg_class c
 WHERE c.oid IN ({", ".join(f"to_regclass('{table}')" for table in LARGE)})
 ORDER BY array_position(ARRAY[{", ".join(f"'{table}'" for table in LARGE)}], c.relname::text)"""
+    abandoned = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = 'ao'
+  AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - make_interval(secs => :seconds)"""
+    """A client that is stopped in the middle of statements that travel together is not `idle in transaction`, and
+    no setting limits how long that takes."""
     NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
     BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
     SESSION = "; ".join(

@@ -62,6 +62,12 @@ class Dialect(Protocol):
         """Name, rows and bytes of the large tables, about."""
         ...
 
+    @property
+    def abandoned(self) -> str | None:
+        """Ends the writes of AO that go on for `:seconds` and whose process says nothing: what they hold is free.
+        None where no process can hold anything."""
+        ...
+
 
 class Engine(Protocol):
     @property

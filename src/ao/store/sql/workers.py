@@ -41,6 +41,8 @@ _LOCK = "SELECT worker_id, heartbeat_us FROM worker WHERE worker_id = :worker_id
 
 _EXPIRED = "SELECT worker_id, heartbeat_us FROM worker WHERE lease_until_us <= :now FOR UPDATE SKIP LOCKED"
 
+_ANY_EXPIRED = "SELECT 1 FROM worker WHERE lease_until_us <= :now LIMIT 1"
+
 _OWNED = """
 SELECT run_id FROM run_head
 WHERE state = 'running' AND state <> 'completed' AND worker_id = :worker_id
@@ -58,6 +60,9 @@ SELECT (SELECT COUNT(*) FROM run_ready) + (SELECT COUNT(*) FROM run_placed), (SE
   (SELECT COUNT(*) FROM run_head WHERE state = 'running' AND state <> 'completed')"""
 
 _ALL_RUNS = 1 << 31
+ABANDONED_SECONDS = 4.0
+"""A write that holds a worker whose lease has ended, or one of its runs, is nobody's when it has taken so long
+and its process says nothing."""
 _STOPPED_ANSWERING = "the worker stopped answering while the run was executing"
 _WENT_AWAY = "the worker went away while the run was executing"
 
@@ -110,7 +115,7 @@ class SqlWorkerStore:
         return await self._engine.write(lambda tx: _retire(tx, worker_id), urgent=True)
 
     async def sweep(self, limit: int) -> LostRuns:
-        return await self._engine.write(lambda tx: _sweep(tx, limit))
+        return await self._engine.write(lambda tx: _sweep(tx, limit, self._engine.dialect.abandoned))
 
     async def list(self) -> Sequence[Worker]:
         found, _ = await self._engine.read(workers)
@@ -163,8 +168,12 @@ def _retire(tx: Tx, worker_id: str) -> LostRuns:
     return losses.result()
 
 
-def _sweep(tx: Tx, limit: int) -> LostRuns:
+def _sweep(tx: Tx, limit: int, abandoned: str | None) -> LostRuns:
     losses = _Losses()
+    if tx.one(_ANY_EXPIRED, {}) is None:
+        return losses.result()
     for worker_id, heartbeat_us in tx.all(_EXPIRED, {}):
         losses.take_from(tx, worker_id, heartbeat_us, _STOPPED_ANSWERING, limit - losses.count)
+    if abandoned is not None and tx.one(_ANY_EXPIRED, {}) is not None:
+        tx.all(abandoned, {"seconds": ABANDONED_SECONDS})
     return losses.result()
