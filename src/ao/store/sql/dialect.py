@@ -136,8 +136,8 @@ ORDER BY array_position(ARRAY[{", ".join(f"'{table}'" for table in LARGE)}], c.r
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND application_name = 'ao'
   AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - make_interval(secs => :seconds)"""
-    """A client that is stopped in the middle of statements that travel together is not `idle in transaction`, and
-    no setting limits how long that takes."""
+    """A client that stops in the middle of statements that travel together is not `idle in transaction`, and no
+    setting limits that."""
     NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
     BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
     SESSION = "; ".join(

@@ -64,8 +64,8 @@ class Dialect(Protocol):
 
     @property
     def abandoned(self) -> str | None:
-        """Ends the writes of AO that go on for `:seconds` and whose process says nothing: what they hold is free.
-        None where no process can hold anything."""
+        """Ends writes of AO that go on for `:seconds` and whose process says nothing, so that what they hold is
+        free; None where no process can hold anything."""
         ...
 
 
