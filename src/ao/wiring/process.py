@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 log = logs.get_logger(__name__)
 
 FORCED_EXIT = 130
+MANY_FILES = 65_536
 _COLLECT_AFTER = (10_000, 10, 10)
 """Objects more than at the last collection; of young and of older ones every tenth goes further."""
 
@@ -78,11 +80,20 @@ def _run(
     settings: Settings, life: Callable[[Home, asyncio.Event, AsyncExitStack], Coroutine[None, None, None]]
 ) -> None:
     logs.configure(settings.log_level, settings.log_format)
+    _allow_many_files()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_live(settings, life))
     except BaseExceptionGroup as group:
         raise _first_of(group) from group
+
+
+def _allow_many_files() -> None:
+    """Each client that follows a run is an open file; shells allow 1024 and let a process have more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(MANY_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
