@@ -146,6 +146,7 @@ async def prepare(server: Served) -> dict[str, str]:
         "run-replay": f"/runs/{bad[0].id}/replay",
         "run-fork": f"/runs/{bad[0].id}/fork",
         "schedules": "/schedules",
+        "workers": "/workers",
         "schedule": "/agents/reports/schedules/cron",
         "sessions": "/sessions",
         "session": "/agents/refunds/sessions/grace",
