@@ -40,9 +40,7 @@ def place_sentence(places: Places, now_us: int) -> str:
     placement, peers = places.placement, [peer for peer in places.peers if not peer.draining]
     able = [peer for peer in peers if peer.could_take(placement)]
     if not able:
-        return (
-            nowhere(placement, peers) if peers else "all workers are draining; it starts as soon as one comes"
-        )
+        return nowhere(placement, peers) if peers else "all workers are draining"
     before = f"; before it: {places.ahead}" if places.ahead else ""
     where = f"needs {placement.wishes()}; " if placement.wishes() else ""
     with_slots = [peer for peer in able if peer.running < peer.slots]

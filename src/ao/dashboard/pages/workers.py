@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from ao.control.fleet import why_queued
 from ao.dashboard.frame import Frame, Visit, redirect
-from ao.domain.placement import AMOUNTS, amount_words
+from ao.domain.placement import AMOUNTS, amount_words, memory_words
 from ao.store.worker_records import FLEET_COUNTED, Worker
 
 RUNS_SHOWN = 20
@@ -71,5 +71,13 @@ def usage_of(worker: Worker) -> list[Usage]:
     for name in AMOUNTS:
         whole, used = getattr(worker.offer.amounts, name), getattr(worker.used, name)
         if whole:
-            found.append(Usage(name, f"{amount_words(name, used)} of {amount_words(name, whole)}", used, whole))
+            found.append(Usage(name, _words(name, used, whole), used, whole))
     return found
+
+
+def _words(name: str, used: int, whole: int) -> str:
+    """`16 GiB of 63 GiB memory`, `4 of 16 cores`."""
+    if name == "memory":
+        return f"{memory_words(used)} of {memory_words(whole)} memory"
+    taken = f"{used / 1000:g}" if name == "cpu" else str(used)
+    return f"{taken} of {amount_words(name, whole)}"
