@@ -28,14 +28,16 @@ WHERE r.run_id = :run_id AND h.placement IS NOT NULL"""
 
 _SET_PLACEMENT = "UPDATE run_head SET placement = :placement WHERE run_id = :run_id"
 
-QUEUES = """
+_FIRST = "FROM run_placed n WHERE n.placement = c.placement ORDER BY n.rank, n.flow, n.run_id LIMIT 1"
+QUEUES = f"""
 WITH RECURSIVE c(placement) AS (
   SELECT (SELECT n.placement FROM run_placed n ORDER BY n.placement LIMIT 1)
   UNION ALL
   SELECT (SELECT n.placement FROM run_placed n WHERE n.placement > c.placement ORDER BY n.placement LIMIT 1)
   FROM c WHERE c.placement IS NOT NULL)
-SELECT f.placement, f.rank, f.since_us FROM c JOIN run_placed f ON f.placement = c.placement AND f.run_id = (
-  SELECT n.run_id FROM run_placed n WHERE n.placement = c.placement ORDER BY n.rank, n.flow, n.run_id LIMIT 1)
+SELECT c.placement,
+  (SELECT n.rank {_FIRST}) AS rank, (SELECT n.since_us {_FIRST}) AS since_us
+FROM c WHERE c.placement IS NOT NULL
 UNION ALL SELECT NULL, n.rank, 0 FROM (SELECT rank FROM run_ready ORDER BY rank LIMIT 1) n"""
 """The first run of each placement, and the rank of the first that any worker may take: one look at the index
 for each, however many runs there are."""
