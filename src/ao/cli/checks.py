@@ -56,13 +56,18 @@ def values() -> list[dict[str, str]]:
     ]
 
 
+_SIZES = ("AO_MAX_UPLOAD", "AO_MAX_WORKSPACE", "AO_WARM_MEMORY", "AO_WORKER_MEMORY")
+
+
 def _value(value: object, setting: Setting) -> str:
     if value is None:
         return "-"
-    if setting.variable in ("AO_MAX_UPLOAD", "AO_MAX_WORKSPACE", "AO_WARM_MEMORY") and isinstance(value, int):
+    if setting.variable in _SIZES and isinstance(value, int):
         return output.size(value)
     if setting.variable == "AO_DATABASE_URL" and str(value).startswith("sqlite:"):
         return str(value)
+    if isinstance(value, dict):
+        value = ",".join(f"{name}={each}" for name, each in value.items()) or "-"
     return "(not shown)" if setting.secret else str(value)
 
 
