@@ -19,6 +19,7 @@ _CONFIG = """
 defaults
   mode http
   timeout connect 2s
+  timeout check 5s
   timeout client 120s
   timeout server 120s
   option redispatch 1
@@ -29,7 +30,8 @@ frontend all
   default_backend servers
 backend servers
   balance roundrobin
-  option httpchk GET /readyz
+  option httpchk
+  http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host 127.0.0.1
   default-server check inter 200ms fall 1 rise 1
 {servers}
 """
