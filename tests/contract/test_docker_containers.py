@@ -246,13 +246,30 @@ async def test_an_image_without_the_agents_python_is_refused(rig: Rig, base_imag
         await executor.images.find(base_image, "3.14")
 
 
-async def test_it_is_known_whether_every_start_has_to_compile(
-    rig: Rig, base_image: str, relocated: str
-) -> None:
-    executor = rig.executor
+async def test_an_image_without_bytecode_gets_it_once(rig: Rig, base_image: str, relocated: str) -> None:
+    executor, kept = rig.executor, rig.root / "sandboxes" / "bytecode"
     assert isinstance(executor, DockerExecutor)
-    assert (await executor.images.find(base_image, "3.11")).has_bytecode
-    assert not (await executor.images.find(relocated, "3.11")).has_bytecode
+    assert (await executor.images.find(base_image, "3.11")).bytecode == []
+    image = await executor.images.find(relocated, "3.11")
+    assert [path.name for path in kept.iterdir()] == [image.id.removeprefix("sha256:")]
+    source = """
+        import importlib.util, json, os
+        def main(): return [json.__cached__, os.path.exists(json.__cached__)]
+        """
+    ran = await finish(await executor.start(dataclasses.replace(rig.spec(source), image=relocated)))
+    assert ran.result == ["/opt/python/lib/python3.11/json/__pycache__/__init__.cpython-311.pyc", True]
+
+
+async def test_bytecode_of_an_image_that_is_gone_is_removed(
+    root: Path, docker_engine: Engine, base_image: str
+) -> None:
+    kept = root / "sandboxes" / "bytecode"
+    for name in ("0" * 64, ".half-done"):
+        (kept / name / "0").mkdir(parents=True)
+    executor = await DockerExecutor.open(root / "sandboxes", docker_engine.variables, DockerOptions(base_image))
+    await executor.close()
+    assert not (kept / ("0" * 64)).exists()
+    assert not (kept / ".half-done").exists()
 
 
 async def test_an_engine_that_does_not_answer_is_waited_for(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ao.domain.errors import AoError
@@ -29,7 +29,7 @@ async def _look(found: Settings, root: Path) -> list[CheckView]:
     except AoError as error:
         return [_view("failed", error.message, error.hint)]
     try:
-        return [*_engine(executor.facts), *[view async for view in _image(executor, root)]]
+        return [*_engine(executor.facts), await _image(executor, root)]
     finally:
         await executor.close()
 
@@ -43,23 +43,17 @@ def _engine(facts: EngineFacts) -> Iterator[CheckView]:
         yield _view("warning", f"{Level.DOCKER}: NOT ENFORCED: {gap}", "docs/docker.md says what this needs")
 
 
-async def _image(executor: DockerExecutor, root: Path) -> AsyncIterator[CheckView]:
+async def _image(executor: DockerExecutor, root: Path) -> CheckView:
     python = "{}.{}".format(*sys.version_info[:2])
     name = executor.images.name_for(python)
     try:
-        image = await executor.images.find(name, python)
+        await executor.images.find(name, python)
         seconds = await _start(executor, root)
     except AoError as error:
-        yield _view("failed", error.message, error.hint)
-        return
-    yield _view(
+        return _view("failed", error.message, error.hint)
+    return _view(
         "ok", f"agents on Python {python} start from {name}; a container took {seconds * 1000:.0f} ms to start"
     )
-
-    if not image.has_bytecode:
-        library = f"{image.python.parents[1]}/lib/python{python}"
-        hint = f"`FROM {name}` with `RUN python3 -m compileall -q {library}` starts in half the time"
-        yield _view("warning", f"{name} has no bytecode of its standard library: every start compiles it", hint)
 
 
 async def _start(executor: DockerExecutor, root: Path) -> float:

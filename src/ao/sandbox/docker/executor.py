@@ -13,6 +13,7 @@ from ao.domain.errors import AoError, SandboxError
 from ao.logs import get_logger
 from ao.sandbox import Level, Message, SandboxExit, SandboxInfo, SandboxSpec, StopCause, Template
 from ao.sandbox.docker import container
+from ao.sandbox.docker.bytecode import Bytecode
 from ao.sandbox.docker.container import DOOR, INSIDE, PATHS, UID, mount
 from ao.sandbox.docker.door import Door
 from ao.sandbox.docker.engine import Engine, EngineFacts, Json, NameTaken, NoSuchThing, socket_of
@@ -67,7 +68,7 @@ class DockerExecutor:
         self.facts = facts
         self._options = options
         self._labels = {LABEL: place.name}
-        self.images = Images(engine, options.image, self._labels)
+        self.images = Images(engine, options.image, self._labels, Bytecode(place.bytecode))
         self._filter = base64.b64encode(_filter()).decode()
         # SELinux would keep containers from directories that do not bear its label for them.
         self._security = ["label=disable"] if "selinux" in facts.security else []
@@ -119,6 +120,7 @@ class DockerExecutor:
             await self._engine.remove(id)
         await self.until_gone()
         await asyncio.to_thread(self._place.prepare)
+        await self.images.forget_removed()
         self._lost, self._giving_up = asyncio.Event(), None
 
     async def renew(self, seconds: float) -> None:
@@ -196,6 +198,7 @@ class DockerExecutor:
             *mounts_for(spec.env_dir, image.python, self._place.environments),
             mount(self._place.shared, INSIDE),
             mount(door.directory, DOOR),
+            *image.bytecode,
             *self._place.users(),
             *(mount(path) for path in spec.readable_dirs),
             *(mount(path, write=True) for path in spec.writable_dirs),

@@ -5,14 +5,19 @@ import json
 import re
 import sysconfig
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from ao.domain.errors import SandboxError
+from ao.logs import get_logger
 from ao.sandbox import SandboxSpec
-from ao.sandbox.docker.container import hardened
+from ao.sandbox.docker.bytecode import COMPILE, OUT, Bytecode
+from ao.sandbox.docker.container import hardened, mount
 from ao.sandbox.docker.engine import Engine, Json, NoSuchThing
+
+log = get_logger(__name__)
 
 PLACEHOLDER = "{python}"
 _PROBE = """
@@ -32,19 +37,20 @@ class Image:
     """The interpreter of the wanted version, links resolved."""
     variables: dict[str, str]
     """Its `ENV`."""
-    has_bytecode: bool
-    """Of the standard library; without it every start compiles what it imports."""
+    bytecode: Sequence[Json] = field(repr=False)
+    """Mounts that add that of its standard library; none when the image has it."""
 
 
 class Images:
     """Remembers what is in an image: its id never stands for another one."""
 
-    def __init__(self, engine: Engine, setting: str, owner: Json) -> None:
+    def __init__(self, engine: Engine, setting: str, owner: Json, bytecode: Bytecode) -> None:
         """`setting` names the image of those agents that name none; `{python}` in it is their version, such as
         `3.12`. `owner`: labels of the containers that look."""
         self._engine = engine
         self._setting = setting
         self._owner = owner
+        self._bytecode = bytecode
         self._known: dict[tuple[str, str], Image] = {}
         self._looking = asyncio.Lock()
 
@@ -80,30 +86,61 @@ class Images:
                 _check_platform(name, said[2])
                 pairs = (str(line).partition("=") for line in described["Config"].get("Env") or ())
                 variables = {key: value for key, _, value in pairs}
-                return Image(id, name, PurePosixPath(said[0]), variables, said[3])
+                bytecode = [] if said[3] else await self._compiled(id, command)
+                return Image(id, name, PurePosixPath(said[0]), variables, bytecode)
         raise SandboxError(
             f"the image {name} has no Python {python}, which the agent's environment is made for",
             hint=f"use an image with it (AO_DOCKER_IMAGE may hold {PLACEHOLDER}), or set `python` in ao.toml",
         )
 
     async def _ask(self, image: str, command: str) -> tuple[str, str, str, bool] | None:
-        name = f"ao-look-{uuid.uuid4().hex[:12]}"
-        body = hardened(image, [command, "-I", "-S", "-c", _PROBE], self._owner)
-        body["HostConfig"] |= {"AutoRemove": False, "LogConfig": {"Type": "json-file"}}
         try:
-            await self._engine.create(name, body)
-            await self._engine.start(name)
-            status, text = await self._engine.result(name)
+            text = await self._run(image, [command, "-I", "-S", "-c", _PROBE])
         except SandboxError as error:
             if "executable file not found" in error.message or "no such file" in error.message:
                 return None
             raise
+        path, version, abi, has_bytecode = json.loads(text)
+        return str(path), str(version), str(abi), bool(has_bytecode)
+
+    async def _compiled(self, image: str, command: str) -> Sequence[Json]:
+        """It is a matter of speed alone: what cannot be compiled is told and left."""
+        known = await asyncio.to_thread(self._bytecode.known, image)
+        if known is not None:
+            return known
+        directory = await asyncio.to_thread(self._bytecode.begin)
+        try:
+            out = mount(directory, OUT, write=True)
+            told = await self._run(image, [command, "-I", "-S", "-c", COMPILE], out)
+            await asyncio.to_thread(self._bytecode.finish, directory, image, told)
+        except (SandboxError, ValueError) as error:
+            log.warning("an image's standard library cannot be compiled", image=image, error=str(error))
+        finally:
+            await asyncio.to_thread(self._bytecode.forget, directory)
+        return await asyncio.to_thread(self._bytecode.known, image) or []
+
+    async def forget_removed(self) -> None:
+        """Remove what was compiled for images that the engine has no more."""
+        for image in await asyncio.to_thread(self._bytecode.images):
+            try:
+                await self._engine.image(image)
+            except NoSuchThing:
+                await asyncio.to_thread(self._bytecode.remove, image)
+
+    async def _run(self, image: str, command: Sequence[str], *mounts: Json) -> str:
+        """What a command printed that ended well, in a container of its own."""
+        name = f"ao-look-{uuid.uuid4().hex[:12]}"
+        body = hardened(image, command, self._owner)
+        body["HostConfig"] |= {"AutoRemove": False, "LogConfig": {"Type": "json-file"}, "Mounts": list(mounts)}
+        try:
+            await self._engine.create(name, body)
+            await self._engine.start(name)
+            status, text = await self._engine.result(name)
         finally:
             await asyncio.shield(self._engine.remove(name))
         if status != 0:
-            raise SandboxError(f"{command} of the image {image} ended with {status}: {text}")
-        path, version, abi, has_bytecode = json.loads(text)
-        return str(path), str(version), str(abi), bool(has_bytecode)
+            raise SandboxError(f"{command[0]} of the image {image} ended with {status}: {text}")
+        return text
 
 
 def _check_platform(name: str, abi: str) -> None:

@@ -23,6 +23,7 @@ class Place:
         self.shared = self._root / SHARED
         self.doors = self._root / "doors"
         self.environments = self._root / "environments"
+        self.bytecode = self._root / "bytecode"
         # The engine is this host's, so the path names one place to it.
         self.name = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         self._lock = -1
