@@ -22,7 +22,7 @@ from tests.databases import IN_CI, install, missing
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
-_PACKAGES = ("ca-certificates", "passwd", "python3", "python3-venv")
+_PACKAGES = ("ca-certificates", "libstdc++6", "passwd", "python3", "python3-venv")
 _LEFT_OUT = ("/usr/share/doc/", "/usr/share/locale/", "/usr/share/man/", "/usr/share/lintian/")
 _PYTHON = Path("/usr/lib/python3.11")
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")

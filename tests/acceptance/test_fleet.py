@@ -62,6 +62,9 @@ def tell_one_and_work_with_another(fleet: Fleet) -> None:
     assert run["output"]["token"] == "swordfish-1234"
     assert len(run["output"]["echo"]["text"]) == 100_000
     assert "hello from echo" in first.ao.ok("logs", run["id"]).out
+    until(lambda: worker.ao("health").status == 0, 60)
+    assert worker.ao.ok("health", "--json").json["role"] == "worker"
+    assert first.ao.ok("health", "--json").json["role"] == "server"
     (shown,) = first.ao.ok("workers", "--json").json["workers"]
     assert (shown["slots"], shown["alive"]) == (2, True)
 
@@ -103,6 +106,10 @@ def test_runs_of_a_killed_worker_and_followers_of_a_killed_server_go_on(fleet: F
             victim.process.communicate(timeout=SECONDS)
         for run in runs:
             assert client.get_run(run).result(timeout=60)["echo"] == {"wait": 2}
+        for dead, why in ((doomed, "does not answer"), (workers[0], "has no lease")):
+            result = dead.ao("health")
+            assert result.status == 7
+            assert why in result.err
         assert [worker.running for worker in client.status().workers] == [0]
 
         last = client.run("echo", {"wait": 2})

@@ -16,6 +16,8 @@ from tests.registry import registry
 
 HARDENED = ("--init", "--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "ALL", "--network", "none",
             "--security-opt", "no-new-privileges")  # fmt: skip
+OPENED = ("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined")
+"""What sandboxes of namespaces need."""
 CANARY = "canary-9f2c.internal"
 """A setting of the host's pip, which is nobody else's business."""
 
@@ -59,6 +61,10 @@ def test_an_image_is_built_once_pushed_and_pulled_and_carries_no_secret(
     assert built["tags"][-1].endswith(built["content"].removeprefix("sha256:")[:12])
     said = docker_engine.docker("run", "--rm", *HARDENED, pushed, "version", "--json")
     assert json.loads(said)["ao"] == config["Labels"]["org.opencontainers.image.version"]
+    for options, level in (((), "landlock"), (OPENED, "namespaces")):
+        doctor = docker_engine.docker("run", "--rm", *HARDENED, *options, pushed, "doctor", "--json")
+        checks = {check["name"]: check["message"] for check in json.loads(doctor)["checks"]}
+        assert checks["sandbox"].startswith(level)
     layers = tmp_path / "layers.tar"
     docker_engine.docker("save", "--output", str(layers), pushed)
     assert subprocess.run(["grep", "-c", CANARY, layers], check=False, capture_output=True).stdout == b"0\n"
@@ -96,7 +102,7 @@ def used(engine: Engine, container: str) -> Any:
 
 
 def test_without_an_engine_or_a_usable_base_the_command_says_what_to_do(
-    ao: Ao, docker_engine: Engine, tmp_path: Path
+    ao: Ao, docker_engine: Engine, base_image: str, tmp_path: Path
 ) -> None:
     absent = ao("image", "build", DOCKER_HOST=f"unix://{tmp_path}/absent.sock")
     assert absent.status == 7
@@ -107,5 +113,9 @@ def test_without_an_engine_or_a_usable_base_the_command_says_what_to_do(
     assert empty.status == 1
     assert "has no Python that starts" in empty.err
     assert "hint:" in empty.err
+    needy = project(tmp_path / "needy", "needy", extra='[build]\nsystem = ["python3", "ao-no-such-package"]')
+    lacking = ao("image", "build", str(needy), "--base", base_image, **docker_engine.variables)
+    assert lacking.status == 1
+    assert "does not have ao-no-such-package, which [build]" in lacking.err
     wrong = ao("image", "build", "--tag", "UPPER", **docker_engine.variables)
     assert wrong.status == 2

@@ -98,3 +98,26 @@ def test_a_degraded_host_is_told_loudly_at_the_start_and_on_the_run(alone: Ao) -
         assert "NOT ENFORCED: no file isolation" in alone.ok("doctor").out
     finally:
         alone.ok("down")
+
+
+def test_a_project_is_live_from_the_first_request_on_and_deployed_once(alone: Ao, tmp_path: Path) -> None:
+    directory = project(tmp_path / "first", "first")
+    assert alone("health").status == 7
+    for version in (1, 1, 2):
+        if version == 2:
+            (directory / "note.txt").write_text("changed")
+        platform = platform_up(alone, "--deploy", str(directory))
+        assert alone.ok("health").out.startswith("server: ready at http://127.0.0.1:")
+        (agent,) = alone.ok("agents", "--json").json
+        assert agent["stable"] == version
+        assert platform.stop().status == 0
+
+
+def test_a_project_that_does_not_build_ends_the_start_and_says_why(alone: Ao, tmp_path: Path) -> None:
+    directory = project(tmp_path / "broken", "broken", extra='python = "3.99"')
+    result = alone("up", "--port", "0", "--deploy", str(directory))
+    assert result.status == 1
+    assert "broken v1 did not build: Python 3.99 is not on this host" in result.err
+    absent = alone("up", "--port", "0", "--deploy", str(tmp_path / "absent"))
+    assert absent.status == 5
+    assert "there is no ao.toml" in absent.err

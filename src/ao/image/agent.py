@@ -1,6 +1,7 @@
 """An agent that an image brings along: the files of its project, and the wheels of its requirements."""
 
 import hashlib
+import shlex
 import shutil
 import sys
 import tempfile
@@ -17,8 +18,12 @@ from ao.domain.agent_config import AgentConfig
 from ao.domain.errors import BuildFailed
 from ao.image import wheels
 from ao.image.base import Base
+from ao.image.docker import Docker
 from ao.project import config, packing
 from ao.project.archive import Kind
+
+_HAS = "{{ dpkg-query -W {name} || rpm -q {name} || command -v {name}; }} >/dev/null 2>&1 || echo {name}"
+"""As for a deploy: a package of the system, or a program."""
 
 
 class Agent:
@@ -33,9 +38,22 @@ class Agent:
     def name(self) -> str:
         return self._config.name
 
+    async def check(self, base: Base, docker: Docker) -> None:
+        """Whether the base has what the project asks of its host. Raises `BuildFailed`."""
+        self._check_python(base)
+        build = self._config.build
+        wanted = [*build.system, *(["node"] if build.node is not None else [])]
+        tests = (_HAS.format(name=shlex.quote(name)) for name in wanted)
+        said = await docker.shell_says(base.name, "\n".join([*tests, "exit 0"])) if wanted else ()
+        missing = [name for name in wanted if name in said]
+        if missing:
+            raise BuildFailed(
+                f"{base.name} does not have {', '.join(missing)}, which [build] of {self.name} asks for",
+                hint="--base names an image that has them, such as one made FROM it with an `apt-get install`",
+            )
+
     async def fill(self, context: Path, base: Base, environ: Mapping[str, str], log: Log) -> str:
         """Write `agent` and `agent-wheels`; the digest of both."""
-        self._check_python(base)
         digest = hashlib.sha256()
         for warning in self._selection.warnings:
             log(warning)

@@ -51,6 +51,8 @@ async def build(order: Order, environ: Mapping[str, str], log: Log) -> Built:
     await docker.check()
     base = await bases.find(order.base, docker, log)
     log(f"base {base.name}: Python {base.python.version} on {base.machine}, glibc 2.{base.glibc}")
+    if agent is not None:
+        await agent.check(base, docker)
     with tempfile.TemporaryDirectory(prefix="ao-image-") as name:
         context = Context(Path(name), base, agent, environ, log)
         await context.begin()

@@ -65,7 +65,7 @@ class Docker:
             )
 
     async def python_says(self, reference: str, script: str) -> str:
-        """What the Python of an image prints; nothing of the image but this runs, without network."""
+        """The JSON that the Python of an image prints; nothing of the image but this runs, without network."""
         arguments = ["run", "--rm", "--network", "none", "--entrypoint", "python3", reference, "-I", "-S", "-c"]
         ended = await self._run([*arguments, script], _quiet, _WORK_SECONDS)
         if ended.exit_code != 0:
@@ -73,7 +73,15 @@ class Docker:
                 f"the base image {reference} has no Python that starts: {_last(ended)}",
                 hint="AO needs a base with `python3` 3.11 or newer and glibc, such as python:3.13-slim",
             )
-        return ended.lines[-1]
+        return next((line for line in reversed(ended.lines) if line.startswith("{")), "")
+
+    async def shell_says(self, reference: str, script: str) -> Sequence[str]:
+        """What a shell of an image prints, line by line; it has no network."""
+        arguments = ["run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", reference, "-c", script]
+        ended = await self._run(arguments, _quiet, _ASK_SECONDS)
+        if ended.exit_code != 0:
+            raise BuildFailed(f"the base image {reference} has no shell that starts: {_last(ended)}")
+        return ended.lines
 
     async def build(self, context: Path, tags: Sequence[str], log: Log, *, cache: bool) -> None:
         arguments = ["build", "--network", "none", *(["--no-cache"] if not cache else [])]
