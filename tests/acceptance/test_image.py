@@ -1,6 +1,7 @@
 """Images of AO and of agents, built by a real Docker Engine and kept by a real registry."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,9 +90,18 @@ def test_the_image_of_an_agent_serves_it_without_network_and_deploys_it_once(
             docker_engine.docker("rm", "--force", container)
 
 
+def told(engine: Engine, container: str) -> str:
+    """Its state, and all that it said."""
+    state = engine.docker("inspect", "--format", "{{json .State}}", container)
+    environ = {**os.environ, **engine.variables}
+    said = subprocess.run(["docker", "logs", container], env=environ, capture_output=True, check=True)
+    return f"{state}\n{(said.stdout + said.stderr).decode()[-4000:]}"
+
+
 def used(engine: Engine, container: str) -> Any:
     """The output of a run there; the only version is v1, and the container ends well."""
-    until(lambda: engine.docker("inspect", "--format", "{{.State.Health.Status}}", container) == "healthy", 120)
+    status = ("inspect", "--format", "{{.State.Health.Status}}", container)
+    until(lambda: engine.docker(*status) == "healthy", 120, tell=lambda: told(engine, container))
     ao = ("exec", container, "ao")
     run = json.loads(engine.docker(*ao, "run", "probed", "--input", "[1]", "--wait", "--json"))
     (agent,) = json.loads(engine.docker(*ao, "agents", "--json"))

@@ -14,6 +14,12 @@ _OLDEST_GLIBC = 17
 """2.17: older ones have no wheels."""
 _PROBE = """
 import json, platform, sys, sysconfig
+try:
+    import ctypes
+    ctypes.CDLL("libstdc++.so.6")
+    has_cpp = True
+except (ImportError, OSError):
+    has_cpp = False
 print(json.dumps({
     "implementation": sys.implementation.name,
     "version": platform.python_version(),
@@ -22,6 +28,7 @@ print(json.dumps({
     "machine": platform.machine(),
     "libc": platform.libc_ver(),
     "executable": sys.executable,
+    "has_cpp": has_cpp,
 }))
 """
 
@@ -68,5 +75,10 @@ async def find(name: str, docker: Docker, log: Log) -> Base:
         raise BuildFailed(
             f"{name} has {libc or 'another C library than glibc'}; AO's wheels need glibc",
             hint="use an image made of Debian, Ubuntu or RHEL, not of Alpine",
+        )
+    if not said["has_cpp"]:
+        raise BuildFailed(
+            f"{name} has no libstdc++.so.6, which packages of AO need",
+            hint="install it there, such as `apt-get install libstdc++6`, or name another image with --base",
         )
     return Base(name, found, python, said["machine"], number(libc_version)[1])

@@ -12,6 +12,7 @@ ARG BASE={base}
 
 # uv installs what the lock pins, offline, from wheels that were checked by hash.
 FROM ${{BASE}} AS build
+USER root
 COPY build /build
 RUN /build/uv venv --quiet --offline --no-config --no-project --no-cache --python python3 /opt/ao \\
  && /build/uv pip install --quiet --offline --no-config --no-cache --no-index --find-links /build/wheels \\
@@ -21,13 +22,14 @@ RUN /build/uv venv --quiet --offline --no-config --no-project --no-cache --pytho
     --link-mode copy --compile-bytecode --python /opt/ao/bin/python /build/{wheel}
 
 FROM ${{BASE}}
+USER root
 RUN groupadd --gid {user} ao \\
  && useradd --uid {user} --gid {user} --no-create-home --home-dir /var/lib/ao --shell /usr/sbin/nologin ao \\
  && mkdir -p /var/lib/ao /var/lib/ao-blobs \\
  && chown {user}:{user} /var/lib/ao /var/lib/ao-blobs \\
  && chmod 700 /var/lib/ao
 COPY --from=build /opt/ao /opt/ao
-ENV PATH=/opt/ao/bin:/usr/local/bin:/usr/bin:/bin \\
+ENV PATH=/opt/ao/bin:${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}} \\
     HOME=/var/lib/ao \\
     AO_HOME=/var/lib/ao \\
     PYTHONDONTWRITEBYTECODE=1
