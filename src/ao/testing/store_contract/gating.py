@@ -293,14 +293,14 @@ class SeveralGates:
         new = dataclasses.replace(harness.new_run(gates=[key()]), queue_seconds=60.0)
         late = (await harness.store.runs.create(new)).run_id
         after = await submit(harness, key())
-        worker_id, claims = await ready(harness)
+        _, claims = await ready(harness)
         harness.advance(61)
         assert await harness.store.runs.overdue(10) == [late]
         ended = await asyncio.gather(*(each.runs.expire(late) for each in (harness.store, harness.replica)))
         assert sorted(each.changed for each in ended) == [False, True]
         assert await harness.reasons(late) == ["created", "queue_timeout"]
         assert (await harness.finish(claims[0], COMPLETED)).others_claimable
-        assert await claimed(harness, worker_id) == [after]
+        assert await claimed(harness, await harness.register()) == [after]
 
     async def test_many_workers_at_once_never_exceed_a_limit_and_finish_all(self, harness: Harness) -> None:
         """Crossing gates, retries and cancels, from several connections at the same time."""
