@@ -1,14 +1,18 @@
 """Images of Postgres and Redis for a stack, made of this host's Debian packages, and the stack itself."""
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from tests.acceptance.command import Ao
 from tests.docker import Engine
 
+BUILD_SECONDS = 600.0
 POSTGRES_IMAGE, REDIS_IMAGE = "ao-test/postgres:15", "ao-test/redis:7"
 _POSTGRES_START = """\
 #!/bin/sh
@@ -24,6 +28,17 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 fi
 exec postgres -c listen_addresses='*'
 """
+
+
+def image_build(ao: Ao, engine: Engine, *arguments: str, **variables: str) -> Any:
+    """What `ao image build` says; it may take long where much else is built."""
+    with ao.start("image", "build", *arguments, "--json", **engine.variables, **variables) as process:
+        try:
+            out, err = process.communicate(timeout=BUILD_SECONDS)
+        finally:
+            process.kill()
+    assert process.returncode == 0, out + err
+    return json.loads(out)
 
 
 def make_service_images(engine: Engine, base: str) -> None:

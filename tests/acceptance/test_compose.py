@@ -17,7 +17,7 @@ from tests.acceptance.projects import project
 from tests.databases import IN_CI, install, missing
 from tests.docker import Engine
 from tests.platform import until
-from tests.stack import POSTGRES_IMAGE, REDIS_IMAGE, make_service_images
+from tests.stack import POSTGRES_IMAGE, REDIS_IMAGE, image_build, make_service_images
 
 from ao import Client
 
@@ -88,11 +88,10 @@ def test_what_is_written_is_told_and_nothing_is_overwritten(ao: Ao, tmp_path: Pa
 def test_a_stack_deploys_runs_and_survives_the_death_of_a_worker(
     ao: Ao, docker_engine: Engine, base_image: str, docker_compose: str, tmp_path: Path
 ) -> None:
-    built = ao("image", "build", "--base", base_image, "--json", **docker_engine.variables)
-    assert built.status == 0, built.out + built.err
+    built = image_build(ao, docker_engine, "--base", base_image)
     make_service_images(docker_engine, base_image)
     directory = tmp_path / "stack"
-    ao.ok("export", "compose", "--image", built.json["tags"][-1], "--output", str(directory))
+    ao.ok("export", "compose", "--image", built["tags"][-1], "--output", str(directory))
     images = {"STACK_POSTGRES_IMAGE": POSTGRES_IMAGE, "STACK_REDIS_IMAGE": REDIS_IMAGE, "STACK_PORT": "0"}
     stack = Stack(docker_compose, directory, {**docker_engine.variables, **images})
     try:

@@ -14,6 +14,7 @@ from tests.docker import Engine
 from tests.index import add_wheel
 from tests.platform import until
 from tests.registry import registry
+from tests.stack import image_build
 
 HARDENED = ("--init", "--read-only", "--tmpfs", "/tmp:size=64m", "--cap-drop", "ALL", "--network", "none",
             "--security-opt", "no-new-privileges")  # fmt: skip
@@ -29,12 +30,6 @@ def ao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ao]:
     command = Ao(root / "home", root)
     yield command
     command.end()
-
-
-def image_build(ao: Ao, engine: Engine, *arguments: str, **variables: str) -> Any:
-    result = ao("image", "build", *arguments, "--json", **engine.variables, **variables)
-    assert result.status == 0, result.out + result.err
-    return result.json
 
 
 def test_an_image_is_built_once_pushed_and_pulled_and_carries_no_secret(
