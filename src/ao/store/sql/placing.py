@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ao.domain.placement import NOTHING, Amounts, leave_us, parse
+from ao.domain.run import RunState
 from ao.store.sql import fleet
 from ao.store.sql.engine import Tx
 from ao.store.sql.placing_sql import DELETE_PLACED, NEXT_FLOW, PICK_PLACED, QUEUES, UNDECIDED, queue_as
@@ -146,11 +147,16 @@ class Review:
 def review(tx: Tx, agent: str, run_id: str, limit: int = CHECKED_AT_ONCE) -> tuple[int, tuple[str, str]]:
     """Look at runs that wait, from (agent, run id) on: (how many were moved, where to go on)."""
     rows = tx.all(UNDECIDED, {"agent": agent, "run_id": run_id, "limit": limit})
-    wrong = []
+    wrong, gone = [], []
     for row in rows:
-        if row[5] is not None and (right := place_of(row[5], row[6], row[7], row[8], row[9] or "")) != row[0]:
+        place = {"placement": row[0], "rank": row[1], "flow": row[2], "run_id": row[3]}
+        if row[10] != RunState.PENDING:  # an earlier release, which does not know this queue, has ended it
+            gone.append(place)
+        elif row[5] is not None and (right := place_of(row[5], row[6], row[7], row[8], row[9] or "")) != row[0]:
+            gone.append(place)
             wrong.append((row[3], right))
-            tx.run(DELETE_PLACED, {"placement": row[0], "rank": row[1], "flow": row[2], "run_id": row[3]})
+    if gone:
+        tx.many(DELETE_PLACED, gone)
     if wrong:
         queue_as(tx, wrong)
-    return len(wrong), (rows[-1][4], rows[-1][3]) if len(rows) == limit else ("", "")
+    return len(gone), (rows[-1][4], rows[-1][3]) if len(rows) == limit else ("", "")

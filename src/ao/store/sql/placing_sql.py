@@ -57,7 +57,7 @@ WITH q AS MATERIALIZED (
 
 UNDECIDED = f"""
 SELECT q.placement, q.rank, q.flow, q.run_id, q.agent, d.deployment_id, d.config, r.assistant,
-  r.assistant_version, v.overrides
+  r.assistant_version, v.overrides, h.state
 FROM (SELECT * FROM run_placed WHERE (agent, run_id) > (:agent, :run_id)
     ORDER BY agent, run_id LIMIT :limit FOR UPDATE SKIP LOCKED) q
   JOIN run_head h ON h.run_id = q.run_id
