@@ -59,6 +59,11 @@ async def _cancel(api: Served, _: Path) -> object:
     return await api.json("POST", f"/v1/runs/{run.run_id}/cancel")
 
 
+async def _drain(api: Served, _: Path) -> object:
+    worker_id = await Harness(api.services.store, api.services.store, ClockOffset()).register()
+    return await api.json("POST", f"/v1/workers/{worker_id}/drain")
+
+
 async def _replay_webhook(api: Served, _: Path) -> object:
     harness = Harness(api.services.store, api.services.store, ClockOffset())
     await harness.deploy("echo")
@@ -196,6 +201,7 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
     "delete_session": (_delete_session, "session.delete"),
     "replace_workspace": (_upload, "session.upload"),
     "collect_garbage": (_gc, "server.gc"),
+    "drain_worker": (_drain, "worker.drain"),
     "create_schedule": (_schedule, "schedule.create"),
     "update_schedule": (_on_schedule("PATCH", body={"priority": 5}), "schedule.update"),
     "delete_schedule": (_on_schedule("DELETE"), "schedule.delete"),
