@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks import host, report, source
 from benchmarks.ao_up import DidNotStart
 from benchmarks.closed_loop import WrongResult
+from benchmarks.fleet import fleet
 from benchmarks.idle import idle
 from benchmarks.isolation import Shared
 from benchmarks.measure import prepared, sqlite_settings
@@ -26,13 +27,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few of everything: shows that it works")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
+    parser.add_argument("--only", choices=["fleet"], help="only this part")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="the JSON file (%(default)s)")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else FULL
     if options.rounds:
         plan = Plan(**{**plan.as_json(), "rounds": options.rounds})
     try:
-        document = asyncio.run(_measure(plan, quick=options.quick))
+        if options.only == "fleet":
+            document = asyncio.run(_measure_fleet(plan))
+        else:
+            document = asyncio.run(_measure(plan, quick=options.quick))
     except (DidNotStart, WrongResult, Shared, Refused, Changed) as error:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -58,6 +63,8 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
             rollbacks = await measurement.rollbacks.cold_starts()
             figures, checks = measurement.figures(cold), measurement.checks()
             sandbox, starts = measurement.sandbox, measurement.starts
+        several, fleet_facts = await fleet(plan)
+        figures += several
         found = report.ratios(figures)
         load = {"before": load_before, "after": host.load(), "busy_cores": busy}
         document = {
@@ -79,9 +86,31 @@ async def _measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
             "sustained": starts.sustained,
             "starts": starts.facts,
             "rollbacks": rollbacks,
+            "fleet": fleet_facts,
         }
         print(report.figures_table(figures), report.ratios_table(found), _said(document), sep="\n\n")
         return document
+
+
+async def _measure_fleet(plan: Plan) -> dict[str, Any]:
+    figures, facts = await fleet(plan)
+    print(report.figures_table(figures), _of_fleet(facts), sep="\n\n")
+    return {
+        "schema": report.SCHEMA,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": source.digest(),
+        "versions": host.versions(),
+        "figures": [figure.as_json() for figure in figures],
+        "fleet": facts,
+    }
+
+
+def _of_fleet(facts: dict[str, Any]) -> str:
+    if "missing" in facts:
+        return f"fleet not measured: {facts['missing']}"
+    cpu = ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in facts["cpu_seconds_per_run"].items())
+    at_rest = facts["statements_per_second_at_rest"]
+    return f"fleet: sustained {facts['sustained']:.0f}/s; CPU a run: {cpu}; at rest {at_rest:.1f} statements/s"
 
 
 def _said(document: dict[str, Any]) -> str:
@@ -93,6 +122,7 @@ def _said(document: dict[str, Any]) -> str:
         [
             *sustained,
             *packages,
+            _of_fleet(document["fleet"]),
             f"idle: {rest['memory_bytes'] / 1e6:.0f} MB, {rest['share_of_a_core']:.2%} of a core; "
             f"rollbacks: {rollbacks['cold']} of {rollbacks['runs']} first runs started cold",
             f"{facts['cores']} cores ({facts['cpu']}), Linux {facts['kernel']}, Python {facts['python']}, "

@@ -1,4 +1,4 @@
-"""A real `ao up` in a process of its own, on a fresh home and a free port."""
+"""A real `ao up`, or `ao server` and `ao worker`, in a process of its own, on a fresh home and a free port."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 READY_SECONDS = 60.0
@@ -39,15 +40,33 @@ class Server:
 @contextmanager
 def ao_up(directory: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     """`settings` are `AO_*` variables besides home and port; none of the caller's count. Raises DidNotStart."""
-    home, log = directory / "home", directory / "ao-up.log"
+    home = directory / "home"
+    with _started("up", home, {"AO_PORT": "0", **settings}) as facts:
+        yield Server(home, facts["url"], facts["pid"], facts["sandbox"], facts["degraded"])
+
+
+@contextmanager
+def server_and_worker(directory: Path, settings: Mapping[str, str]) -> Iterator[tuple[Server, int]]:
+    """Two processes on one database, and the worker's pid. Raises DidNotStart."""
+    home = directory / "server"
+    with (
+        _started("server", home, {"AO_PORT": "0", **settings}) as facts,
+        _started("worker", directory / "worker", settings) as worker,
+    ):
+        yield Server(home, facts["url"], facts["pid"], worker["sandbox"], worker["degraded"]), worker["pid"]
+
+
+@contextmanager
+def _started(command: str, home: Path, settings: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What it says when it is ready."""
+    log = home.with_suffix(".log")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AO_")}
-    environ = {**kept, "AO_HOME": str(home), "AO_PORT": "0", **settings}
+    environ = {**kept, "AO_HOME": str(home), **settings}
+    arguments = [sys.executable, "-m", "ao.cli", command, "--json"]
     with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ao.cli", "up", "--json"], env=environ, stdout=subprocess.PIPE, stderr=errors
-        )
+        process = subprocess.Popen(arguments, env=environ, stdout=subprocess.PIPE, stderr=errors)
     try:
-        yield _announced(process, home, log)
+        yield _announced(process, log)
     finally:
         process.terminate()
         try:
@@ -57,14 +76,14 @@ def ao_up(directory: Path, settings: Mapping[str, str]) -> Iterator[Server]:
             process.wait()
 
 
-def _announced(process: "subprocess.Popen[bytes]", home: Path, log: Path) -> Server:
+def _announced(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
     assert process.stdout is not None
     readable, _, _ = select.select([process.stdout], [], [], READY_SECONDS)
     line = process.stdout.readline() if readable else b""
     if not line:
         raise DidNotStart(log.read_text()[-4000:])
-    facts = json.loads(line)
-    return Server(home, facts["url"], facts["pid"], facts["sandbox"], facts["degraded"])
+    facts: dict[str, Any] = json.loads(line)
+    return facts
 
 
 def tree_of(pid: int) -> list[int]:

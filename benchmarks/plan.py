@@ -33,6 +33,8 @@ class Plan:
     """Seconds of an `ao up` that has nothing to do."""
     rollbacks: int
     """Of each round."""
+    claims: tuple[int, ...]
+    """Pending runs before which a claim on Postgres is timed."""
     openai: bool
     """Also agents that import openai and other packages, which are downloaded for it."""
 
@@ -51,6 +53,7 @@ FULL = Plan(
     deploys=3,
     sustained=5000,
     pending=100_000,
+    claims=(1_000, 100_000, 1_000_000),
     openai=True,
     idle=60.0,
     rollbacks=10,
@@ -67,6 +70,7 @@ QUICK = Plan(
     deploys=1,
     sustained=20,
     pending=20,
+    claims=(500, 1_000),
     openai=False,
     idle=1.0,
     rollbacks=1,

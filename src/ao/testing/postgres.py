@@ -55,9 +55,11 @@ def _number(text: str) -> float:
 class PostgresServer:
     """One running server; `database()` makes fresh databases in it."""
 
-    def __init__(self, socket_dir: Path) -> None:
+    def __init__(self, socket_dir: Path, pid: int) -> None:
         self._socket_dir = socket_dir
         self._made = 0
+        self.pid = pid
+        self.log = socket_dir / "server.log"
 
     def url(self, database: str) -> str:
         return f"postgresql://{_SUPERUSER}@/{database}?host={self._socket_dir}"
@@ -145,7 +147,7 @@ def _serving(
             **identity(user),
         )
     try:
-        server = PostgresServer(root)
+        server = PostgresServer(root, process.pid)
         _await_ready(server, process, root / "server.log")
         yield server
     finally:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.numeric import Int8Dumper
 
 from ao.domain.errors import AoError, Unavailable
 from ao.store.sql.dialect import PostgresDialect
@@ -45,12 +46,14 @@ nothing, and the kernel's own times would keep a worker out for a quarter of an 
 
 def connect(url: str) -> Connection:
     patience = {name: value for name, value in _PATIENCE.items() if name not in conninfo_to_dict(url)}
-    return psycopg.connect(
+    connection = psycopg.connect(
         make_conninfo(url, **patience),
         autocommit=True,  # BEGIN and COMMIT are ours, with what belongs to them in the same round trip
         prepare_threshold=None,
         application_name="ao",
     )
+    connection.adapters.register_dumper(int, Int8Dumper)  # one type, so that a statement is prepared once
+    return connection
 
 
 def is_pooled(connection: Connection) -> bool:
