@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from sqlalchemy import NullPool, create_engine
 
-from ao.store.records import RunFilter
+from ao.ids import new_run_id
+from ao.store.records import NewRun, Payload, RunFilter
 from ao.store.sql import migrate, open_postgres, postgres_migrating, revisions
-from ao.store.sql.engine import ClockOffset
-from ao.store.sql.postgres import connect, is_pooled
+from ao.store.sql.engine import ClockOffset, Tx
+from ao.store.sql.postgres import PostgresEngine, connect, is_pooled
+from ao.store.sql.store import SqlStore
 from ao.testing import store_contract
 from ao.testing.store_contract import Harness
 
@@ -53,6 +55,27 @@ class TestPooled:
         for url, expected in ((postgres_url, False), (pooled(postgres_url), True)):
             with connect(url) as connection:
                 assert is_pooled(connection) is expected
+
+    async def test_no_session_state_is_left_for_the_next_user_of_a_connection(
+        self, postgres_url: str, pooled: Callable[[str], str]
+    ) -> None:
+        """No settings, no prepared statements, no locks."""
+        engine = PostgresEngine(pooled(postgres_url), ClockOffset())
+        store = SqlStore(engine)
+        for _ in range(12):
+            await store.runs.create(NewRun(new_run_id(), "support", "prod", Payload("{}"), "key:dev"))
+            await store.runs.list(RunFilter(), 10)
+
+        def leftovers(tx: Tx) -> list[object]:
+            return [
+                tx.all("SELECT name FROM pg_prepared_statements", {}),
+                tx.all("SELECT 1 FROM pg_settings WHERE name = 'lock_timeout' AND setting <> reset_val", {}),
+                tx.all("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'", {}),
+            ]
+
+        for found in await asyncio.gather(*(engine.read(leftovers) for _ in range(5))):
+            assert found == [[], [], []]
+        await engine.close()
 
     async def test_many_more_clients_than_connections_work_at_once(self, harness: Harness) -> None:
         await harness.deploy()
