@@ -181,7 +181,7 @@ class TestConnections:
             assert getattr(caught.value, "code", "") == "invalid_input"
 
 
-PROBE: dict[str, object] = {"floor": -(1 << 62), "after": "", "limit": 8, "share": 2}
+PROBE: dict[str, object] = {"floor": -(1 << 62), "lowest": 1 << 62, "after": "", "limit": 8, "share": 2}
 
 
 class TestClaimPlan:
