@@ -102,7 +102,7 @@ class Load:
 
     def _send(self) -> None:
         number = 0
-        while not self._stop.wait(0.2):
+        while not self._stop.wait(0.5):
             number += 1
             client = self.clients[number % len(self.clients)]
             name = f"s{number % 3}" if number % 2 else None
@@ -134,11 +134,11 @@ def test_two_releases_work_side_by_side_and_the_earlier_one_is_told_when_it_may_
     server.ao.ok("schedules", "create", "stepped/kept", "--cron", "0 3 * * *", "-i", '{"number": 1}')
     with Load() as load, client_of(server) as through_old:
         load.clients.append(through_old)
-        load.more(5)
+        load.more(3)
         plan = migrate_with(alone, following, "--plan", fleet=fleet)
         assert (plan["beside"], bool(plan["pre"])) == (True, True)
         migrate_with(alone, following, "--pre", fleet=fleet)
-        load.more(10)
+        load.more(5)
         refused = alone("migrate", "--post", **fleet.variables, PYTHONPATH=str(following))
         assert (refused.status, "server on" in refused.err, "worker on" in refused.err) == (4, True, True)
 
@@ -146,13 +146,13 @@ def test_two_releases_work_side_by_side_and_the_earlier_one_is_told_when_it_may_
         new_server, new_worker = fleet.start("server", "new-server"), fleet.start("worker", "new-worker")
         with client_of(new_server) as through_new:
             load.clients.append(through_new)
-            load.more(10)
+            load.more(5)
             server.ao.ok("deploy", str(project(fleet.root / "stepped", "stepped", agent=AGENT)))
             load.clients.remove(through_old)
-            load.more(4)
+            load.more(2)
             assert worker.stop().status == 0
             assert server.stop().status == 0
-            load.more(5)
+            load.more(3)
             assert not load.failed
             outputs = {number: through_new.get_run(run.id).result(timeout=60) for number, _, run in load.runs}
             assert outputs == {number: [2 * number, outputs[number][1]] for number, _, _ in load.runs}
