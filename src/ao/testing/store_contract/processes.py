@@ -50,3 +50,13 @@ class Processes:
         with pytest.raises(SchemaTooNew):
             await harness.store.processes.join(new_process_id(), "server", "box")
         assert len(await harness.store.processes.list()) == 1
+
+    async def test_who_is_at_work_is_told_when_homes_are_to_be_tidied(self, harness: Harness) -> None:
+        process_id = new_process_id()
+        await harness.store.processes.join(process_id, "worker", "box")
+        assert await harness.store.processes.beat(process_id, "worker", "box") == 0
+        await harness.replica.processes.ask_to_tidy()
+        first = await harness.store.processes.beat(process_id, "worker", "box")
+        harness.advance(1)
+        await harness.replica.processes.ask_to_tidy()
+        assert await harness.store.processes.beat(process_id, "worker", "box") > first > 0
