@@ -35,8 +35,8 @@ def main(task):
     done = [part(number) for number in range(task["parts"])]
     return {"number": task["number"], "done": done}
 """
-SERVERS, WORKERS = 2, 2
-LONG, SHORT = 20, 2
+SERVERS, WORKERS = 2, 3
+LONG, SHORT = 30, 2
 """Parts: a long run outlives the grace time of its worker."""
 GRACE_SECONDS = "1"
 
