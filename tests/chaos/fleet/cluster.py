@@ -110,9 +110,13 @@ def running(size: Size, root: Path, rng: random.Random) -> Iterator[Cluster]:
             for number in range(size.workers)
         ]
         _small_disk(stack, workers[0].home)
-        for process in (*servers, *workers):
-            process.start()
+        servers[0].start()  # it makes the database
+        stack.callback(servers[0].stop)
+        for process in (servers[1], *workers):
+            process.begin()
             stack.callback(process.stop)
+        for process in (servers[1], *workers):
+            process.await_ready()
         yield Cluster(size, root, network, postgres, redis, witness, proxies, servers, workers)
 
 

@@ -15,6 +15,8 @@ from ao.domain.errors import AoError, ServerUnreachable, Unavailable
 
 AT_ONCE = 24
 """Threads that submit: so many may hang at a server that hangs."""
+LEASES = 1.5
+"""So many leases long are some runs that act all the time: who does not stop them in time is seen."""
 FOLLOWED = 8
 """Runs that are followed by a stream at a time."""
 
@@ -82,13 +84,13 @@ class Load:
 
     def _task(self, number: int) -> Task:
         rng, witness = self._rng, self._cluster.witness
-        plain = rng.random() < 0.4
-        long = rng.random() < 0.3
+        plain, pause = rng.random() < 0.4, rng.uniform(0.04, 0.12)
+        long = int(LEASES * self._cluster.size.lease_seconds / pause)
         return Task(
             number=number,
             steps=0 if plain else rng.randrange(1, 5),
-            plain=0 if not plain else 60 if long else rng.randrange(4, 14),
-            pause=rng.uniform(0.04, 0.12),
+            plain=0 if not plain else long if rng.random() < 0.1 else rng.randrange(4, 14),
+            pause=pause,
             sleeps=0.0 if plain or rng.random() > 0.3 else 1.5,
             host=self._cluster.network.here,
             port=witness.port,

@@ -49,7 +49,10 @@ class Process:
         return self._process.poll()
 
     def start(self) -> None:
-        """Returns when it takes requests or runs; raises with its log when it does not."""
+        self.begin()
+        self.await_ready()
+
+    def begin(self) -> None:
         arguments = ["--host", self.host.address, "--port", "7433"] if self.role == "server" else []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AO_")}
         with self.log.open("ab") as log:
@@ -61,6 +64,10 @@ class Process:
                 stderr=log,
                 preexec_fn=die_with_parent,  # noqa: PLW1509  (one C call)
             )
+
+    def await_ready(self) -> None:
+        """Returns when it takes requests or runs; raises with its log when it does not."""
+        assert self._process is not None
         assert self._process.stdout is not None
         late = threading.Timer(READY_SECONDS, self._process.kill)
         late.start()
