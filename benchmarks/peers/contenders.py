@@ -55,6 +55,7 @@ _POSTGRES_FSYNC = "Postgres, fsync on"
 _PROCRASTINATE_EARLY = (
     f"{_POSTGRES_FSYNC}; the job, not its result, and its end only after the caller has the result"
 )
+_RESTATE_FSYNC = "its replicated log, on one node, in RocksDB: fdatasync at every entry or batch of them"
 
 _SANDBOX = "a sandbox for each run: own namespaces, read-only root, no network, limits"
 _AO_DURABLE = "SQLite WAL, synchronous=FULL: fdatasync when accepted, claimed, ended"
@@ -247,5 +248,25 @@ CONTENDERS = (
         _NO_ISOLATION,
         f"{_POSTGRES_FSYNC}; the job, not its result",
         postgres=True,
+    ),
+    Contender(
+        "Restate, as shipped",
+        "restate",
+        "run_restate",
+        "shipped",
+        "one server, 24 partitions; one step; the SDK's client; telemetry off",
+        "the process of the service",
+        _NO_ISOLATION,
+        _RESTATE_FSYNC,
+    ),
+    Contender(
+        "Restate, tuned",
+        "restate",
+        "run_restate",
+        "tuned",
+        "the same with 2 partitions, log at `warn`, and the plain HTTP client that AO is loaded with",
+        "the process of the service",
+        _NO_ISOLATION,
+        _RESTATE_FSYNC,
     ),
 )

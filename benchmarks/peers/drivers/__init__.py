@@ -1,1 +1,1 @@
-"""What runs inside a peer's environment: the standard library, that peer, and `benchmarks.closed_loop`."""
+"""What runs inside a peer's environment: that peer, and what needs the standard library alone."""

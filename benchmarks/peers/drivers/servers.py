@@ -44,6 +44,17 @@ def running(
             process.wait()
 
 
+async def accepts(port: int) -> bool:
+    """Whether somebody listens on the loopback port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
 async def until_ready(
     process: "subprocess.Popen[bytes]", log: Path, ready: Callable[[], Awaitable[bool]]
 ) -> None:
