@@ -59,6 +59,7 @@ _PROCRASTINATE_EARLY = (
     f"{_POSTGRES_FSYNC}; the job, not its result, and its end only after the caller has the result"
 )
 _RESTATE_FSYNC = "its replicated log, on one node, in RocksDB: fdatasync at every entry or batch of them"
+_LANGGRAPH = "none: in memory, written to files every 10 s"
 
 _SANDBOX = "a sandbox for each run: own namespaces, read-only root, no network, limits"
 _AO_DURABLE = "SQLite WAL, synchronous=FULL: fdatasync when accepted, claimed, ended"
@@ -304,5 +305,25 @@ CONTENDERS = (
         _NO_ISOLATION,
         "Redis AOF, fsync at every write; a task that its worker took is back after an hour",
         redis=("--appendonly", "yes", "--appendfsync", "always"),
+    ),
+    Contender(
+        "LangGraph dev server, as shipped",
+        "langgraph",
+        "run_langgraph",
+        "shipped",
+        "`langgraph dev`, one job at a time; stateless runs, one node; an empty queue is polled every 0.5 s",
+        "the process of the server",
+        _NO_ISOLATION,
+        _LANGGRAPH,
+    ),
+    Contender(
+        "LangGraph dev server, tuned",
+        "langgraph",
+        "run_langgraph",
+        "tuned",
+        "the same with --no-reload and a job for each client; the 0.5 s are fixed in its source",
+        "the process of the server",
+        _NO_ISOLATION,
+        _LANGGRAPH,
     ),
 )

