@@ -55,9 +55,7 @@ _SAME_USER = "a process for each run, with all files, network and secrets of the
 _SQLITE_FSYNC = "SQLite with its defaults: rollback journal, fsync at every commit"
 _PREFECT_DURABLE = "SQLite WAL, synchronous=NORMAL: a power cut loses the last commits"
 _POSTGRES_FSYNC = "Postgres, fsync on"
-_PROCRASTINATE_EARLY = (
-    f"{_POSTGRES_FSYNC}; the job, not its result, and its end only after the caller has the result"
-)
+_PROCRASTINATE = f"{_POSTGRES_FSYNC}; results are not kept"
 _RESTATE_FSYNC = "its replicated log, on one node, in RocksDB: fdatasync at every entry or batch of them"
 _LANGGRAPH = "none: in memory, written to files every 10 s"
 
@@ -225,10 +223,10 @@ CONTENDERS = (
         "procrastinate",
         "run_procrastinate",
         "shipped",
-        "LISTEN/NOTIFY; one job at a time, 4 connections; no results: the task hands its own over in memory",
+        "LISTEN/NOTIFY, and polls every 5 s; one job at a time, 4 connections; the result goes by memory",
         "the submitting process",
         _NO_ISOLATION,
-        _PROCRASTINATE_EARLY,
+        f"{_PROCRASTINATE}, and the caller is told before the end is committed",
         postgres=True,
     ),
     Contender(
@@ -236,21 +234,10 @@ CONTENDERS = (
         "procrastinate",
         "run_procrastinate",
         "tuned",
-        "the same with as many jobs at a time and connections as there are clients",
+        "the same, but polls every 20 ms; as many jobs at a time as clients, 8 connections",
         "the submitting process",
         _NO_ISOLATION,
-        _PROCRASTINATE_EARLY,
-        postgres=True,
-    ),
-    Contender(
-        "Procrastinate, tuned, end committed",
-        "procrastinate",
-        "run_procrastinate",
-        "committed",
-        "the same; the caller is told, in memory, once the end is committed",
-        "the submitting process",
-        _NO_ISOLATION,
-        f"{_POSTGRES_FSYNC}; the job, not its result",
+        _PROCRASTINATE,
         postgres=True,
     ),
     Contender(

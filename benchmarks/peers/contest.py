@@ -21,6 +21,7 @@ THEIRS = (
     "AO_",
     "CELERY_",
     "DBOS_",
+    "LANGCHAIN_",
     "LANGGRAPH_",
     "LANGSMITH_",
     "PREFECT_",
