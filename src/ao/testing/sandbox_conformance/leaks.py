@@ -226,10 +226,11 @@ ALL = [pytest.param(plant, marks=in_namespaces if plant == "ports" else ()) for 
 @pytest.mark.parametrize("plant", ALL)
 async def test_a_run_finds_nothing_of_the_one_before(rig: Rig, plant: str) -> None:
     spec = rig.spec(source(plant, rig))
-    assert (await again(rig, spec, '"look"')).result == []
+    before = await again(rig, spec, '"look"')
+    assert before.result == [], before
     await again(rig, spec, '"plant"')
     found = await again(rig, spec, '"look"')
-    assert (found.result, found.stdout) == ([], b"")
+    assert (found.result, found.stdout) == ([], b""), found
 
 
 async def test_every_run_has_its_own_input_and_variables(rig: Rig) -> None:

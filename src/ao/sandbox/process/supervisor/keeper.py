@@ -10,6 +10,7 @@ first, then one {ok: true, left} for each order with descriptors for `sight`, `l
 only the end of the slot ends; or {error}, its last word.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -101,16 +102,20 @@ def _dress(pid_namespace: int) -> None:
     kernel.setns(pid_namespace, kernel.CLONE_NEWPID)
     os.close(pid_namespace)
     told, telling = os.pipe()
-    if os.fork() == 0:
+    inside = os.fork()
+    if inside == 0:
         try:
             _mount_proc()
             os.write(telling, b"mounted")
         finally:
             os._exit(0)
     os.close(telling)
-    if not os.read(told, 16):
-        raise OSError("/proc cannot be mounted")
+    mounted = os.read(told, 16)
     os.close(told)
+    with contextlib.suppress(ChildProcessError):  # the kernel reaps it; this returns when it has
+        os.waitpid(inside, 0)  # or the first run could see it
+    if not mounted:
+        raise OSError("/proc cannot be mounted")
 
 
 def _mount_proc() -> None:
