@@ -77,6 +77,8 @@ async def frames(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, str, Any
             yield ":", "", value
         elif line:
             fields[name] = value
+        elif fields.keys() == {"retry"}:
+            fields = {}  # how soon to come back: a client's own
         elif fields:
             yield fields["event"], fields.get("id", ""), json.loads(fields["data"])
             fields = {}

@@ -1,5 +1,7 @@
 """The `ao` command as users have it: a subprocess, with a home of its own."""
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -48,6 +50,9 @@ class Ao:
             text=True,
             start_new_session=True,
         )
+        assert process.stderr is not None
+        with contextlib.suppress(AttributeError, OSError):  # a log that nobody reads meanwhile
+            fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.started.append(process)
         return process
 

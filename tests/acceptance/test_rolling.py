@@ -15,6 +15,7 @@ from tests.acceptance.command import Platform
 from tests.acceptance.fleet import Fleet
 from tests.acceptance.projects import project
 from tests.databases import IN_CI, install, missing
+from tests.platform import until
 
 from ao import AsyncClient, Client
 from ao.testing import haproxy
@@ -36,8 +37,9 @@ def main(task):
     return {"number": task["number"], "done": done}
 """
 SERVERS, WORKERS = 2, 3
-LONG, SHORT = 30, 2
+LONGEST, LONG, SHORT = 60, 30, 2
 """Parts: a long run outlives the grace time of its worker."""
+SLOTS = 2 * WORKERS
 GRACE_SECONDS = "1"
 
 
@@ -50,6 +52,7 @@ def fleet(tmp_path: Path, postgres_url: str, own_redis: RedisServer) -> Iterator
         "AO_SECRETS_KEY": base64.b64encode(os.urandom(32)).decode(),
         "AO_GRACE_SECONDS": GRACE_SECONDS,
         "AO_DRAIN_SECONDS": "1",
+        "AO_LOG_LEVEL": "warning",
     }
     fleet = Fleet(tmp_path, variables)
     yield fleet
@@ -140,6 +143,13 @@ class Load:
                 each.result(timeout=90)
 
 
+def fill_with_long_runs(load: Load) -> None:
+    """Until every worker executes at least one, for longer than its grace time."""
+    with Client(load.url, load.key) as client:
+        runs = [client.run("parts", {**load.next(), "parts": LONGEST}, priority=10).id for _ in range(SLOTS)]
+        until(lambda: sum(client.get_run(run).view.state == "running" for run in runs) > SLOTS - 2, 60)
+
+
 def restarted(fleet: Fleet, platform: Platform, role: str, name: str, *, port: int = 0) -> Platform:
     result = platform.stop()
     assert result.status == 0, result.err
@@ -159,6 +169,7 @@ def test_a_rolling_restart_loses_nothing_and_shows_no_client_an_error(fleet: Fle
         for number, port in enumerate(ports):
             servers[number] = restarted(fleet, servers[number], "server", f"server-{port}", port=port)
             time.sleep(0.5)
+        fill_with_long_runs(load)
         for number in range(WORKERS):
             workers[number] = restarted(fleet, workers[number], "worker", f"worker-{number}")
         next(going, None)

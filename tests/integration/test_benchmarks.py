@@ -40,7 +40,9 @@ def test_a_quick_benchmark_writes_figures_ratios_and_checks(tmp_path: Path) -> N
         # A stage lies between stamps of two processes: where it takes no time it may come out below zero.
         assert name in STAGES or figure["min"] > 0
         assert figure["min"] <= figure["median"] <= figure["p95"] <= figure["p99"] <= figure["max"]
-        assert len(figure["rounds"]) == document["settings"]["rounds"] >= 2
+        once = name.startswith("claim, ")  # a long queue is made once
+        assert len(figure["rounds"]) == (1 if once else document["settings"]["rounds"])
+    assert document["settings"]["rounds"] >= 2
     assert all(ratio["min"] <= ratio["median"] <= ratio["max"] for ratio in document["ratios"])
     assert "submit → result" in done.stdout
     assert document["idle"]["memory_bytes"] > 0

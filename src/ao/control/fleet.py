@@ -37,9 +37,9 @@ class Workers:
     async def drain(self, worker_id: str, actor: str) -> Worker:
         """It takes nothing more, and ends when what it runs has ended or its grace time is over. NotFound."""
         entry = audit.entry(actor, "worker.drain", f"worker:{worker_id}", "")
-        await self._store.workers.drain(WorkerId(worker_id), entry)
+        worker = await self._store.workers.drain(WorkerId(worker_id), entry)
         self._bus.publish(CANCEL)  # workers answer it with a heartbeat
-        return next(worker for worker in await self._store.workers.list() if worker.id == worker_id)
+        return worker
 
 
 def why_queued(fleet: Fleet) -> Sequence[WhyQueued]:

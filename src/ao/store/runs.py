@@ -149,8 +149,9 @@ class WorkerStore(Protocol):
         """
         ...
 
-    async def drain(self, worker_id: WorkerId, audit: NewAudit | None = None) -> None:
-        """The worker gets nothing more, and is told with its next heartbeat. NotFound when it is not there."""
+    async def drain(self, worker_id: WorkerId, audit: NewAudit | None = None) -> Worker:
+        """The worker gets nothing more, and is told with its next heartbeat: it may be gone a moment later.
+        NotFound when it is not there."""
         ...
 
     async def retire(self, worker_id: WorkerId) -> LostRuns:

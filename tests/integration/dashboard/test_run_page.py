@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
-from tests.served import Served, served
+from tests.served import Served, served, until
 from tests.statements import count_statements
 from tests.visitor import Visitor, visitor
 
@@ -152,6 +152,11 @@ async def test_a_retry_that_waits_costs_no_more(tmp_path: Path, monkeypatch: pyt
         await browser.page("/")
         store = server.services.store
         assert isinstance(store, SqlStore)
+
+        async def retry_is_due() -> bool:
+            return (await store.workers.counts())["ready"] == 1
+
+        await until(retry_is_due)
         statements = count_statements(store.engine, monkeypatch)
         said = {later: "attempt 1 failed; attempt 2 starts at", retry: "all 1 slots are busy; in the queue: 1"}
         for run_id, text in said.items():

@@ -130,7 +130,7 @@ async def test_open_streams_do_not_hold_up_the_end_of_the_server(
             answer = await http.send(request, stream=True)
             stream = frames(answer.aiter_lines())
             await anext(stream)
-        assert [frame async for frame in stream] == []
+        assert [kind async for kind, _, _ in stream] in ([], [":"])
         await answer.aclose()
     listening.close()
 

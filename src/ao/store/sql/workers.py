@@ -103,13 +103,15 @@ class SqlWorkerStore:
 
         return await self._engine.write(write, urgent=True)
 
-    async def drain(self, worker_id: WorkerId, audit: NewAudit | None = None) -> None:
-        def write(tx: Tx) -> None:
+    async def drain(self, worker_id: WorkerId, audit: NewAudit | None = None) -> Worker:
+        def write(tx: Tx) -> Worker:
             if tx.count(_DRAIN, {"worker_id": worker_id}) == 0:
                 raise NotFound(f"There is no worker {worker_id}.", hint="`ao workers` lists them")
             note(tx, audit)
+            found, _ = workers(tx)
+            return next(worker for worker in found if worker.id == worker_id)
 
-        await self._engine.write(write)
+        return await self._engine.write(write)
 
     async def retire(self, worker_id: WorkerId) -> LostRuns:
         return await self._engine.write(lambda tx: _retire(tx, worker_id), urgent=True)
