@@ -26,7 +26,8 @@ from benchmarks.stats import Figure, durations, rates
 from benchmarks.steps import Steps
 from benchmarks.submit import Agent, Http
 
-WARM_UP_RUNS = 200
+WARM_UP_RUNS = 1500
+"""By then the worker has made as many templates as runs go on at once."""
 
 
 async def fleet(plan: Plan) -> tuple[list[Figure], dict[str, Any]]:

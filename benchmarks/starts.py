@@ -119,7 +119,7 @@ class Starts:
     async def _how_it_starts(self, agent: str) -> str:
         deadline = time.monotonic() + SETTLE_SECONDS
         state = "unknown"
-        while time.monotonic() < deadline and state in ("unknown", "making"):
+        while time.monotonic() < deadline and state != "ready":
             warm = (await self._http.get(f"/v1/agents/{agent}/deployments/1"))["warm"] or {"state": "unknown"}
             state = warm["state"] if warm["state"] != "cold" else f"cold: {warm['why_cold']}"
             await asyncio.sleep(0.1)

@@ -30,7 +30,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
-    "log_statement": "none",
 }
 _FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 """Tests cut connections and processes, not the power."""
