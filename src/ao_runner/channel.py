@@ -11,7 +11,7 @@ from ao_runner import protocol
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any, Callable
+    from typing import Any, Awaitable, Callable
 
     from ao_runner.task import Fields, Task
 
@@ -37,6 +37,10 @@ class Channel:
 
     def call(self, message: Fields) -> Fields:
         """Send a question and wait for its answer."""
+        return self.ask(message)()
+
+    def ask(self, message: Fields) -> Callable[[], Fields]:
+        """Send a question; what is returned waits for its answer."""
         arrived = _thread.allocate_lock()
         arrived.acquire()
         answers: list[Fields] = []
@@ -45,15 +49,22 @@ class Channel:
             answers.append(answer)
             arrived.release()
 
+        def wait() -> Fields:
+            arrived.acquire()
+            return answers[0]
+
         self._ask(message, take)
-        arrived.acquire()
-        return answers[0]
+        return wait
 
     async def call_async(self, message: Fields) -> Fields:
         """The same without holding up the event loop."""
+        return await self.ask_async(message)
+
+    def ask_async(self, message: Fields) -> Awaitable[Fields]:
+        """Send a question; what is returned is its answer."""
         loop = running_loop()
         if loop is None:
-            return self.call(message)
+            return _answer_of(self.ask(message))
         future: asyncio.Future[Fields] = loop.create_future()
 
         def resolve(answer: Fields) -> None:
@@ -65,7 +76,7 @@ class Channel:
                 loop.call_soon_threadsafe(resolve, answer)
 
         self._ask(message, take)
-        return await future
+        return future
 
     def _ask(self, message: Fields, take: Callable[[Fields], None]) -> None:
         self._check_process()
@@ -102,6 +113,10 @@ class Channel:
     def _leave(self) -> None:
         """The worker is gone: nothing that happens from here on could be recorded."""
         os._exit(1)
+
+
+async def _answer_of(wait: Callable[[], Fields]) -> Fields:
+    return wait()
 
 
 def running_loop() -> Any:

@@ -83,6 +83,9 @@ class Ledger:
         self._more: bool = given["more"]
         """Not all that is recorded came with the task."""
         self._lock = _thread.allocate_lock()
+        self.ends = _thread.allocate_lock()
+        """Held from when it is settled what the end of a step says until that is sent: of the session it says
+        all that was said before, too, so that one that came late would take back the others."""
         self._top = Inside()
         self._active: dict[str, Entry] = {}
         """Steps that are being executed, by path."""

@@ -202,8 +202,10 @@ def _run(name: str, function: Any, args: Any, named: Any, options: _Options, key
         else:
             book.channel.tell(start)
         text = _try(book, entry, options, lambda: function(*args, **named))
-        end = _end_of(book, entry, text)
-        _accept(entry, book.channel.call(end))
+        with book.ends:
+            end = _end_of(book, entry, text)
+            answer = book.channel.ask(end)
+        _accept(entry, answer())
         book.recorded(end)
         book.keep(entry, fingerprint, text)
         return json.loads(text)
@@ -232,8 +234,10 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         else:
             book.channel.tell(start)
         text = await _try_async(book, entry, options, timeout, lambda: function(*args, **named))
-        end = _end_of(book, entry, text)
-        _accept(entry, await book.channel.call_async(end))
+        with book.ends:
+            end = _end_of(book, entry, text)
+            answer = book.channel.ask_async(end)
+        _accept(entry, await answer)
         book.recorded(end)
         book.keep(entry, fingerprint, text)
         return json.loads(text)

@@ -190,3 +190,28 @@ async def test_what_can_never_be_stored_is_not_tried_again(ao: Local) -> None:
     ):
         assert run.error is not None
         assert (run.head.state, run.head.attempt, run.error.type) == (RunState.FAILED, 1, kind), run.error
+
+
+MANY_AT_ONCE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from ao_runner import session, step
+
+sys.setswitchinterval(1e-6)
+
+def add(number):
+    session.add("tool", number)
+    session.state[str(number)] = number
+
+def work(task):
+    with ThreadPoolExecutor(task["at_once"]) as pool:
+        list(pool.map(lambda number: step.run("add", add, number, key=number), range(task["steps"])))
+"""
+
+
+async def test_steps_that_end_together_take_back_nothing_of_each_other(ao: Local) -> None:
+    await ao.deploy("many", {"agent.py": MANY_AT_ONCE}, toml=FUNCTION)
+    task: JsonValue = {"at_once": 16, "steps": 500}
+    run = await ao.run("many", task, session="s")
+    assert run.head.state is RunState.COMPLETED, run.error
+    assert (await ao.platform.store.sessions.get(SessionKey("many", "s"))).messages == 500
