@@ -23,6 +23,10 @@ class TestDelays(store_contract.Delays):
     pass
 
 
+class TestAgendas(store_contract.Agendas):
+    pass
+
+
 class TestAssistants(store_contract.Assistants):
     pass
 

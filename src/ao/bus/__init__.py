@@ -33,6 +33,10 @@ class Subscription(Protocol):
         """
         ...
 
+    def notify(self) -> None:
+        """As if a hint had come; nobody else is told."""
+        ...
+
 
 class Bus(Protocol):
     """Publishing is cheap and never blocks or fails; hints that nobody waits for are dropped.
@@ -43,4 +47,6 @@ class Bus(Protocol):
 
     def publish(self, topic: str) -> None: ...
 
-    def subscribe(self, topic: str) -> AbstractContextManager[Subscription]: ...
+    def subscribe(self, *topics: str) -> AbstractContextManager[Subscription]:
+        """A hint of any of the topics is one for the subscription."""
+        ...

@@ -44,13 +44,14 @@ class LocalBus:
             self.publish(topic)
 
     @contextmanager
-    def subscribe(self, topic: str) -> Iterator[LocalSubscription]:
+    def subscribe(self, *topics: str) -> Iterator[LocalSubscription]:
         subscription = LocalSubscription()
-        subscribers = self._topics.setdefault(topic, set())
-        subscribers.add(subscription)
+        for topic in topics:
+            self._topics.setdefault(topic, set()).add(subscription)
         try:
             yield subscription
         finally:
-            subscribers.discard(subscription)
-            if not subscribers:
-                self._topics.pop(topic, None)
+            for topic in topics:
+                self._topics[topic].discard(subscription)
+                if not self._topics[topic]:
+                    del self._topics[topic]

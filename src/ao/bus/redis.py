@@ -79,17 +79,17 @@ class RedisBus:
         self._put(topic)
 
     @contextmanager
-    def subscribe(self, topic: str) -> Iterator[LocalSubscription]:
+    def subscribe(self, *topics: str) -> Iterator[LocalSubscription]:
         """Once Redis knows of the subscription, it is woken: a hint may have gone by until then."""
         try:
-            with self._local.subscribe(topic) as subscription:
-                self._look_at(topic)
+            with self._local.subscribe(*topics) as subscription:
+                self._look_at(topics)
                 yield subscription
         finally:
-            self._look_at(topic)
+            self._look_at(topics)
 
-    def _look_at(self, topic: str) -> None:
-        self._touched.add(topic)
+    def _look_at(self, topics: Iterable[str]) -> None:
+        self._touched.update(topics)
         self._touch.set()
 
     # --- what carries it ---------------------------------------------------------------------------

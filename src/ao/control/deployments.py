@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ao.build import Builder, BuildRequest, Collected, Recall, Upload
-from ao.bus import POINTERS, SCHEDULES, Bus, build_topic
+from ao.bus import POINTERS, READY, SCHEDULES, Bus, build_topic
 from ao.control import audit
 from ao.control.buildlog import BuildLog
 from ao.control.catalog import Catalog
@@ -127,10 +127,13 @@ class Deployments:
         schedule = declared(upload.config, await self._store.schedules.now_us())
         await build_log.flush()
         await self._store.deployments.succeed(deployment.id, release, schedule)
-        self._catalog.forget_pointers()
-        self._bus.publish(SCHEDULES)
-        self._bus.publish(POINTERS)
+        self._tell_pointer_moved()
         log.info("deployed", deployment=f"{deployment.agent} v{deployment.version}", digest=release.digest)
+
+    def _tell_pointer_moved(self) -> None:
+        self._catalog.forget_pointers()
+        for topic in (SCHEDULES, POINTERS, READY):  # runs may have waited for it
+            self._bus.publish(topic)
 
     async def _warn_of_missing_secrets(self, config: AgentConfig, build_log: BuildLog) -> None:
         found = await self._store.secrets.resolve(config.name, config.secrets)
@@ -215,9 +218,7 @@ class Deployments:
         move = await self._store.agents.move_pointer(
             agent, DEFAULT_ENVIRONMENT, to, reason, actor, schedule, entry
         )
-        self._catalog.forget_pointers()
-        self._bus.publish(SCHEDULES)
-        self._bus.publish(POINTERS)
+        self._tell_pointer_moved()
         log.warning("rolled back", agent=agent, frm=move.frm, to=move.to, actor=actor, reason=reason)
         return move
 

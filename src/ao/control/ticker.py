@@ -2,15 +2,15 @@
 
 import asyncio
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from ao.blobs import BlobStore
-from ao.bus import CANCEL, READY, SCHEDULES, Bus, run_topic
+from ao.bus import CANCEL, READY, Bus, run_topic
 from ao.clock import iso_utc
+from ao.control.agenda import Agenda
 from ao.control.catalog import Catalog
 from ao.control.concurrency import ALONE, Share, share_of
 from ao.control.payloads import Payloads, dump
@@ -30,6 +30,7 @@ from ao.domain.schedule import (
 from ao.ids import ScheduleId, new_run_id, new_schedule_id
 from ao.logs import get_logger
 from ao.store import Store
+from ao.store.agenda import Due
 from ao.store.gates import Gate, Hold
 from ao.store.records import Deployment, NewRun, Payload
 from ao.store.schedules import Fired, PlannedTick, Schedule
@@ -37,9 +38,6 @@ from ao.timetable import BrokenTimetable, Timetable
 
 log = get_logger(__name__)
 
-MAX_IDLE_SECONDS = 10.0
-"""A change that another process made, and whose hint was lost, is seen by then."""
-RETRY_SECONDS = 1.0
 AT_ONCE = 100
 
 
@@ -138,42 +136,30 @@ class Ticker:
         self._bus = bus
         self._broken: set[ScheduleId] = set()
 
-    async def run_forever(self) -> None:
+    async def run_forever(self, agenda: Agenda) -> None:
         """Fire ticks as they come; any number of replicas may do this at the same time."""
-        with self._bus.subscribe(SCHEDULES) as hints:
-            while True:
-                idle = RETRY_SECONDS
-                try:
-                    await self.fire_due()
-                    idle = await self._seconds_to_next()
-                    if self._broken:
-                        idle = max(idle, RETRY_SECONDS)  # they stay due
-                except Unavailable as error:
-                    log.warning("schedules not looked at", error=str(error))
-                await hints.wait(idle)
+        while True:
+            await agenda.due(Due.TICKS)
+            try:
+                while await self.fire_due():
+                    pass
+            except Unavailable as error:
+                log.warning("schedules not looked at", error=str(error))
 
-    async def _seconds_to_next(self) -> float:
-        idle = MAX_IDLE_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads replicas
-        next_us = await self._store.schedules.next_due_us()
-        if next_us is None:
-            return idle
-        now_us = await self._store.schedules.now_us()
-        return max(0.0, min((next_us - now_us) / 1e6, idle))
-
-    async def fire_due(self) -> int:
-        """Make the runs of all ticks that have come; returns how many."""
-        fired = 0
-        due = await self._store.schedules.due(AT_ONCE + len(self._broken))
+    async def fire_due(self) -> bool:
+        """Make the runs of ticks that have come, of some schedules; whether there may be more of them."""
+        limit = AT_ONCE + len(self._broken)  # these stay due
+        due = await self._store.schedules.due(limit)
         self._broken.intersection_update(schedule.id for schedule in due)
         for schedule in due:
             try:
-                fired += await self._fire(schedule, await self._store.schedules.now_us())
+                await self._fire(schedule, await self._store.schedules.now_us())
             except Unavailable:
                 raise
             except (BrokenTimetable, AoError) as error:
                 self._tell_broken(schedule, error)
             await asyncio.sleep(0)
-        return fired
+        return len(due) == limit
 
     def _tell_broken(self, schedule: Schedule, error: Exception) -> None:
         """Once. One schedule that cannot be computed does not stop the others."""
@@ -182,14 +168,14 @@ class Ticker:
             name = f"{schedule.agent}/{schedule.name}"
             log.error("schedule cannot be fired", schedule=name, cron=schedule.cron, error=str(error))
 
-    async def _fire(self, schedule: Schedule, now_us: int) -> int:
+    async def _fire(self, schedule: Schedule, now_us: int) -> None:
         first_us = now_us if schedule.next_us is None else schedule.next_us
         due = schedule.timetable.newest(first_us, now_us, MAX_CAUGHT_UP)
         reasons = why_not(due, schedule.missed, schedule.overlap, schedule.catch_up_us, now_us)
         ticks = [*_untold(first_us, due), *await self._planned(schedule, due, reasons)]
         fired = await self._store.schedules.fire(schedule, ticks, schedule.timetable.after(now_us))
         if fired is None:
-            return 0
+            return
         tell(self._bus, fired)
         name = f"{schedule.agent}/{schedule.name}"
         missed = [tick for tick in ticks if tick.run is None]
@@ -197,7 +183,6 @@ class Ticker:
             log.warning("ticks without a run", schedule=name, ticks=len(missed), why=missed[-1].reason)
         if fired.skipped:
             log.warning("tick skipped", schedule=name, ticks=len(fired.skipped), run=fired.skipped[-1])
-        return len(fired.made)
 
     async def _planned(
         self, schedule: Schedule, due: Sequence[int], reasons: Sequence[str]

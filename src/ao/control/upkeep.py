@@ -3,37 +3,54 @@
 import asyncio
 import random
 
-from ao.bus import DELAYED, READY, Bus, run_topic
+from ao.bus import READY, Bus, run_topic
+from ao.control.agenda import Agenda
 from ao.control.retention import remove_old
 from ao.domain.errors import Unavailable
 from ao.logs import get_logger
 from ao.store import Store
+from ao.store.agenda import Due
 from ao.store.records import LostRuns
 from ao.store.retention import Kept
 
 log = get_logger(__name__)
 
 BATCH = 500
-MAX_IDLE_SECONDS = 5.0
+REVIEW_SECONDS = 5.0
 TIDY_SECONDS = 3600.0
 TALLY_KEPT_US = 31 * 24 * 3600 * 1_000_000
 
 
-async def promote_forever(store: Store, bus: Bus) -> None:
-    """Make delayed runs claimable when they are due, and cancel those that waited too long for a worker."""
-    with bus.subscribe(DELAYED) as hints:
-        while True:
-            idle = MAX_IDLE_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads replicas
-            try:
-                await cancel_overdue(store, bus)
-                promoted, next_us = await store.runs.promote_due(BATCH)
-                if promoted:
-                    bus.publish(READY)
-                if next_us is not None:
-                    idle = min(idle, (next_us - await store.schedules.now_us()) / 1e6)
-            except Unavailable as error:
-                log.warning("delayed runs not promoted", error=str(error))
-            await hints.wait(max(0.0, idle))
+async def promote_forever(store: Store, bus: Bus, agenda: Agenda) -> None:
+    """Make delayed runs claimable when they are due, let sleepers go on, and cancel those that waited too long
+    for a worker."""
+    while True:
+        await agenda.due(Due.RUNS)
+        try:
+            while await _promote(store, bus) >= BATCH:
+                pass
+        except Unavailable as error:
+            log.warning("delayed runs not promoted", error=str(error))
+
+
+async def _promote(store: Store, bus: Bus) -> int:
+    await cancel_overdue(store, bus)
+    promoted = await store.runs.promote_due(BATCH)
+    if promoted:
+        bus.publish(READY)
+    return promoted
+
+
+async def review_forever(store: Store, bus: Bus, agenda: Agenda) -> None:
+    """Put runs right that wait where they need not wait any more."""
+    while True:
+        await agenda.due(Due.ASIDE)
+        try:
+            while await store.runs.review(BATCH):
+                bus.publish(READY)
+        except Unavailable as error:
+            log.warning("runs that were put aside not looked at", error=str(error))
+        await asyncio.sleep(REVIEW_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads replicas
 
 
 async def cancel_overdue(store: Store, bus: Bus) -> None:
@@ -45,14 +62,14 @@ async def cancel_overdue(store: Store, bus: Bus) -> None:
         bus.publish(run_topic(run_id))
 
 
-async def sweep_forever(store: Store, bus: Bus, every_seconds: float) -> None:
+async def sweep_forever(store: Store, bus: Bus, agenda: Agenda) -> None:
     """Take runs back from workers whose lease has ended."""
     while True:
+        await agenda.due(Due.LEASES)
         try:
             announce_lost(await store.workers.sweep(BATCH), bus)
         except Unavailable as error:
             log.warning("sweep failed", error=str(error))
-        await asyncio.sleep(every_seconds * random.uniform(0.8, 1.0))  # noqa: S311 - spreads replicas
 
 
 async def tidy_forever(

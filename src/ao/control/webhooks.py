@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ao.clock import to_datetime
 from ao.control import audit
+from ao.control.agenda import Agenda
 from ao.control.outbound import NotSent, Outbound, Reply
 from ao.control.payloads import Payloads, dump
 from ao.control.secrets import Secrets
@@ -15,6 +16,7 @@ from ao.domain.webhook import GONE, DeliveryState, delay_seconds, signature, sig
 from ao.ids import DeliveryId
 from ao.logs import get_logger
 from ao.store import Store
+from ao.store.agenda import Due
 from ao.store.records import Run
 from ao.store.webhooks import Delivery, DeliveryFilter, DeliveryTry
 from ao.wire.webhooks import WebhookEvent, WebhookRun
@@ -24,7 +26,6 @@ log = get_logger(__name__)
 AT_ONCE = 20
 LEASE_SECONDS = 60.0
 """A delivery that was taken and not reported by then is taken again: its server was killed."""
-LOOK_SECONDS = 1.0
 MAX_VALUE_BYTES = 256 << 10
 """Larger inputs and outputs are left out; `GET /v1/runs/{id}` has them."""
 _OK = range(200, 300)
@@ -58,13 +59,14 @@ class Webhooks:
         entry = audit.entry(actor, "webhook.replay", f"webhook:{delivery_id}", agent)
         return await self._store.webhooks.replay(delivery_id, entry)
 
-    async def run_forever(self) -> None:
+    async def run_forever(self, agenda: Agenda) -> None:
         """Deliver what is due; any number of replicas may do this at the same time."""
         async with asyncio.TaskGroup() as group:
             free = asyncio.Semaphore(AT_ONCE)
             while True:
                 await free.acquire()
                 free.release()
+                await agenda.due(Due.DELIVERIES)
                 try:
                     due = await self._store.webhooks.take_due(AT_ONCE, int(LEASE_SECONDS * 1e6))
                 except Unavailable as error:
@@ -74,8 +76,6 @@ class Webhooks:
                     await free.acquire()
                     task = group.create_task(self._deliver(delivery))
                     task.add_done_callback(lambda _: free.release())
-                if not due:
-                    await asyncio.sleep(LOOK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads replicas
 
     async def _deliver(self, delivery: Delivery) -> None:
         reply, problem, started_us = None, "", 0

@@ -15,6 +15,7 @@ One contract suite (`ao.testing.store_contract`) runs against every implementati
 from typing import Protocol
 
 from ao.store.access import KeyStore, LoginStore, SecretStore
+from ao.store.agenda import AgendaStore
 from ao.store.assistants import AssistantStore
 from ao.store.audit import AuditStore
 from ao.store.dead_letters import DeadLetterStore
@@ -31,6 +32,7 @@ from ao.store.steps import QuestionStore, StepStore
 from ao.store.webhooks import WebhookStore
 
 __all__ = [
+    "AgendaStore",
     "AgentStore",
     "AssistantStore",
     "AuditStore",
@@ -75,6 +77,8 @@ class Store(Protocol):
     def sessions(self) -> SessionStore: ...
     @property
     def workers(self) -> WorkerStore: ...
+    @property
+    def agenda(self) -> AgendaStore: ...
     @property
     def processes(self) -> ProcessStore: ...
     @property

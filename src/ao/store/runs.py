@@ -80,9 +80,14 @@ class RunStore(Protocol):
         """Cancel a run that is still waiting for its first worker; any other is left alone."""
         ...
 
-    async def promote_due(self, limit: int) -> tuple[int, int | None]:
-        """Make delayed runs that are due claimable, and paused ones whose question is out of time:
-        (how many, when the next is due or None)."""
+    async def promote_due(self, limit: int) -> int:
+        """Make up to `limit` delayed runs that are due claimable, and as many paused ones whose time is over;
+        returns how many."""
+        ...
+
+    async def review(self, limit: int) -> int:
+        """Look at runs that wait for a deployment to be live, or in the queue of a placement: some that need
+        not any more, or wait in the wrong queue, are put right. Returns how many."""
         ...
 
     async def queued(self, agent: str | None, limit: int) -> int:
@@ -143,7 +148,7 @@ class WorkerStore(Protocol):
 
     async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0) -> Beat:
         """Extend the lease to now + `lease_us`, and tell how many slots are busy; returns what this worker
-        executes, as the store knows it.
+        executes, as the store knows it, and whether runs wait. One statement while it executes nothing.
 
         Raises `StaleWrite` when the lease had ended and was swept: the worker must stop everything.
         """

@@ -48,6 +48,8 @@ class Beat:
     """It is to end: it gets nothing more."""
     least_load: float | None
     """Share of busy slots of the least loaded other worker; None: it is alone."""
+    waiting: bool = False
+    """There are runs that could be claimed, if not by everybody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,18 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from ao.bus import Bus
+from ao.control.agenda import Agenda
 from ao.control.deployments import Deployments
 from ao.control.keys import Keys
 from ao.control.schedules import Schedules
 from ao.control.ticker import Ticker
-from ao.control.upkeep import promote_forever, sweep_forever, take_back_runs, tidy_forever
+from ao.control.upkeep import (
+    promote_forever,
+    review_forever,
+    sweep_forever,
+    take_back_runs,
+    tidy_forever,
+)
 from ao.domain.access import Role
 from ao.home import Home, write_private
 from ao.sandbox import Executor
@@ -35,6 +42,7 @@ class Platform:
     crew: Crew | None
     services: Services
     ticker: Ticker
+    agenda: Agenda
     local_key: ApiKey
     """Of the commands of this machine."""
 
@@ -62,12 +70,14 @@ class Platform:
         return {
             **self.ground.duties(),
             **(self.crew.duties() if self.crew is not None else {}),
+            "agenda": self.agenda.run_forever(),
             "builds": self.deployments.watch_forever(),
-            "schedules": self.ticker.run_forever(),
-            "promotion": promote_forever(self.store, self.bus),
+            "schedules": self.ticker.run_forever(self.agenda),
+            "promotion": promote_forever(self.store, self.bus, self.agenda),
+            "review": review_forever(self.store, self.bus, self.agenda),
             "tidying": tidy_forever(self.store, *self.ground.settings.kept_us),
-            "webhooks": self.services.webhooks.run_forever(),
-            "sweep": sweep_forever(self.store, self.bus, self.ground.settings.sweep_seconds),
+            "webhooks": self.services.webhooks.run_forever(self.agenda),
+            "sweep": sweep_forever(self.store, self.bus, self.agenda),
         }
 
 
@@ -86,7 +96,8 @@ async def open_platform(
         await services.deployments.recover()
         await take_back_runs(ground.store, ground.bus)
     ticker = Ticker(ground.store, services.schedules.orders, ground.bus)
-    return Platform(ground, crew, services, ticker, local_key)
+    agenda = Agenda(ground.store.agenda, ground.bus, settings.sweep_seconds)
+    return Platform(ground, crew, services, ticker, agenda, local_key)
 
 
 @dataclass(frozen=True, slots=True)

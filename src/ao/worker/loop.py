@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ao.bus import CANCEL, READY
+from ao.bus import CANCEL, READY, Subscription
 from ao.clock import boot_seconds
 from ao.control.upkeep import announce_lost
 from ao.domain.errors import SandboxError, StaleWrite, Unavailable
@@ -23,8 +23,8 @@ log = get_logger(__name__)
 
 COURTESY_SECONDS = 0.05
 """So long, at most, a worker leaves new work to one that is less loaded."""
-POLL_SECONDS = 5.0
-"""How long hints are trusted before the worker looks for work by itself."""
+LOOK_SECONDS = 5.0
+"""So long, at most, hints are trusted: a heartbeat tells of runs that wait."""
 UNAVAILABLE_SECONDS = 1.0
 SETTLE_SECONDS = 30.0
 """Attempts that were stopped have ended and are reported by then, unless the store takes nothing."""
@@ -111,27 +111,28 @@ class Worker:
         self._unknown.clear()
         await self._renew()
         log.info("worker ready", worker=worker_id, slots=options.slots, sandbox=level)
-        async with asyncio.TaskGroup() as group:
-            heart = group.create_task(self._heartbeat(worker_id), name="heartbeat")
-            claiming = group.create_task(self._claim(worker_id), name="claims")
-            await self._drain.wait()
-            claiming.cancel()
-            await self._finish_within_grace()
-            heart.cancel()
+        with self._bench.bus.subscribe(READY) as ready:
+            async with asyncio.TaskGroup() as group:
+                heart = group.create_task(self._heartbeat(worker_id, ready), name="heartbeat")
+                claiming = group.create_task(self._claim(worker_id, ready), name="claims")
+                await self._drain.wait()
+                claiming.cancel()
+                await self._finish_within_grace()
+                heart.cancel()
         announce_lost(await store.workers.retire(worker_id), self._bench.bus)
 
     @property
     def _lease_us(self) -> int:
         return int(self._options.lease_seconds * 1e6)
 
-    async def _heartbeat(self, worker_id: WorkerId) -> None:
-        """Keep the lease, and look at what the store says that this worker executes. The kill deadline is
-        counted from before the heartbeat was sent, so that it never lies after the lease."""
-        pause = self._options.heartbeat_seconds
+    async def _heartbeat(self, worker_id: WorkerId, ready: Subscription) -> None:
+        """Keep the lease, and look at what the store says that this worker executes, and may. The kill deadline
+        is counted from before the heartbeat was sent, so that it never lies after the lease."""
+        pause = every = min(self._options.heartbeat_seconds, LOOK_SECONDS)
         with self._bench.bus.subscribe(CANCEL) as cancels:
             while True:
                 await cancels.wait(pause * random.uniform(0.8, 1.0))  # noqa: S311 - spreads workers
-                sent, pause = boot_seconds(), self._options.heartbeat_seconds
+                sent, pause = boot_seconds(), every
                 try:
                     beat = await self._bench.store.workers.heartbeat(
                         worker_id, self._lease_us, len(self._attempts)
@@ -145,6 +146,8 @@ class Worker:
                     continue
                 self._lease_ends = sent + self._options.lease_seconds
                 self._least_load = beat.least_load
+                if beat.waiting:
+                    ready.notify()
                 await self._renew()
                 if beat.drain and not self._drain.is_set():
                     log.info("told to drain", worker=worker_id)
@@ -187,26 +190,24 @@ class Worker:
         await self._renew()
         self._slot_freed.set()
 
-    async def _claim(self, worker_id: WorkerId) -> None:
-        with self._bench.bus.subscribe(READY) as hints:
-            while True:
-                free = self._options.slots - len(self._attempts)
-                if free <= 0 or self._bench.executor.lost.is_set():
-                    self._slot_freed.clear()
-                    await self._slot_freed.wait()
-                    continue
-                self._taking = asyncio.create_task(self._take(worker_id, free), name="claim")
-                try:
-                    taken = await asyncio.shield(self._taking)
-                except Unavailable as error:
-                    log.warning("no claim possible", worker=worker_id, error=str(error))
-                    await asyncio.sleep(UNAVAILABLE_SECONDS)
-                    continue
-                if len(taken) < free:
-                    again = POLL_SECONDS if taken.again_us is None else taken.again_us / 1e6
-                    await hints.wait(min(again, POLL_SECONDS * random.uniform(0.5, 1.0)))  # noqa: S311
-                    if courtesy := self._courtesy():
-                        await asyncio.sleep(courtesy)
+    async def _claim(self, worker_id: WorkerId, ready: Subscription) -> None:
+        while True:
+            free = self._options.slots - len(self._attempts)
+            if free <= 0 or self._bench.executor.lost.is_set():
+                self._slot_freed.clear()
+                await self._slot_freed.wait()
+                continue
+            self._taking = asyncio.create_task(self._take(worker_id, free), name="claim")
+            try:
+                taken = await asyncio.shield(self._taking)
+            except Unavailable as error:
+                log.warning("no claim possible", worker=worker_id, error=str(error))
+                await asyncio.sleep(UNAVAILABLE_SECONDS)
+                continue
+            if len(taken) < free:
+                await ready.wait(None if taken.again_us is None else taken.again_us / 1e6)
+                if courtesy := self._courtesy():
+                    await asyncio.sleep(courtesy)
 
     def _courtesy(self) -> float:
         """Seconds that new work is left to a worker which is less loaded. Who has a queue before it, and comes

@@ -1,6 +1,7 @@
 """Everything in which SQLite and Postgres differ for the SQL of AO, and nothing else.
 
-Hooks: `sql` (parameter style, lock clauses), `NOW` (the clock), `BEGIN`, `DDL` (the schema as text),
+Hooks: `sql` (parameter style, lock clauses), `alone` (the same for a statement that reads the clock itself),
+`NOW` (the clock), `BEGIN`, `DDL` (the schema as text),
 `schema_version` (where the migration tool keeps it), `total_size` and `table_sizes` (how large it is),
 `abandoned` (ends writes that nobody goes on with) and `error` (what a failure means to a caller).
 """
@@ -10,6 +11,7 @@ import os
 import re
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ao.domain.errors import (
@@ -45,12 +47,12 @@ SELECT '{table}', n.rows, CAST(n.rows * ({_ROW_BYTES} + n.each) AS INTEGER) FROM
 class _Statements(dict[str, str]):
     """Translated SQL by its text."""
 
-    def __init__(self, dialect: "SqliteDialect | PostgresDialect") -> None:
+    def __init__(self, translate: Callable[[str], str]) -> None:
         super().__init__()
-        self._dialect = dialect
+        self._translate = translate
 
     def __missing__(self, text: str) -> str:
-        translated = self[text] = self._dialect.translate(text)
+        translated = self[text] = self._translate(text)
         return translated
 
 
@@ -67,7 +69,7 @@ FROM pragma_page_count c, pragma_page_size s, pragma_freelist_count f"""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.sql = _Statements(self)
+        self.sql = _Statements(self.translate)
 
     @staticmethod
     def now_us() -> int:
@@ -124,7 +126,7 @@ _POSTGRES_SETTINGS = {
 
 
 class PostgresDialect:
-    """READ COMMITTED, row locks; the server's clock, read once in each write."""
+    """READ COMMITTED, row locks; the server's clock, read once in each write or by each statement alone."""
 
     DDL = "schema_postgres.sql"
     total_size = "SELECT pg_database_size(current_database()), 0"
@@ -139,6 +141,8 @@ WHERE datname = current_database() AND usename = current_user AND application_na
     """A client that stops in the middle of statements that travel together is not `idle in transaction`, and no
     setting limits that."""
     NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    OWN_NOW = "((extract(epoch FROM statement_timestamp()) * 1000000)::bigint + %(offset_us)s)"
+    """`:now` in a statement that is alone. It is one instant for the planner, too, so that indexes are used."""
     BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
     SESSION = "; ".join(
         f"SET {name} = '{value}'" for name, value in (_POSTGRES_SESSION | _POSTGRES_SETTINGS).items()
@@ -152,7 +156,8 @@ WHERE datname = current_database() AND usename = current_user AND application_na
     """Connection lost, serialization failure, deadlock, lock timeout, shutdown, idle in transaction."""
 
     def __init__(self) -> None:
-        self.sql = _Statements(self)
+        self.sql = _Statements(self.translate)
+        self.alone = _Statements(lambda text: self.translate(text).replace("%(now)s", self.OWN_NOW))
 
     def translate(self, text: str) -> str:
         return _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))

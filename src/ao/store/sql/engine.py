@@ -1,7 +1,8 @@
 """What the stores need of a database: run one synchronous function as one write or one read.
 
 SQL is written once, with `:name` parameters and Postgres lock clauses; `ao.store.sql.dialect` makes it
-fit. `:now` is bound to the write's instant by the engine: it is the database's clock.
+fit. `:now` is bound to the write's instant by the engine: it is the database's clock. In a read, and in
+statements that stand for themselves, it may be the instant of each statement.
 """
 
 from collections.abc import Callable, Sequence
@@ -82,9 +83,16 @@ class Engine(Protocol):
         """
         ...
 
-    async def read(self, fn: Callable[[Tx], T], *, small: bool = False) -> T:
+    async def each(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
+        """Run `fn`, whose statements may stand for themselves: no transaction has to be begun and committed for
+        them, and what one did stays when a later one fails. When an answer is lost `fn` runs again, whatever
+        became of it: each statement must bear being executed twice."""
+        ...
+
+    async def read(self, fn: Callable[[Tx], T], *, small: bool = False, urgent: bool = False) -> T:
         """Run `fn`, which only reads; it sees every write that was acknowledged before the call. `small`: it
-        finds a few rows by their keys, so that handing it to a thread would take longer than the answer."""
+        finds a few rows by their keys, so that handing it to a thread would take longer than the answer.
+        `urgent`: it does not queue behind long reads."""
         ...
 
     async def close(self) -> None:

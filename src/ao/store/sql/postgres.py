@@ -1,9 +1,10 @@
 """Postgres: one short READ COMMITTED transaction per write, psycopg 3 in threads.
 
 Statements whose result nobody asks for travel with the next one that is asked, or with the commit: most
-writes are two round trips. What is asked of Postgres itself is prepared; behind a pooler, which hands
-out another session for each transaction, nothing is, and no session state is kept. A few connections are
-reserved for heartbeats and outcomes: load from outside must not cost a worker its lease.
+writes are two round trips. Reads, and statements that stand for themselves, begin no transaction. What is
+asked of Postgres itself is prepared; behind a pooler, which hands out another session for each transaction,
+nothing is, and no session state is kept. A few connections are reserved for heartbeats and outcomes: load
+from outside must not cost a worker its lease.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from psycopg.types.numeric import Int8Dumper
 from ao.domain.errors import AoError, Unavailable
 from ao.store.sql.dialect import PostgresDialect
 from ao.store.sql.engine import ClockOffset, Params, Row, Tx
+from ao.store.sql.postgres_alone import AloneTx
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Row]
@@ -203,8 +205,11 @@ class PostgresEngine:
     async def write(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
         return await self._on(self._urgent if urgent else self._writes, self._write, fn)
 
-    async def read(self, fn: Callable[[Tx], T], *, small: bool = False) -> T:
-        return await self._on(self._reads, self._read, fn)
+    async def each(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
+        return await self._on(self._urgent if urgent else self._writes, self._each, fn)
+
+    async def read(self, fn: Callable[[Tx], T], *, small: bool = False, urgent: bool = False) -> T:
+        return await self._on(self._urgent if urgent else self._reads, self._read, fn)
 
     async def _on(
         self, lane: _Lane, execute: Callable[[Connection, Callable[[Tx], T]], T], fn: Callable[[Tx], T]
@@ -254,8 +259,13 @@ class PostgresEngine:
             raise
         return result
 
+    def _each(self, connection: Connection, fn: Callable[[Tx], T]) -> T:
+        """Behind a pooler the settings need a transaction."""
+        own_session = connection.prepare_threshold is not None
+        return self._read(connection, fn) if own_session else self._write(connection, fn)
+
     def _read(self, connection: Connection, fn: Callable[[Tx], T]) -> T:
-        return fn(PostgresTx(connection, self._dialect, self._offset))
+        return fn(AloneTx(connection, self._dialect, self._offset))
 
 
 def _roll_back(connection: Connection) -> None:

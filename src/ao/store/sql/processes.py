@@ -19,11 +19,13 @@ INSERT INTO process (process_id, role, host, version, schema_known, started_us, 
 VALUES (:process_id, :role, :host, :version, :schema_known, :now, :now)
 ON CONFLICT (process_id) DO UPDATE SET beat_us = excluded.beat_us"""
 
-_BEAT = "UPDATE process SET beat_us = :now WHERE process_id = :process_id"
+_BEAT = """
+UPDATE process SET beat_us = :now
+WHERE process_id = :process_id AND :schema_known >= COALESCE(
+  (SELECT value FROM meta WHERE key = 'min_reader'), (SELECT version_num FROM alembic_version))
+RETURNING COALESCE((SELECT value FROM meta WHERE key = 'tidy_us'), '0')"""
 
 _LEAVE = "DELETE FROM process WHERE process_id = :process_id OR beat_us < :now - :forgotten_us"
-
-_ASKED = "SELECT value FROM meta WHERE key = 'tidy_us'"
 
 _ASK = """
 INSERT INTO meta (key, value) VALUES ('tidy_us', :at) ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
@@ -46,14 +48,11 @@ class SqlProcessStore:
         await self._engine.write(write, urgent=True)
 
     async def beat(self, process_id: ProcessId, role: Role, host: str) -> int:
-        def write(tx: Tx) -> int:
-            if tx.count(_BEAT, {"process_id": process_id}) == 0:  # it was away for a day
-                tx.run(_JOIN, _row(process_id, role, host))
-            _refuse(tx)
-            asked = tx.one(_ASKED, {})
-            return int(asked[0]) if asked else 0
-
-        return await self._engine.write(write, urgent=True)
+        row = _row(process_id, role, host)
+        asked = await self._engine.each(lambda tx: tx.one(_BEAT, row), urgent=True)
+        if asked is None:  # it may not go on, or was away for a day
+            await self.join(process_id, role, host)
+        return 0 if asked is None else int(asked[0])
 
     async def ask_to_tidy(self) -> None:
         await self._engine.write(lambda tx: tx.run(_ASK, {"at": str(tx.now_us)}))

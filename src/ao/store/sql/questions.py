@@ -42,8 +42,6 @@ WITH due AS MATERIALIZED (
 DELETE FROM run_timer WHERE (due_us, run_id) IN (SELECT due_us, run_id FROM due)
 RETURNING run_id, due_us"""
 
-_NEXT_TIMER = "SELECT MIN(due_us) FROM run_timer"
-
 _TIME_OUT = """
 UPDATE run_question SET state = 'timed_out', ended_us = :now
 WHERE run_id = :run_id AND state = 'open' AND deadline_us <= :now
@@ -120,8 +118,8 @@ def _answer(tx: Tx, answer: NewAnswer, audit: NewAudit | None) -> Question:
     return _question_from(done)
 
 
-def wake_due(tx: Tx, limit: int) -> tuple[list[tuple[RunId, bool]], int | None]:
-    """Let paused runs go on whose time has come: (which, and whether each has gates; when the next will)."""
+def wake_due(tx: Tx, limit: int) -> list[tuple[RunId, bool]]:
+    """Let paused runs go on whose time has come; which, and whether each has gates."""
     woken = []
     for run_id, due_us in tx.all(_TAKE_TIMERS, {"limit": limit}):
         held = hold(tx, run_id)
@@ -136,8 +134,7 @@ def wake_due(tx: Tx, limit: int) -> tuple[list[tuple[RunId, bool]], int | None]:
             answer_step(tx, run_id, path, fingerprint, {"value": TIMED_OUT, "value_blob": None})
         attempts.go_on(tx, held, Reason.TIMED_OUT if events else Reason.WOKE, "system", events)
         woken.append((held.run_id, held.gated is not None))
-    row = tx.one(_NEXT_TIMER, {})
-    return woken, None if row is None else row[0]
+    return woken
 
 
 def _no_such(question_id: QuestionId) -> NotFound:

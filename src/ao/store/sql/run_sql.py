@@ -170,8 +170,6 @@ SELECT COUNT(*) FROM (
 """By the names of its flows, for a look at each run would take as long as the queue. CROSS JOIN: SQLite begins
 with those that wait, whatever it believes of the sizes."""
 
-NEXT_DUE = "SELECT MIN(due_us), CASE WHEN EXISTS (SELECT 1 FROM run_placed) THEN 1 ELSE 0 END FROM run_delayed"
-
 TAKE_UNBLOCKED = f"""
 WITH free AS MATERIALIZED (
   SELECT b.run_id FROM run_blocked b

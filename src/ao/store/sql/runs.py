@@ -116,8 +116,11 @@ class SqlRunStore:
     async def expire(self, run_id: RunId) -> CancelResult:
         return await self._engine.write(lambda tx: attempts.expire_waiting(tx, run_id))
 
-    async def promote_due(self, limit: int) -> tuple[int, int | None]:
-        return await self._engine.write(lambda tx: _promote_due(tx, limit, self._review))
+    async def promote_due(self, limit: int) -> int:
+        return await self._engine.write(lambda tx: _promote_due(tx, limit))
+
+    async def review(self, limit: int) -> int:
+        return await self._engine.write(lambda tx: unblock(tx, limit) + self._review.go_on(tx))
 
     async def get(self, run_id: RunId) -> Run:
         row = await self._engine.read(lambda tx: tx.one(sql.GET, {"run_id": run_id}), small=True)
@@ -232,15 +235,11 @@ def _repeated(tx: Tx, run: NewRun, params: Params) -> Created:
     return Created(RunId(row[0]), False)
 
 
-def _promote_due(tx: Tx, limit: int, review: Review) -> tuple[int, int | None]:
+def _promote_due(tx: Tx, limit: int) -> int:
     due = [(run_id, gated is not None) for run_id, gated in tx.all(sql.TAKE_DUE, {"limit": limit})]
-    unblocked = unblock(tx, limit)
-    woken, next_timer_us = wake_due(tx, limit)
+    woken = wake_due(tx, limit)
     gates.queue(tx, [*due, *woken])
-    next_us, placed = tx.one(sql.NEXT_DUE, {}) or (None, 0)
-    moved = review.go_on(tx) if placed else 0
-    ends = [end for end in (next_us, next_timer_us, tx.now_us if moved else None) if end is not None]
-    return len(due) + unblocked + len(woken) + moved, min(ends, default=None)
+    return len(due) + len(woken)
 
 
 def unblock(tx: Tx, limit: int = 1000) -> int:

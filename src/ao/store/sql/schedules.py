@@ -108,10 +108,6 @@ class SqlScheduleStore:
 
         return await self._engine.write(write)
 
-    async def next_due_us(self) -> int | None:
-        row = await self._engine.read(lambda tx: tx.one(sql.NEXT, {}))
-        return None if row is None else row[0]
-
     async def now_us(self) -> int:
         return await self._engine.read(lambda tx: tx.now_us)
 

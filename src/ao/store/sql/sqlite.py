@@ -125,7 +125,10 @@ class SqliteEngine:
         self._writer.put(_Write(fn, future))
         return await future
 
-    async def read(self, fn: Callable[[Tx], T], *, small: bool = False) -> T:
+    async def each(self, fn: Callable[[Tx], T], *, urgent: bool = False) -> T:
+        return await self.write(fn, urgent=urgent)
+
+    async def read(self, fn: Callable[[Tx], T], *, small: bool = False, urgent: bool = False) -> T:
         if self._closing:
             raise Unavailable("The store is closing.")
         if small:

@@ -1,11 +1,12 @@
 """`ao.store.Store` over one engine."""
 
+from ao.store.sql.agenda import SqlAgendaStore
 from ao.store.sql.agents import SqlAgentStore
 from ao.store.sql.assistants import SqlAssistantStore
 from ao.store.sql.audit import SqlAuditStore
 from ao.store.sql.dead_letters import SqlDeadLetterStore
 from ao.store.sql.deployments import SqlDeploymentStore
-from ao.store.sql.engine import Engine, Tx
+from ao.store.sql.engine import Engine
 from ao.store.sql.gates import SqlGateStore
 from ao.store.sql.insights import SqlInsightStore
 from ao.store.sql.keys import SqlKeyStore
@@ -24,7 +25,7 @@ from ao.store.sql.webhooks import SqlWebhookStore
 from ao.store.sql.workers import SqlWorkerStore
 
 _CHECK = """
-INSERT INTO meta (key, value) VALUES ('checked_us', :value)
+INSERT INTO meta (key, value) VALUES ('checked_us', CAST(:now AS TEXT))
 ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 
 
@@ -39,6 +40,7 @@ class SqlStore:
         self.dead_letters = SqlDeadLetterStore(engine)
         self.questions = SqlQuestionStore(engine)
         self.workers = SqlWorkerStore(engine)
+        self.agenda = SqlAgendaStore(engine)
         self.processes = SqlProcessStore(engine)
         self.deployments = SqlDeploymentStore(engine)
         self.agents = SqlAgentStore(engine)
@@ -54,10 +56,7 @@ class SqlStore:
         self.sizes = SqlSizeStore(engine)
 
     async def check(self) -> None:
-        def write(tx: Tx) -> None:
-            tx.run(_CHECK, {"value": str(tx.now_us)})
-
-        await self.engine.write(write)
+        await self.engine.each(lambda tx: tx.run(_CHECK, {}))
         await self.engine.read(lambda tx: tx.one("SELECT value FROM meta WHERE key = 'checked_us'", {}))
 
     async def close(self) -> None:

@@ -27,9 +27,13 @@ ON CONFLICT (worker_id) DO UPDATE SET name = excluded.name, slots = excluded.slo
 _HEARTBEAT = """
 UPDATE worker SET heartbeat_us = :now, lease_until_us = :now + :lease_us, busy = :busy
 WHERE worker_id = :worker_id
-RETURNING draining, (
-  SELECT MIN(CAST(p.busy AS REAL) / p.slots) FROM worker p
-  WHERE p.worker_id <> :worker_id AND p.lease_until_us > :now AND p.draining = 0 AND p.slots > 0)"""
+RETURNING draining,
+  (SELECT MIN(CAST(p.busy AS REAL) / p.slots) FROM worker p
+    WHERE p.worker_id <> :worker_id AND p.lease_until_us > :now AND p.draining = 0 AND p.slots > 0),
+  COALESCE((SELECT 1 FROM run_ready ORDER BY rank, flow, run_id LIMIT 1),
+    (SELECT 1 FROM run_placed LIMIT 1), 0),
+  (SELECT COUNT(*) FROM run_head
+    WHERE state = 'running' AND state <> 'completed' AND worker_id = :worker_id)"""
 
 _DRAIN = "UPDATE worker SET draining = 1 WHERE worker_id = :worker_id AND lease_until_us > :now"
 
@@ -93,15 +97,16 @@ class SqlWorkerStore:
         await self._engine.write(lambda tx: tx.run(_REGISTER, params), urgent=True)
 
     async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0) -> Beat:
-        def write(tx: Tx) -> Beat:
+        def beat(tx: Tx) -> Beat:
             row = tx.one(_HEARTBEAT, {"worker_id": worker_id, "lease_us": lease_us, "busy": busy})
             if row is None:
                 raise StaleWrite(f"The lease of worker {worker_id} has ended; its runs were taken away.")
-            rows = tx.all(_EXECUTES, {"worker_id": worker_id})
+            draining, least_load, waiting, owns = row
+            rows = tx.all(_EXECUTES, {"worker_id": worker_id}) if owns else []
             owned = [Owned(run_id, fence, bool(cancel)) for run_id, fence, cancel in rows]
-            return Beat(owned, bool(row[0]), row[1])
+            return Beat(owned, bool(draining), least_load, bool(waiting))
 
-        return await self._engine.write(write, urgent=True)
+        return await self._engine.each(beat, urgent=True)
 
     async def drain(self, worker_id: WorkerId, audit: NewAudit | None = None) -> Worker:
         def write(tx: Tx) -> Worker:

@@ -5,6 +5,7 @@ Give pytest a fixture `harness` that yields a `Harness` over a fresh database, a
     class TestCreating(store_contract.Creating): ...
 """
 
+from ao.testing.store_contract.agenda import Agendas
 from ao.testing.store_contract.assistants import Assistants
 from ao.testing.store_contract.attempts import Attempts, Cancelling, Fences, HandingBack
 from ao.testing.store_contract.auditing import Auditing
@@ -30,6 +31,7 @@ from ao.testing.store_contract.turns import TakingTurns
 from ao.testing.store_contract.workers import Leases
 
 __all__ = [
+    "Agendas",
     "AgentDetails",
     "Assistants",
     "Attempts",

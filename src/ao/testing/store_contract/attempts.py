@@ -149,7 +149,7 @@ class Attempts:
         worker_id, claim = await harness.running()
         policy = RetryPolicy(initial_delay=0.0, jitter=False)
         await harness.finish(claim, failed(), policy=policy)
-        assert (await harness.store.runs.promote_due(10))[0] == 1
+        assert await harness.store.runs.promote_due(10) == 1
         assert (await harness.claim_one(worker_id)).attempt == 2
 
 
@@ -233,7 +233,7 @@ class Cancelling:
         await harness.finish(claim, failed())
         assert (await harness.store.runs.cancel(claim.run_id, "key:ops")).state is RunState.CANCELLED
         harness.advance(3600)
-        assert await harness.store.runs.promote_due(10) == (0, None)
+        assert await harness.store.runs.promote_due(10) == 0
 
     async def test_a_promoted_run_is_cancelled_at_once(self, harness: Harness) -> None:
         _, claim = await harness.running()

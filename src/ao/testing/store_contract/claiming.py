@@ -8,6 +8,7 @@ import pytest
 
 from ao.domain.run import RunState
 from ao.ids import RunId, new_worker_id
+from ao.store.agenda import Due
 from ao.store.records import Payload
 from ao.store.run_detail import RunDetail
 from ao.testing.store_contract.harness import AGENT, COMPLETED, SECOND, Harness, digest, failed
@@ -142,11 +143,13 @@ class Delays:
         finished = await harness.finish(claim, failed())
         run = await harness.store.runs.get(claim.run_id)
         assert finished.due_us == run.due_us is not None
-        assert await harness.store.runs.promote_due(10) == (0, run.due_us)
+        assert await harness.next_us(Due.RUNS) == run.due_us
+        assert await harness.store.runs.promote_due(10) == 0
         assert await harness.store.runs.claim(worker_id, 1) == []
         harness.advance(60.5)
         await harness.store.workers.heartbeat(worker_id, 12_000_000)
-        assert await harness.store.runs.promote_due(10) == (1, None)
+        assert await harness.store.runs.promote_due(10) == 1
+        assert await harness.next_us(Due.RUNS) is None
         assert (await harness.store.runs.get(claim.run_id)).due_us is None
         again = await harness.claim_one(worker_id)
         assert (again.run_id, again.attempt, again.fence) == (claim.run_id, 2, 2)
@@ -180,7 +183,7 @@ class Delays:
             await harness.submit()
             await harness.finish(await harness.claim_one(worker_id), failed())
         harness.advance(3600)
-        counts = [(await harness.store.runs.promote_due(2))[0] for _ in range(4)]
+        counts = [await harness.store.runs.promote_due(2) for _ in range(4)]
         assert counts == [2, 2, 1, 0]
 
     async def test_two_promoters_promote_each_run_once(self, harness: Harness) -> None:
@@ -193,12 +196,11 @@ class Delays:
         harness.advance(3600)
         stores = (harness.store, harness.replica)
         answers = await asyncio.gather(*(stores[number % 2].runs.promote_due(7) for number in range(8)))
-        rest, _ = await harness.store.runs.promote_due(100)
-        assert sum(count for count, _ in answers) + rest == 20
+        assert sum(answers) + await harness.store.runs.promote_due(100) == 20
         assert (await harness.store.workers.counts())["ready"] == 20
 
     async def test_a_completed_run_leaves_nothing_waiting(self, harness: Harness) -> None:
         _, claim = await harness.running()
         await harness.finish(claim, COMPLETED)
-        assert await harness.store.runs.promote_due(10) == (0, None)
+        assert await harness.next_us(Due.RUNS) is None
         assert await harness.store.workers.counts() == {"ready": 0, "delayed": 0, "waiting": 0, "running": 0}

@@ -20,6 +20,7 @@ from ao.ids import (
     new_worker_id,
 )
 from ao.store import Store
+from ao.store.agenda import Due
 from ao.store.gates import Gate
 from ao.store.records import (
     BuiltRelease,
@@ -62,6 +63,10 @@ class Harness:
     def advance(self, seconds: float) -> None:
         """Move the database's clock."""
         self.offset.us += int(seconds * SECOND)
+
+    async def next_us(self, kind: Due) -> int | None:
+        """When the first of this kind is due."""
+        return (await self.store.agenda.look()).next_us.get(kind)
 
     async def start_build(self, agent: str = AGENT) -> Deployment:
         return await self.store.deployments.create(

@@ -12,6 +12,7 @@ from ao.domain.question import Asked, Pause, QuestionKind, QuestionState
 from ao.domain.run import RunState
 from ao.domain.step import StepState
 from ao.ids import QuestionId, RunId
+from ao.store.agenda import Due
 from ao.store.question_records import NewAnswer, Question, QuestionFilter
 from ao.store.records import Claim, Finished, Payload
 from ao.testing.store_contract.harness import COMPLETED, LEASE_US, Harness, failed
@@ -55,7 +56,7 @@ class Pausing:
         assert (await harness.store.runs.attempts(claim.run_id))[0].kind is OutcomeKind.PAUSED
         kinds = [event.kind for event in await harness.events(claim.run_id)]
         assert kinds[2:] == [EventKind.QUESTION_ASKED, EventKind.ATTEMPT_FINISHED, EventKind.STATE]
-        assert (await harness.store.runs.promote_due(10)) == (0, None)
+        assert await harness.next_us(Due.RUNS) is None
 
     async def test_a_pause_is_not_ended_by_the_time_that_its_run_might_wait_for_a_worker(
         self, harness: Harness
@@ -122,9 +123,10 @@ class Pausing:
     async def test_time_that_is_over_lets_the_run_go_on_without_an_answer(self, harness: Harness) -> None:
         claim, finished = await self.pause(harness, asked(timeout_seconds=60), asked("later", 3600))
         assert finished.due_us is not None
-        assert await harness.store.runs.promote_due(10) == (0, finished.due_us)
+        assert await harness.next_us(Due.RUNS) == finished.due_us
+        assert await harness.store.runs.promote_due(10) == 0
         harness.advance(61)
-        assert (await harness.store.runs.promote_due(10))[0] == 1
+        assert await harness.store.runs.promote_due(10) == 1
         questions = await harness.store.questions.list(QuestionFilter(run_id=claim.run_id, open_only=False), 10)
         states = {question.path: question.state for question in questions}
         assert states == {"ask": QuestionState.TIMED_OUT, "later": QuestionState.OPEN}
@@ -139,14 +141,15 @@ class Pausing:
         again = await harness.claim_one(worker)
         assert (await harness.finish(again, paused(asked("later", 3600)))).state is RunState.PAUSED
         harness.advance(3600)
-        assert await harness.store.runs.promote_due(10) == (1, None)
+        assert await harness.store.runs.promote_due(10) == 1
+        assert await harness.next_us(Due.RUNS) is None
 
     async def test_an_answer_takes_its_timer_along(self, harness: Harness) -> None:
         claim, _ = await self.pause(harness, asked(timeout_seconds=60))
         (question,) = await self.open_of(harness, claim.run_id)
         await harness.store.questions.answer(yes(question))
         harness.advance(61)
-        assert await harness.store.runs.promote_due(10) == (0, None)
+        assert await harness.store.runs.promote_due(10) == 0
 
     async def test_an_answer_that_comes_while_the_run_is_executed_is_not_lost(self, harness: Harness) -> None:
         claim, _ = await self.pause(harness, asked("one"), asked("two"))
@@ -180,7 +183,7 @@ class Pausing:
         (counted,) = (await harness.store.insights.overview(0)).tallies
         assert (counted.state, counted.runs) == (RunState.CANCELLED, 1)
         harness.advance(61)
-        assert await harness.store.runs.promote_due(10) == (0, None)
+        assert await harness.store.runs.promote_due(10) == 0
 
     async def test_a_cancel_that_was_asked_for_wins_over_a_pause(self, harness: Harness) -> None:
         _, claim = await harness.running()
@@ -199,16 +202,17 @@ class Pausing:
         assert (finished.state, finished.due_us) == (RunState.PENDING, wake_us)
         run = await harness.store.runs.get(claim.run_id)
         assert (run.error, run.head.failures, run.due_us) == (None, 1, wake_us)
-        assert await harness.store.runs.promote_due(10) == (0, wake_us)
+        assert await harness.next_us(Due.RUNS) == wake_us
+        assert await harness.store.runs.promote_due(10) == 0
         harness.advance(61)
-        assert (await harness.store.runs.promote_due(10))[0] == 1
+        assert await harness.store.runs.promote_due(10) == 1
 
     async def test_a_sleep_beside_a_question_wakes_the_run(self, harness: Harness) -> None:
         _, claim = await harness.running()
         wake_us = (await harness.store.schedules.now_us()) + 60_000_000
         await harness.finish(claim, paused(asked(), wake_us=wake_us))
         harness.advance(61)
-        assert (await harness.store.runs.promote_due(10))[0] == 1
+        assert await harness.store.runs.promote_due(10) == 1
         assert (await harness.reasons(claim.run_id))[-1] == "woke"
         assert [question.state for question in await self.open_of(harness, claim.run_id)] == ["open"]
 

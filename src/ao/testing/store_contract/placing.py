@@ -269,7 +269,7 @@ class PlacedRuns:
         await deploy(harness, A100)
         runs = {await submit(harness, A100) for _ in range(520)}
         await deploy(harness, None)
-        while (await harness.store.runs.promote_due(10))[0]:
+        while await harness.store.runs.review(10):
             pass
         worker_id, taken = await worker(harness), set[RunId]()
         while claims := await harness.store.runs.claim(worker_id, 100):

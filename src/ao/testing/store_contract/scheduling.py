@@ -9,6 +9,7 @@ from ao.domain.errors import Conflict, NotFound, StaleWrite
 from ao.domain.run import RunState
 from ao.domain.schedule import Missed, Overlap, TickOutcome
 from ao.ids import RunId
+from ao.store.agenda import Due
 from ao.store.records import Payload, RunFilter
 from ao.store.schedules import Fired, Pause, PlannedTick, Schedule, TickFilter
 from ao.testing.store_contract.harness import AGENT, COMPLETED, SECOND, Harness, digest, schedule
@@ -53,7 +54,7 @@ class Schedules:
         await harness.deploy()
         assert await harness.store.schedules.list(AGENT) == []
         assert await harness.store.schedules.due(10) == []
-        assert await harness.store.schedules.next_due_us() is None
+        assert await harness.next_us(Due.TICKS) is None
         with pytest.raises(NotFound):
             await harness.store.schedules.get(AGENT, "cron")
 
@@ -136,7 +137,7 @@ class Schedules:
         now_us = await harness.store.schedules.now_us()
         wanted = schedule(next_us=now_us + 3600 * SECOND)
         await harness.deploy(schedule=wanted)
-        assert await harness.store.schedules.next_due_us() == wanted.next_us
+        assert await harness.next_us(Due.TICKS) == wanted.next_us
         assert await harness.store.schedules.due(10) == []
         harness.advance(3601)
         assert await harness.store.schedules.due(10) == [wanted]
@@ -144,10 +145,10 @@ class Schedules:
         assert await harness.store.schedules.now_us() >= wanted.next_us
 
     async def test_nothing_scheduled_is_never_due(self, harness: Harness) -> None:
-        assert await harness.store.schedules.next_due_us() is None
+        assert await harness.next_us(Due.TICKS) is None
         await harness.deploy()
         await made(harness, next_us=None)
-        assert await harness.store.schedules.next_due_us() is None
+        assert await harness.next_us(Due.TICKS) is None
         assert await harness.store.schedules.due(10) == []
 
 

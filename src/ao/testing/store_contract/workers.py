@@ -1,10 +1,12 @@
 """Leases: extended by heartbeats, ended by the database's clock; what is owned then is lost, once."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from ao.domain.errors import StaleWrite
+from ao.domain.placement import Placement
 from ao.domain.run import MAX_LOSSES, RunState
 from ao.ids import new_worker_id
 from ao.store.records import LostRuns
@@ -28,6 +30,16 @@ class Leases:
             assert owned == [Owned(claim.run_id, claim.fence, False)]
             assert await harness.store.workers.sweep(10) == LostRuns([], [], [])
         assert (await harness.store.runs.get(claim.run_id)).head.state is RunState.RUNNING
+
+    async def test_a_heartbeat_tells_whether_runs_wait(self, harness: Harness) -> None:
+        worker_id, _ = await harness.running()
+        assert not (await harness.store.workers.heartbeat(worker_id, LEASE_US)).waiting
+        for placement in (None, Placement(requires={"gpu": "a100"}).text()):
+            new = replace(harness.new_run(), placement=placement)
+            await harness.store.runs.create(new)
+            assert (await harness.store.workers.heartbeat(worker_id, LEASE_US)).waiting
+            await harness.store.runs.cancel(new.id, "key:ops")
+        assert not (await harness.store.workers.heartbeat(worker_id, LEASE_US)).waiting
 
     async def test_the_clock_is_the_one_that_leases_go_by(self, harness: Harness) -> None:
         before = await harness.store.workers.now_us()
