@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests.local import Local, local_platform
+from tests.served import until
 
 from ao.domain.event import EventKind
 from ao.ids import RunId
 from ao.sandbox import Level, Template
 from ao.sandbox.process.supervisor import tree
+from ao.worker import warming
 
 FUNCTION = 'entrypoint = "agent:work"'
 PATIENCE_SECONDS = 60.0
@@ -77,6 +79,20 @@ async def test_a_child_that_dies_while_it_waits_costs_a_run_no_attempt(ao: Local
             os.kill(pid, signal.SIGKILL)
         run = await ao.run("fragile")
         assert (await ao.output(run), run.head.attempt, run.head.failures) == (1, 1, 0)
+
+
+async def test_a_secret_that_changes_makes_another_template(ao: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warming, "LOOK_SECONDS", 0.05)
+    secrets = ao.platform.services.secrets
+    await secrets.set("keyed", "TOKEN", "first", "key:test")
+    await ao.deploy("keyed", agent(1), toml=f'{FUNCTION}\nsecrets = ["TOKEN"]')
+    await settled(ao, "keyed", 1)
+    await secrets.set("keyed", "TOKEN", "second", "key:test")
+
+    async def renewed() -> bool:
+        return "second" in {each.env["TOKEN"] for each in ao.platform.executor.templates()}
+
+    await until(renewed)
 
 
 def _waiting_children(ao: Local) -> list[int]:

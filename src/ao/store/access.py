@@ -23,6 +23,10 @@ class SecretStore(Protocol):
         """Ciphertexts by name; the agent's own wins over one for all agents. Missing names are absent."""
         ...
 
+    async def mark(self) -> str:
+        """Another one as soon as a secret was set or deleted. One statement."""
+        ...
+
 
 class KeyStore(Protocol):
     """Only hashes of API keys are kept."""

@@ -34,6 +34,10 @@ class Warming:
         self._bus = bus
         self._executor = executor
         self._resolver = resolver
+        self._specs: dict[Wanted, SandboxSpec] = {}
+        """Those of the last look: as long as no secret changes, they are right."""
+        self._mark = ""
+        """Of the secrets then."""
 
     async def run_forever(self) -> None:
         with self._bus.subscribe(POINTERS) as hints:
@@ -51,9 +55,17 @@ class Warming:
                 await hints.wait(pause)
 
     async def _keep(self) -> Sequence[SandboxSpec]:
-        specs = [spec for wanted in await self._wanted() if (spec := await self._spec(wanted)) is not None]
-        self._executor.keep(specs)
-        return specs
+        mark = await self._store.secrets.mark()
+        known, found = (self._specs if mark == self._mark else {}), dict[Wanted, SandboxSpec]()
+        for wanted in await self._wanted():
+            spec = known.get(wanted)
+            if spec is None or not _is_here(spec):
+                spec = await self._spec(wanted)
+            if spec is not None:
+                found[wanted] = spec
+        self._specs, self._mark = found, mark
+        self._executor.keep([*found.values()])
+        return [*found.values()]
 
     async def _wanted(self) -> Sequence[Wanted]:
         agents = await self._store.agents.list()
@@ -83,3 +95,7 @@ class Warming:
 
     def templates(self) -> Sequence[Template]:
         return self._executor.templates()
+
+
+def _is_here(spec: SandboxSpec) -> bool:
+    return spec.code_dir.exists() and spec.env_dir.exists()

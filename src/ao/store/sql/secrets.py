@@ -22,6 +22,8 @@ _RESOLVE = (
     "SELECT ciphertext FROM secret WHERE name = :name AND agent IN ('', :agent) ORDER BY agent DESC LIMIT 1"
 )
 
+_MARK = "SELECT COUNT(*), SUM(version), MAX(updated_us) FROM secret"
+
 
 class SqlSecretStore:
     def __init__(self, engine: Engine) -> None:
@@ -60,3 +62,6 @@ class SqlSecretStore:
             return {name: bytes(row[0]) for name, row in found if row is not None}
 
         return await self._engine.read(read, small=True) if names else {}
+
+    async def mark(self) -> str:
+        return str(await self._engine.read(lambda tx: tx.one(_MARK, {}), small=True))

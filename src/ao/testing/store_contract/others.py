@@ -27,6 +27,19 @@ class Secrets:
         assert await resolve("billing", ["TOKEN"]) == {"TOKEN": b"\x00\xffall"}
         assert await resolve(AGENT, []) == {}
 
+    async def test_the_mark_tells_that_one_has_changed(self, harness: Harness) -> None:
+        secrets, marks = harness.store.secrets, [await harness.replica.secrets.mark()]
+        for change in (
+            secrets.set("", "A", b"1", "key:ops"),
+            secrets.set("", "A", b"2", "key:ops"),
+            secrets.set(AGENT, "B", b"1", "key:ops"),
+            secrets.delete("", "A"),
+        ):
+            await change
+            marks.append(await harness.replica.secrets.mark())
+            assert await harness.store.secrets.mark() == marks[-1]
+        assert len(set(marks)) == 5
+
     async def test_listing_is_by_owner(self, harness: Harness) -> None:
         await harness.store.secrets.set("", "B", b"x", "key:ops")
         await harness.store.secrets.set("", "A", b"x", "key:ops")
