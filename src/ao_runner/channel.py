@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import sys
 
@@ -72,7 +73,7 @@ class Channel:
                 future.set_result(answer)
 
         def take(answer: Fields) -> None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
                 loop.call_soon_threadsafe(resolve, answer)
 
         self._ask(message, take)

@@ -39,6 +39,8 @@ class Entry:
         """`timeout` of each try, and `grace`."""
         self.frame: Any = None
         """What it has written to the session, since this try began."""
+        self.settled = False
+        """That is told: what is written in its context from now on belongs to what it was in."""
         self.inside = Inside()
 
     def fields(self) -> Fields:
@@ -123,7 +125,7 @@ class Ledger:
 
     def must_ask(self, entry: Entry) -> bool:
         """Whether only the worker knows what is recorded."""
-        return self._more and (entry.record is None or bool(entry.record.get("elsewhere")))
+        return self._more if entry.record is None else bool(entry.record.get("elsewhere"))
 
     def lookup(self, entry: Entry) -> Fields:
         return {"type": "lookup", "path": entry.path}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SHORT_SECONDS = 1.0
 """A sleep that has so little left is slept in the process."""
+_LONGEST_NAP_SECONDS = 3600.0
+"""Then the clock is looked at again."""
 _GATHER_SECONDS = 0.005
 """So long a question waits for others that are asked at the same time."""
 
@@ -227,8 +229,8 @@ def _sleep(until_us: int, name: str, key: Any) -> Any:
         if _left(until_us) > _SHORT_SECONDS:
             book.wait_for(entry, until_us)
             book.pause_if_quiet()
-            ledger.park()
-        time.sleep(_left(until_us))
+        while (left := _left(until_us)) > 0:  # here, for as long as steps in flight keep the process
+            time.sleep(min(left, _LONGEST_NAP_SECONDS))
     finally:
         book.leave(entry)
     return None
@@ -251,8 +253,10 @@ async def _sleep_async(until_us: int, name: str, key: Any) -> None:
             await book.channel.call_async({"type": "sleep", **entry.fields(), "until_us": until_us})
         if _left(until_us) > _SHORT_SECONDS:
             book.wait_for(entry, until_us)
-            await _pause_async(book)
-        await asyncio.sleep(_left(until_us))
+            await asyncio.sleep(_GATHER_SECONDS)
+            book.pause_if_quiet()
+        while (left := _left(until_us)) > 0:  # noqa: ASYNC110 - what is waited for is the time
+            await asyncio.sleep(min(left, _LONGEST_NAP_SECONDS))
     finally:
         book.leave(entry)
 

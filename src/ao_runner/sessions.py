@@ -243,6 +243,7 @@ class Session:
                 outer.apply(writes)
             else:
                 writes = None
+            entry.settled = True
             staged = self._staged()
         if writes is None and not saved and not staged["messages"] and "state" not in staged:
             return None
@@ -339,8 +340,8 @@ def _size(content: Any) -> int:
 
 
 def _step(entry: Entry | None) -> Entry | None:
-    """The innermost step at or above: spans hold nothing."""
-    while entry is not None and entry.kind != "step":
+    """The innermost step at or above that goes on: spans hold nothing."""
+    while entry is not None and (entry.settled or entry.kind != "step"):
         entry = entry.parent
     return entry
 

@@ -226,11 +226,13 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         if entry.record is not None:
             return book.answer_of(entry)
         while not book.begin(entry):
-            await _pass(_PARKED_SECONDS)
+            import asyncio  # noqa: PLC0415 - seldom
+
+            await asyncio.sleep(_PARKED_SECONDS)
         timeout = options.timeout or book.default_timeout
         start = _start(entry, fingerprint, options, timeout, _GRACE_SECONDS)
         if options.once:
-            await book.channel.call_async(start)
+            await _begin_once(book, entry, start)
         else:
             book.channel.tell(start)
         text = await _try_async(book, entry, options, timeout, lambda: function(*args, **named))
@@ -243,6 +245,15 @@ async def _run_async(name: str, function: Any, args: Any, named: Any, options: _
         return json.loads(text)
     finally:
         book.leave(entry)
+
+
+async def _begin_once(book: Ledger, entry: Entry, start: dict[str, Any]) -> None:
+    try:
+        await book.channel.call_async(start)
+    except BaseException as error:  # cancelled before it did anything
+        end = {"type": "step_end", "id": 0, "path": entry.path, "error": _told(error), "again": True}
+        book.channel.tell(end)
+        raise
 
 
 def _start(
@@ -302,12 +313,6 @@ async def _try_async(
         await asyncio.sleep(delay)
 
 
-async def _pass(seconds: float) -> None:
-    import asyncio  # noqa: PLC0415
-
-    await asyncio.sleep(seconds)
-
-
 async def _within(seconds: float | None, entry: Entry, work: Any) -> Any:
     if seconds is None or running_loop() is None:
         return await work
@@ -318,6 +323,7 @@ async def _within(seconds: float | None, entry: Entry, work: Any) -> Any:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except BaseException:
         task.cancel()
+        await asyncio.wait({task})
         raise
     if done:
         return task.result()

@@ -73,9 +73,11 @@ class Task:
         """Say the last word and end at once, as if killed here: what waits in other threads never goes on."""
         try:
             _flush()
-            self.send(message)
         finally:
-            os._exit(0)
+            try:
+                self.send(message)  # also when the agent has closed what was to be flushed
+            finally:
+                os._exit(0)
 
     def finish(self, frame: bytes, exit_code: int) -> NoReturn:
         """Say the last word, encoded, let threads and exit handlers end as Python would, and exit."""

@@ -90,3 +90,16 @@ async def test_a_restarted_server_knows_what_its_assistants_override(tmp_path: P
         run = await local.result(run_id)
         assert await local.output(run) == [1, "dry"]
         assert (run.assistant, run.assistant_version) == ("dry", 1)
+
+
+async def test_a_replay_goes_where_its_assistant_says(ao: Local) -> None:
+    config = AssistantConfig.model_validate({"overrides": {"placement": {"requires": {"zone": "b"}}}})
+    services = ao.platform.services
+    await services.assistants.create("far", "support", config, "", ACTOR)
+    ao.start_worker()
+    first, _ = await services.runs.create(RunCreate(assistant="far"), ACTOR)
+    await services.runs.cancel(first.id, ACTOR)
+    for version in (None, 1):
+        made = await services.replays.replay(first.id, scratch=True, version=version, actor=ACTOR)
+        waits = await services.runs.why_pending(await services.runs.get(made.run.id))
+        assert waits == "needs label zone=b; no worker has it"

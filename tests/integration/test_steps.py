@@ -269,20 +269,22 @@ import os
 from ao_runner import step
 def work(count):
     big = step.run("big", lambda: print("big") or "x" * (200 << 10))
+    together = "".join(step.run("part", lambda: "x" * (50 << 10)) for _ in range(30))
     total = sum(step.run("n", lambda n: n, n) for n in range(count))
     if os.environ["AO_ATTEMPT"] == "1":
         os._exit(3)
-    return [len(big), total]
+    return [len(big), len(together), total]
 """
 
 
-async def test_results_of_any_size_and_number_come_back_from_the_store(cold: Local) -> None:
+@pytest.mark.parametrize("count", [3, 1100])
+async def test_results_of_any_size_and_number_come_back_from_the_store(cold: Local, count: int) -> None:
     await cold.deploy("many", {"agent.py": MANY}, toml=FUNCTION)
-    run = await cold.run("many", 1100)
-    assert await cold.output(run) == [200 << 10, sum(range(1100))]
+    run = await cold.run("many", count)
+    assert await cold.output(run) == [200 << 10, 30 * (50 << 10), sum(range(count))]
     assert await printed(cold, run.id, "big") == 1
     steps = await cold.platform.store.steps.list(run.id, 5000)
-    assert len(steps) == 1101
+    assert len(steps) == 31 + count
     assert {step.attempt for step in steps} == {1}
     assert steps[0].value_blob is not None
 
@@ -369,3 +371,25 @@ def work(task):
     assert await printed(cold, run_id, "first") == 1
     reasons = [e.data["reason"] for e in await cold.events(run_id) if e.kind is EventKind.STATE]
     assert Reason.LOST in reasons
+
+
+async def test_a_record_that_is_gone_fails_the_run_and_hangs_nobody(cold: Local, tmp_path: Path) -> None:
+    source = """
+import os, time
+from ao_runner import step
+def work(task):
+    step.run("large", lambda: "x" * (200 << 10))
+    print("kept", flush=True)
+    time.sleep(600)
+"""
+    await cold.deploy("robbed", {"agent.py": source}, toml=FUNCTION)
+    run_id = await cold.submit("robbed")
+    await cold.until_line(run_id, "kept")
+    (step,) = (await steps_of(cold, run_id)).values()
+    assert step.value_blob is not None
+    (tmp_path / "home/blobs/blobs/sha256" / step.value_blob.removeprefix("sha256:")).unlink()
+    (worker,) = await cold.platform.store.workers.list()
+    await cold.platform.store.workers.retire(worker.id)  # its lease ends
+    run = await cold.result(run_id)
+    assert run.error is not None
+    assert "internal error of AO: NotFound(" in run.error.message

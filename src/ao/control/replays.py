@@ -192,13 +192,19 @@ class Replays:
             assistant_version=source.assistant_version,
             concurrency_key=share.key,
             gates=[*share.gates, *gates_of(source.agent, use)],
-            placement=self._catalog.placement(deployment),
+            placement=await self._placement(source, deployment),
         )
         entry = audit.entry(actor, action, f"run:{source.id}", source.agent, run=new.id, step=fork.step or "")
         warnings = await self._warnings(source, deployment) if fork.with_steps and is_other else []
         await self._store.runs.create(new, entry)
         self._bus.publish(READY)
         return Made(await self._store.runs.get(new.id), warnings)
+
+    async def _placement(self, source: Run, deployment: Deployment) -> str | None:
+        overrides = ""
+        if source.assistant_version is not None:
+            overrides = (await self._assistants.version(source.assistant, source.assistant_version)).overrides
+        return self._catalog.placement(deployment, overrides)
 
     async def _warnings(self, source: Run, target: Deployment) -> list[str]:
         """Whether the code that comes to the recorded steps is the code that has recorded them."""

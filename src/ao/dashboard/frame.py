@@ -103,6 +103,15 @@ class Visit:
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Guarded(Route):
+    """For visitors who may do the operation `needs`."""
+
+    def __init__(self, path: str, endpoint: Endpoint, needs: str, *, methods: list[str], name: str) -> None:
+        super().__init__(path, endpoint, methods=methods, name=name)
+        self.needs = needs
 
 
 class Frame:
@@ -120,7 +129,7 @@ class Frame:
         async def endpoint(request: Request) -> Response:
             return await self._answer(request, handler, needs, is_action=False, holds=holds)
 
-        return Route(path, endpoint, methods=["GET"], name=_name(handler))
+        return Guarded(path, endpoint, needs, methods=["GET"], name=_name(handler))
 
     def action(self, path: str, handler: Handler, needs: str) -> Route:
         """`POST path` of a form that carries the visitor's token (`{{ csrf() }}` in the template)."""
@@ -128,7 +137,7 @@ class Frame:
         async def endpoint(request: Request) -> Response:
             return await self._answer(request, handler, needs, is_action=True)
 
-        return Route(path, endpoint, methods=["POST"], name=_name(handler))
+        return Guarded(path, endpoint, needs, methods=["POST"], name=_name(handler))
 
     async def _answer(
         self, request: Request, handler: Handler, needs: str, *, is_action: bool, holds: bool = False

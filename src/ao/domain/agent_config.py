@@ -234,7 +234,9 @@ class AgentConfig(_Section):
     timeout: Seconds = Field(600.0, description="For each attempt; retried.")
     run_timeout: Seconds | None = Field(None, description="For the whole run without queue and pauses; final.")
     queue_timeout: Seconds | None = Field(
-        None, description="A run that no worker has taken by then is cancelled; counts from its submit."
+        None,
+        description="A run that no worker has taken by then is cancelled; counts from its submit. Replays and "
+        "forks wait as long as it takes.",
     )
     step_timeout: Seconds | None = Field(None, description="For each step that names none of its own; retried.")
     cron: str | None = Field(None, description='Run by itself, such as `"0 9 * * 1-5"` or `"@every 15m"`.')

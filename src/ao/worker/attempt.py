@@ -20,7 +20,7 @@ from ao.logs import get_logger
 from ao.sandbox import Executor, Message, Sandbox, SandboxExit, SandboxSpec, StopCause
 from ao.store import Store
 from ao.store.records import Claim
-from ao.worker.classify import Ending, classify, overran, storable
+from ao.worker.classify import Ending, classify, lost, overran, storable
 from ao.worker.lines import Line, LineSplitter
 from ao.worker.recorder import Recorder
 from ao.worker.redact import NOTHING, Redactor
@@ -79,6 +79,7 @@ class Attempt:
             bench.clock,
             self._answer,
             self._step_overran,
+            self._crashed,
         )
         self._session: SessionDesk | None = None
         self._overrun: tuple[str, float] | None = None
@@ -117,7 +118,7 @@ class Attempt:
         except Exception as error:
             log.exception("attempt crashed", run=self.claim.run_id)
             await self._end_sandbox()
-            outcome = _lost(f"internal error of AO: {error!r}")
+            outcome = lost(f"internal error of AO: {error!r}")
         finally:
             self._end_timers()
             await self._desk.close()
@@ -177,7 +178,7 @@ class Attempt:
             error = SandboxError(f"release and sandbox were not ready within {PREPARE_SECONDS:.0f} s")
         log.warning("attempt not started", run=self.claim.run_id, error=self._redact(error.message))
         if isinstance(error, SandboxError) and await self._supervisor_died():
-            return _lost("the sandbox supervisor died while the run was starting")
+            return lost("the sandbox supervisor died while the run was starting")
         return AttemptOutcome(
             OutcomeKind.SANDBOX,
             error=ErrorInfo(OutcomeKind.SANDBOX, error.message, hint=error.hint),
@@ -241,7 +242,11 @@ class Attempt:
 
     def _on_read(self, reader: asyncio.Task[None]) -> None:
         """A reader that crashed ends the attempt."""
-        if not reader.cancelled() and (error := reader.exception()) is not None and not self._exit.done():
+        if not reader.cancelled() and (error := reader.exception()) is not None:
+            self._crashed(error)
+
+    def _crashed(self, error: BaseException) -> None:
+        if not self._exit.done():
             self._exit.set_exception(error)
 
     def _pump_both(self, sandbox: Sandbox) -> None:
@@ -315,7 +320,7 @@ class Attempt:
                 self._partial(message.get("value"))
                 await self._recorder.room()
             elif self._desk.take(message):
-                await self._recorder.room()
+                await self._desk.room()
             elif self._session is not None and self._session.takes(message):
                 await self._session.take(message)
 
@@ -391,7 +396,3 @@ class Attempt:
             return outcome
         message, hint = self._redact(outcome.error.message), self._redact(outcome.error.hint)
         return replace(outcome, error=replace(outcome.error, message=message, hint=hint))
-
-
-def _lost(message: str) -> AttemptOutcome:
-    return AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))

@@ -83,6 +83,11 @@ def _kind(ending: Ending) -> tuple[OutcomeKind, ErrorInfo | None, str | None]:
     return error.kind, error, None
 
 
+def lost(message: str) -> AttemptOutcome:
+    """The end of an attempt that is nobody's fault but AO's, or the machine's."""
+    return AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))
+
+
 def overran(step: str, seconds: float) -> ErrorInfo:
     """The error of an attempt that ended because one of its steps could not be interrupted otherwise."""
     return ErrorInfo(

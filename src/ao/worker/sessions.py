@@ -33,6 +33,8 @@ SENT_BYTES = 256 << 10
 FRAME_BYTES = 1 << 20
 MAX_AHEAD_BYTES = 4 * MAX_MESSAGES_BYTES
 """Of steps that end at the same time, each with all that the run has said until then."""
+MESSAGE_BYTES = 200
+"""What a message takes beside its text, and a step that it comes before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,12 @@ def _told(message: SessionMessage, text: str) -> dict[str, object]:
     return {**said, "content": json.loads(text)}
 
 
+@dataclass(slots=True)
+class _Ahead:
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    bytes: int = 0
+
+
 class SessionDesk:
     """Takes the runner's messages about the session, one after the other."""
 
@@ -119,7 +127,7 @@ class SessionDesk:
         self._workspace: Workspace | None = None
         """What is committed next."""
         self._fault: InvalidInput | Unavailable | None = None
-        self._ahead: dict[str, list[tuple[str, str]]] = {}
+        self._ahead: dict[str, _Ahead] = {}
         """Messages that came before the `session` that they belong to, by its step."""
         self._ahead_bytes = 0
         self._last: _Said | None = None
@@ -157,7 +165,8 @@ class SessionDesk:
 
     async def _kept(self, said: "_Said", step: str) -> SessionWrite:
         keep = self._attendance.payloads.keep
-        messages = [*self._ahead.get(step, ()), *said.messages]
+        ahead = self._ahead.get(step) or _Ahead()
+        messages = [*ahead.messages, *said.messages]
         write = SessionWrite(
             first=said.first,
             messages=[NewMessage(role, await keep(text, "message")) for role, text in messages],
@@ -166,7 +175,8 @@ class SessionDesk:
             step=step,
             writes=None if said.writes is None else await keep(said.writes, "the writes of a step"),
         )
-        self._ahead_bytes -= sum(len(text) for _, text in self._ahead.pop(step, ()))
+        self._ahead.pop(step, None)
+        self._ahead_bytes -= ahead.bytes
         self._workspace = None
         return write
 
@@ -175,10 +185,12 @@ class SessionDesk:
         if not isinstance(path, str) or not isinstance(said, list):
             raise ProtocolError("messages that make no sense")
         more = [_message(each) for each in said]
-        ahead = self._ahead.setdefault(path, [])
-        ahead += more
-        self._ahead_bytes += sum(len(text) for _, text in more)
-        if self._ahead_bytes > MAX_AHEAD_BYTES or len(ahead) > MAX_MESSAGES:
+        size = MESSAGE_BYTES + len(path) + sum(MESSAGE_BYTES + len(text) for _, text in more)
+        ahead = self._ahead.setdefault(path, _Ahead())
+        ahead.messages += more
+        ahead.bytes += size
+        self._ahead_bytes += size
+        if self._ahead_bytes > MAX_AHEAD_BYTES or len(ahead.messages) > MAX_MESSAGES:
             raise ProtocolError("too many messages before the step that they belong to")
 
     async def _give_writes(self, message: Message) -> None:
@@ -270,6 +282,11 @@ class _Said:
     messages: list[tuple[str, str]]
     state: str | None
     writes: str | None
+
+    @property
+    def size(self) -> int:
+        """Characters."""
+        return sum(len(text) for _, text in self.messages) + len(self.state or "") + len(self.writes or "")
 
     @property
     def is_empty(self) -> bool:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from ao.clock import Clock
 from ao.control.payloads import Payloads
-from ao.domain.errors import AoError, InvalidInput, Unavailable
+from ao.domain.errors import InvalidInput, Unavailable
 from ao.domain.event import EventKind, Json
 from ao.domain.outcome import ErrorInfo, OutcomeKind
-from ao.domain.question import Asked, Pause
+from ao.domain.question import MAX_QUESTIONS, Asked, Pause
 from ao.domain.session import SessionWrite
 from ao.domain.step import MAX_PATH_BYTES, Step, StepKind, StepState
 from ao.logs import get_logger
@@ -38,13 +38,17 @@ MAX_STEPS = 100_000
 """Of one attempt."""
 MAX_VALUE_BYTES = 1 << 30
 """Of all results of one attempt together."""
+UNDER_WAY_BYTES = 64 << 20
+TASK_BYTES = 64 << 10
+"""What is answered in the background, each at least so much, makes the runner wait when it is more."""
 TOO_MANY = f"more than {MAX_STEPS:,} steps in one attempt"
+TOO_MANY_QUESTIONS = f"one attempt asks at most {MAX_QUESTIONS} questions"
 TOO_LARGE = f"the results of this attempt's steps are more than {MAX_VALUE_BYTES:,} bytes together"
 
 
 class StepDesk:
     """Takes the runner's messages about steps. `send` answers it; `overrun` is told the step that took
-    longer than its timeout, and the timeout."""
+    longer than its timeout, and the timeout; `crashed` what ends the attempt, because a step waits in vain."""
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class StepDesk:
         clock: Clock,
         send: Callable[[Message], Awaitable[None]],
         overrun: Callable[[str, float], None],
+        crashed: Callable[[BaseException], None],
     ) -> None:
         self.redact: Redactor = NOTHING
         self.session: SessionDesk | None = None
@@ -65,10 +70,16 @@ class StepDesk:
         self._clock = clock
         self._send = send
         self._overrun = overrun
+        self._crashed = crashed
         self._open: dict[str, Step] = {}
         self._asked: dict[str, Asked] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        """Bytes that they hold."""
+        self._slack = asyncio.Event()
+        self._slack.set()
+        self._looking = asyncio.Lock()
         self._in_order = asyncio.Lock()
         self._count = 0
         self._value_bytes = 0
@@ -81,6 +92,11 @@ class StepDesk:
             return False
         taker(self, message)
         return True
+
+    async def room(self) -> None:
+        """Return when there is room for more."""
+        await self._recorder.room()
+        await self._slack.wait()
 
     def pause(self, message: Message) -> Pause:
         """The runner's last word. Raises ProtocolError when it makes no sense."""
@@ -98,9 +114,6 @@ class StepDesk:
             self.session.close()
 
     def _begin(self, message: Message) -> None:
-        self._count += 1
-        if self._count > MAX_STEPS:
-            raise ProtocolError(TOO_MANY)
         step = self._started(message)
         self._open[step.path] = step
         self._event(EventKind.STEP_STARTED, step, _identity(step))
@@ -110,10 +123,12 @@ class StepDesk:
 
     def _retry(self, message: Message) -> None:
         step = self._opened(message)
-        error = self._error(message, step.path)
-        data: Json = {"path": step.path, "try": message.get("try"), "delay_seconds": message.get("delay")}
+        error, number, delay = self._error(message, step.path), message.get("try"), _seconds(message, "delay")
+        if not isinstance(number, int) or not 0 < number < 1 << 31:
+            raise ProtocolError("a step that is tried again, and nobody knows how often")
+        data: Json = {"path": step.path, "try": number, "delay_seconds": delay}
         self._recorder.event(EventKind.STEP_RETRIED, self._now_us(), {**data, "error": _shown(error)})
-        self._keep_time(step.path, message, _seconds(message, "delay"))
+        self._keep_time(step.path, message, delay)
 
     def _keep_time(self, path: str, message: Message, delay: float) -> None:
         """Each try has its own time. `grace` is for what the runner interrupts by itself, if anybody can."""
@@ -130,14 +145,11 @@ class StepDesk:
         del self._open[step.path]
         if (timer := self._timers.pop(step.path, None)) is not None:
             timer.cancel()
-        now_us = self._now_us()
         if message.get("error") is not None:
-            error = self._error(message, step.path)
             once = step.once and not message.get("again")
-            step = dataclasses.replace(step, state=StepState.FAILED, finished_us=now_us, error=error, once=once)
-            self._event(EventKind.STEP_FAILED, step, {**_end_of(step), "error": _shown(error)})
+            self._fail(dataclasses.replace(step, once=once), self._error(message, step.path))
             return
-        step = dataclasses.replace(step, state=StepState.COMPLETED, finished_us=now_us)
+        step = dataclasses.replace(step, state=StepState.COMPLETED, finished_us=self._now_us())
         if step.kind is StepKind.SPAN:
             self._event(EventKind.STEP_COMPLETED, step, _end_of(step))
             return
@@ -145,15 +157,24 @@ class StepDesk:
         self._value_bytes += len(text)
         said = said_in(message) if self.session is not None else None
         if self._value_bytes > MAX_VALUE_BYTES:
-            self._in_background(self._reply(message, error=TOO_LARGE))
+            self._in_background(self._refuse(step, message, TOO_LARGE))
         elif said is not None and self.session is not None:
             write = functools.partial(self.session.write_of, said, step.path)
-            self._in_background(self._complete_large(step, text, message, write))
+            self._in_background(self._complete_large(step, text, message, write), len(text) + said.size)
         elif len(text) <= INLINE_BYTES // 4:
             self._complete(step, Payload(text))
             self._in_background(self._acknowledge(message))
         else:
-            self._in_background(self._complete_large(step, text, message))
+            self._in_background(self._complete_large(step, text, message), len(text))
+
+    def _fail(self, step: Step, error: ErrorInfo) -> None:
+        step = dataclasses.replace(step, state=StepState.FAILED, finished_us=self._now_us(), error=error)
+        self._event(EventKind.STEP_FAILED, step, {**_end_of(step), "error": _shown(error)})
+
+    async def _refuse(self, step: Step, message: Message, why: str) -> None:
+        """Its result cannot be kept."""
+        self._fail(step, ErrorInfo(OutcomeKind.ERROR, why, type="StepUnstorable", step=step.path))
+        await self._reply(message, error=why)
 
     def _complete(self, step: Step, result: Payload, session: SessionWrite | None = None) -> None:
         step = dataclasses.replace(step, value=result.inline, value_blob=result.blob)
@@ -175,7 +196,7 @@ class StepDesk:
                 session = None if write is None else await self._until_available(write)
                 self._complete(step, result, session)
         except InvalidInput as error:
-            await self._reply(message, error=f"{error.message}. {error.hint}")
+            await self._refuse(step, message, f"{error.message}. {error.hint}")
             return
         await self._acknowledge(message)
 
@@ -197,6 +218,9 @@ class StepDesk:
         except InvalidInput as error:
             self._in_background(self._reply(message, error=error.message))
             return
+        if len(self._asked) >= MAX_QUESTIONS and asked.path not in self._asked:
+            self._in_background(self._reply(message, error=TOO_MANY_QUESTIONS))
+            return
         self._asked[asked.path] = asked
         self._in_background(self._reply(message))
 
@@ -204,10 +228,11 @@ class StepDesk:
         self._in_background(self._tell_recorded(message, _path(message)))
 
     async def _tell_recorded(self, message: Message, path: str) -> None:
-        record = await self._until_available(
-            lambda: look_up(self._store, self._payloads, self._claim.run_id, path)
-        )
-        await self._reply(message, recorded=record)
+        async with self._looking:  # one after the other: each may be large
+            record = await self._until_available(
+                lambda: look_up(self._store, self._payloads, self._claim.run_id, path)
+            )
+            await self._reply(message, recorded=record)
 
     async def _acknowledge(self, message: Message) -> None:
         """Answer when everything said so far is durable; never, when it will not be."""
@@ -226,17 +251,21 @@ class StepDesk:
     async def _reply(self, message: Message, **fields: object) -> None:
         await self._send({"type": "reply", "id": message.get("id"), **fields})
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guarded(work), name=f"step of {self._claim.run_id}")
+    def _in_background(self, work: Coroutine[Any, Any, None], size: int = 0) -> None:
+        task = asyncio.create_task(work, name=f"step of {self._claim.run_id}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._under_way += TASK_BYTES + size
+        if self._under_way > UNDER_WAY_BYTES:
+            self._slack.clear()
+        task.add_done_callback(functools.partial(self._done, TASK_BYTES + size))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except AoError as error:
-            # Unanswered, the step does not go on; the attempt's timeout ends it.
-            log.error("a step cannot be recorded", run=self._claim.run_id, error=str(error))
+    def _done(self, size: int, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._under_way -= size
+        if self._under_way <= UNDER_WAY_BYTES:
+            self._slack.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crashed(error)  # unanswered, the step would never go on
 
     def _event(self, kind: EventKind, step: Step, data: Json, session: SessionWrite | None = None) -> None:
         at_us = step.finished_us or step.started_us
@@ -248,6 +277,9 @@ class StepDesk:
         return self._last_us
 
     def _started(self, message: Message) -> Step:
+        self._count += 1
+        if self._count > MAX_STEPS:
+            raise ProtocolError(TOO_MANY)
         path, name = _path(message), message.get("name")
         parent, key, fingerprint = message.get("parent"), message.get("key"), message.get("fingerprint", "")
         texts = (name, fingerprint, parent or "", key or "")
