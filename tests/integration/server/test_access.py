@@ -1,5 +1,6 @@
 """Who is let in: keys, roles, origins; and what answers without a key."""
 
+import asyncio
 import dataclasses
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -220,6 +221,22 @@ async def test_a_web_page_of_another_origin_is_refused(api: Served) -> None:
     assert (await api.http.get("/v1/runs", headers={"origin": "https://evil.example"})).status_code == 403
     assert (await api.http.get("/v1/runs", headers={"origin": "null"})).status_code == 403
     assert (await api.http.get("/v1/runs", headers={"origin": api.url})).status_code == 200
+
+
+async def test_health_checks_need_no_host_and_everything_else_does(api: Served) -> None:
+    """As HTTP/1.0 has them; a page that rebinds a name to this machine always says that name."""
+    name, port = api.url.removeprefix("http://").split(":")
+    for path, host, status in (
+        ("/livez", "", 200),
+        ("/readyz", "", 200),
+        ("/v1/runs", "", 403),
+        ("/readyz", "Host: evil.example\r\n", 403),
+        ("/readyz", "Origin: http://evil.example\r\n", 403),
+    ):
+        reader, writer = await asyncio.open_connection(name, int(port))
+        writer.write(f"GET {path} HTTP/1.0\r\n{host}Authorization: Bearer {api.key}\r\n\r\n".encode())
+        assert (await reader.readline()).split()[1] == str(status).encode(), (path, host)
+        writer.close()
 
 
 async def test_every_answer_has_a_request_id(api: Served) -> None:
