@@ -13,7 +13,7 @@ Contract of every `Executor`, checked by one conformance suite (`ao.testing.sand
 """
 
 from asyncio import Future
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -131,8 +131,12 @@ class SandboxSpec:
     gives agents another user gives these directories to it."""
     readable_dirs: Sequence[Path] = ()
     """More host directories that are visible at the same path (used by builds)."""
+    gpus: Sequence[int] = ()
+    """GPUs that this run alone has, by their numbers on the host."""
     image: str | None = None
     """What a container starts from, when the agent names it. Where there are none, that is degraded."""
+    dockerfile: str | None = None
+    """A file in `code_dir` from which that image is built instead, with what is in its directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,15 @@ class Executor(Protocol):
     @property
     def info(self) -> SandboxInfo:
         """What every sandbox of this executor gets (without `namespaces`)."""
+        ...
+
+    async def provide(self, spec: SandboxSpec, told: Callable[[str], None]) -> None:
+        """Have what its sandbox starts from, however long that takes: called before `start`. `told` takes the
+        lines of what is built, and never blocks. Raises `SandboxError`."""
+        ...
+
+    async def tidy(self) -> None:
+        """Remove what was provided for releases that are not on this machine any more."""
         ...
 
     async def start(self, spec: SandboxSpec) -> Sandbox:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ao.sandbox import Message, SandboxSpec
@@ -78,6 +79,10 @@ def for_run(
         "Tmpfs": body["HostConfig"]["Tmpfs"] | _private(spec),
         "SecurityOpt": [*body["HostConfig"]["SecurityOpt"], *security],
     }
+    if spec.gpus:
+        body["HostConfig"]["DeviceRequests"] = [
+            {"Driver": "nvidia", "DeviceIDs": [str(number) for number in spec.gpus], "Capabilities": [["gpu"]]}
+        ]
     if limits.cpu is not None:
         body["HostConfig"]["NanoCpus"] = int(min(limits.cpu, cpus) * 1e9)
     return body
@@ -126,9 +131,10 @@ def first_start(
     programs of its environment before those of the image."""
     limits = spec.limits
     path = f"{spec.env_dir}/bin:{variables.get('PATH', _PATH)}"
+    inside = replace(spec, gpus=range(len(spec.gpus)))  # a container numbers those that it has
     return {
         "argv": [str(spec.python), "-S", f"{INSIDE}/ao_runner/__main__.py"],
-        "env": {**variables, **environment(spec, PATHS, path)},
+        "env": {**variables, **environment(inside, PATHS, path)},
         "cwd": str(spec.code_dir),
         "filter": filter,
         "limits": {

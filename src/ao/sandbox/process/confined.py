@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ao.sandbox import Level, SandboxSpec
 from ao.sandbox.process import layout
-from ao.sandbox.process.plan import Paths, environment, not_done
+from ao.sandbox.process.plan import Paths, environment, gpu_files, not_done
 from ao.sandbox.process.supervisor import landlock
 from ao.sandbox.process.supervisor.bpf import ARCHITECTURES
 from ao.sandbox.process.supervisor.calls import filter_program
@@ -106,7 +106,7 @@ class Confined:
             "inet": internet,
             "read": self._readable(spec, internet),
             "write": [*self._private(spec), *map(str, spec.writable_dirs)],
-            "devices": [f"/dev/{name}" for name in _DEVICES],
+            "devices": [*(f"/dev/{name}" for name in _DEVICES), *gpu_files(spec.gpus)],
         }
 
     def limits(self, spec: SandboxSpec) -> Message:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -34,6 +34,7 @@ _KEPT = ("supervisor.lock", SHARED)
 _WARM = WarmOptions()
 _CHILDREN_TRIED = 2
 COLD_LEVEL = "warm starts need the level `namespaces`"
+_COLD_GPUS = "a run with GPUs starts from nothing: its devices are its own"
 
 
 class ProcessExecutor:
@@ -144,6 +145,12 @@ class ProcessExecutor:
         await self._link.close()
         await asyncio.gather(*self._ending)
 
+    async def provide(self, spec: SandboxSpec, told: Callable[[str], None]) -> None:
+        """Nothing is missing: sandboxes start from this host."""
+
+    async def tidy(self) -> None:
+        """Nothing was provided."""
+
     async def start(self, spec: SandboxSpec) -> ProcessSandbox:
         plan = self._chosen()
         self._current()
@@ -160,7 +167,7 @@ class ProcessExecutor:
         """Return when the next run like this one will start warm, or why it will not."""
         if self._chosen().slot(spec, 0) is None:
             return COLD_LEVEL
-        return await self._warm.prepare(spec)
+        return _COLD_GPUS if spec.gpus else await self._warm.prepare(spec)
 
     def keep(self, specs: Sequence[SandboxSpec]) -> None:
         self._warm.keep(specs)
@@ -175,6 +182,8 @@ class ProcessExecutor:
     async def _start_warm_or_cold(self, plan: Plan, spec: SandboxSpec) -> ProcessSandbox:
         if plan.level is not Level.NAMESPACES:
             return await self._start(plan, spec, COLD_LEVEL)
+        if spec.gpus:
+            return await self._start(plan, spec, _COLD_GPUS)
         variables = checked(spec.run_env)
         words = {**first_words(spec, plan.paths(spec), egress=False), "env": variables}
         for _ in range(_CHILDREN_TRIED):

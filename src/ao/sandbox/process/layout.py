@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ao.domain.errors import SandboxError
 from ao.sandbox import SandboxSpec
+from ao.sandbox.process.plan import gpu_files
 
 WORK_DIR = "/home/agent"
 RUNNER_DIR = "/run/ao"
@@ -153,6 +154,8 @@ def mount_arguments(
     arguments += ["--perms", "0777", "--size", disk, "--tmpfs", WORK_DIR]
     arguments += _parents([Path(RUNNER_DIR) / "ao_runner", *read, *spec.writable_dirs])
     arguments += [*system, *etc, "--proc", "/proc", "--dev", "/dev"]
+    for file in gpu_files(spec.gpus):
+        arguments += ["--dev-bind-try", file, file]
     arguments += ["--perms", "1777", "--size", tmp, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     arguments += ["--ro-bind", str(runner), f"{RUNNER_DIR}/ao_runner"]
     for path in read:

@@ -10,9 +10,7 @@ from ao.sandbox.process.supervisor.control import Message
 from ao_runner import protocol
 
 _CPU_NOT_LIMITED = "the limit of CPU cores is not enforced"
-_IMAGE_NOT_USED = (
-    "the image {} is not used: sandboxes of this worker are processes (AO_SANDBOX=docker takes it)"
-)
+_IMAGE_NOT_USED = "{} is not used: sandboxes of this worker are processes (AO_SANDBOX=docker takes it)"
 INPUT_FILE, OUTPUT_FILE = "ao-input.json", "ao-output.json"
 
 
@@ -61,7 +59,11 @@ class Plan(Protocol):
 def not_done(spec: SandboxSpec) -> list[str]:
     """What no level does for this sandbox."""
     lines = [_CPU_NOT_LIMITED] if spec.limits.cpu is not None else []
-    return lines if spec.image is None else [*lines, _IMAGE_NOT_USED.format(spec.image)]
+    if spec.image is not None:
+        lines.append(_IMAGE_NOT_USED.format(f"the image {spec.image}"))
+    if spec.dockerfile is not None:
+        lines.append(_IMAGE_NOT_USED.format(f"the image of {spec.dockerfile}"))
+    return lines
 
 
 def environment(spec: SandboxSpec, paths: Paths, path: str = "") -> dict[str, str]:
@@ -78,7 +80,19 @@ def environment(spec: SandboxSpec, paths: Paths, path: str = "") -> dict[str, st
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     fixed = {"HOME": paths.work, "AO_WORK_DIR": paths.work, "TMPDIR": paths.tmp}
-    return {**defaults, **checked({**spec.env, **spec.run_env}), **fixed}
+    return {**defaults, **checked({**spec.env, **spec.run_env}), **gpu_variables(spec.gpus), **fixed}
+
+
+def gpu_variables(gpus: Sequence[int]) -> dict[str, str]:
+    """By which CUDA, and what is built on it, sees these GPUs and no others; none for none."""
+    numbers = ",".join(map(str, gpus))
+    return {"CUDA_VISIBLE_DEVICES": numbers, "NVIDIA_VISIBLE_DEVICES": numbers} if gpus else {}
+
+
+def gpu_files(gpus: Sequence[int]) -> list[str]:
+    """Device files of NVIDIA's driver that a run with these GPUs needs; they need not exist."""
+    own = [f"/dev/nvidia{number}" for number in gpus]
+    return [*own, "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"] if gpus else []
 
 
 def checked(variables: Mapping[str, str]) -> dict[str, str]:

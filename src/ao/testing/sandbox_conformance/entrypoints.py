@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ao.domain.errors import SandboxError
-from ao.sandbox import Entrypoint, StopCause
+from ao.sandbox import Entrypoint, Level, StopCause
 from ao.testing.sandbox_conformance.rig import Rig, finish, line
 
 SCRIPT = Entrypoint("script", "tool.py")
@@ -273,3 +273,14 @@ async def test_any_bytes_pass_on_both_streams(rig: Rig) -> None:
     ran = await rig.run(source)
     assert ran.stdout == b"\xff\x00\xfe" * 100_000
     assert ran.stderr == b"err\xff"
+
+
+async def test_a_run_with_gpus_is_told_which_are_its_own(rig: Rig) -> None:
+    if rig.level is Level.DOCKER:
+        pytest.skip("the engine of a machine without GPUs makes no container with some")
+    source = """
+        import os
+        def main(): return [os.environ["CUDA_VISIBLE_DEVICES"], os.environ["NVIDIA_VISIBLE_DEVICES"]]
+        """
+    spec = dataclasses.replace(rig.spec(source, env={"CUDA_VISIBLE_DEVICES": "7"}), gpus=(1, 3))
+    assert (await finish(await rig.executor.start(spec))).result == ["1,3", "1,3"]
