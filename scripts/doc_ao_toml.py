@@ -52,7 +52,7 @@ def _table(model: type[BaseModel], chosen: Mapping[str, FieldInfo], defaults: Ma
     for name, info in chosen.items():
         kind = _kind(name, properties[name]).replace("|", "\\|")
         meaning = (info.description or "").replace("|", "\\|")
-        rows.append(f"| `{name}` | {kind} | {_shown(name, defaults[name])} | {meaning} |")
+        rows.append(f"| `{name}` | {kind} | {_shown(name, defaults.get(name))} | {meaning} |")
     return "\n".join(rows)
 
 

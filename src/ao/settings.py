@@ -67,6 +67,8 @@ class Settings:
     """Of agents that name none; `{python}` in it is their Python, such as `3.12`."""
     docker_network: str
     """The engine's network for agents whose network is `full`."""
+    docker_build: str
+    """The engine's network in which Dockerfiles of agents are built; `off`: none is built."""
     warm: Literal["on", "off"]
     warm_memory: int
     database_url: str = field(repr=False)
@@ -286,6 +288,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AO_SANDBOX", read.choice(*SANDBOXES), lambda _: "auto"),
     Setting("AO_DOCKER_IMAGE", read.image, lambda _: "python:{python}-slim"),
     Setting("AO_DOCKER_NETWORK", read.docker_network, lambda _: "bridge"),
+    Setting("AO_DOCKER_BUILD", read.docker_network, lambda _: "bridge"),
     Setting("AO_WARM", read.choice("on", "off"), lambda _: "on"),
     Setting("AO_WARM_MEMORY", read.size, lambda _: read.memory_bytes() // 4),
     Setting("AO_DATABASE_URL", read.database_url, lambda _: "", secret=True),

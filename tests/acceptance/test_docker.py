@@ -36,6 +36,13 @@ def main():
         time.sleep(600)
     return "done"
 """
+OWN_IMAGE = """\
+name = "owner"
+entrypoint = "agent:main"
+[sandbox]
+network = "none"
+dockerfile = "image/Dockerfile"
+"""
 TOML = """\
 name = "{name}"
 entrypoint = "agent:main"
@@ -60,7 +67,11 @@ def platform(
 ) -> Iterator[Platform]:
     root = tmp_path_factory.mktemp("docker")
     platform = platform_up(
-        Ao(root / "home", root), AO_SANDBOX="docker", AO_DOCKER_IMAGE=base_image, **docker_engine.variables
+        Ao(root / "home", root),
+        AO_SANDBOX="docker",
+        AO_DOCKER_IMAGE=base_image,
+        AO_DOCKER_BUILD="none",
+        **docker_engine.variables,
     )
     try:
         yield platform
@@ -156,3 +167,32 @@ def test_doctor_tries_a_container(tmp_path: Path, docker_engine: Engine, base_im
     assert bad.status == 1
     none = ao("doctor", AO_SANDBOX="docker", DOCKER_HOST=f"unix://{tmp_path}/none")
     assert "no Docker Engine answers" in none.out
+
+
+def test_an_agent_brings_its_own_dockerfile(
+    platform: Platform, tmp_path: Path, docker_engine: Engine, base_image: str
+) -> None:
+    (tmp_path / "agent.py").write_text("def main(): return open('/words').read()")
+    (tmp_path / "ao.toml").write_text(OWN_IMAGE)
+    (tmp_path / "image").mkdir()
+    dockerfile = tmp_path / "image" / "Dockerfile"
+    dockerfile.write_text(f"FROM {base_image}\nRUN echo made-by-the-build > /words\n")
+    ao = platform.ao
+    deployed = ao.ok("deploy", str(tmp_path))
+    assert "RUN echo made-by-the-build" in deployed.out + deployed.err
+    done = ao.ok("run", "owner", "--wait", "--json").json
+    assert done["output"] == "made-by-the-build\n"
+    assert "building" not in ao.ok("logs", done["id"]).out
+
+    tag = docker_engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}", "ao-agent").split()[0]
+    docker_engine.docker("rmi", tag)  # as on a worker that has not had it yet
+    done = ao.ok("run", "owner", "--wait", "--json").json
+    assert (done["output"], done["attempt"]) == ("made-by-the-build\n", 1)
+    assert "building the image of image/Dockerfile" in ao.ok("logs", done["id"]).out
+
+    dockerfile.write_text(f"FROM {base_image}\nRUN echo there is no libfoo && exit 9\n")
+    broken = ao("deploy", str(tmp_path))
+    assert broken.status != 0
+    assert "image/Dockerfile does not build" in broken.err
+    assert "there is no libfoo" in broken.out + broken.err
+    assert ao.ok("run", "owner", "--wait", "--json").json["output"] == "made-by-the-build\n"

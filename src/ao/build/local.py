@@ -27,11 +27,11 @@ from ao.domain import artifact
 from ao.domain.agent_config import AgentConfig
 from ao.domain.artifact import Blob, Manifest, Part
 from ao.domain.assistant import OtherPrompt
-from ao.domain.errors import InternalError
+from ao.domain.errors import BuildFailed, InternalError, SandboxError
 from ao.ids import Digest
 from ao.project.archive import Entry
 from ao.project.packing import DEFAULT_LIMITS, Limits
-from ao.sandbox import Executor
+from ao.sandbox import Entrypoint, Executor, SandboxSpec
 from ao.store.records import INLINE_BYTES, BuiltRelease
 from ao.wire.schemas import PartDiff
 
@@ -59,6 +59,7 @@ class LocalBuilder:
         `executor` isolates builds from source; without one they are refused.
         `grace_seconds`: what was used so recently is not collected, whoever may need it."""
         self._blobs = blobs
+        self._executor = executor
         self._limits = limits
         self._work = home / "work"
         self._work.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,8 @@ class LocalBuilder:
             self._environments.make(prepared.recipe, log), self._keep_artifact(request.upload, prepared.lock)
         )
         log(f"Environment {environment.name[:12]}, release {digest[7:19]}")
-        await self.code_dir(digest)
+        code = await self.code_dir(digest)
+        await self._provide(config, code, environment, log)
         await self._compiling.wait([digest], WAIT_SECONDS)
         await self._blobs.publish(digest, f"{config.name}-{digest[7:19]}")
         return BuiltRelease(
@@ -119,6 +121,25 @@ class LocalBuilder:
             parts=manifest.parts_json(),
             recipe=prepared.recipe.to_json(),
         )
+
+    async def _provide(self, config: AgentConfig, code: Path, environment: Path, log: Log) -> None:
+        """Have the image of its Dockerfile, where this very process executes runs in containers: what does not
+        build is not live. Elsewhere each worker builds it before the first run."""
+        if config.sandbox.dockerfile is None or self._executor is None:
+            return
+        spec = SandboxSpec(
+            id=f"build-{environment.name[:12]}",
+            code_dir=code,
+            env_dir=environment,
+            python=environment / "bin" / "python",
+            entrypoint=Entrypoint("command"),
+            input_json="null",
+            dockerfile=config.sandbox.dockerfile,
+        )
+        try:
+            await self._executor.provide(spec, log)
+        except SandboxError as error:
+            raise BuildFailed(error.message, hint=error.hint, details=error.details) from error
 
     async def _keep_artifact(self, upload: Upload, lock: bytes | None) -> tuple[Digest, Manifest]:
         files = await asyncio.to_thread(layers.split, upload.directory, upload.config)
@@ -283,6 +304,8 @@ class LocalBuilder:
         if not dry_run:
             await asyncio.to_thread(self._environments.forget, keep, idle)
             await asyncio.to_thread(sweep, self._work, set(self._in_progress), ABANDONED_SECONDS, False)
+            if self._executor is not None:
+                await self._executor.tidy()
         return environments, releases
 
     def _idle_seconds(self, building_since: float | None) -> float:

@@ -23,7 +23,7 @@ def checks(found: Settings) -> Iterator[CheckView]:
 
 
 async def _look(found: Settings, root: Path) -> list[CheckView]:
-    options = DockerOptions(found.docker_image, found.docker_network)
+    options = DockerOptions(found.docker_image, found.docker_network, found.docker_build)
     try:
         executor = await DockerExecutor.open(root / "sandboxes", host_environment(), options)
     except AoError as error:

@@ -166,8 +166,22 @@ class SandboxSection(_Section):
         description="Image that runs start from on workers with `AO_SANDBOX=docker`, in place of their "
         "`AO_DOCKER_IMAGE`. It needs the agent's Python; release and environment are mounted into it.",
     )
+    dockerfile: str | None = Field(
+        None,
+        pattern=r"^[^*?\[\]]+$",
+        max_length=255,
+        exclude_if=lambda name: name is None,  # releases without one stay what they are
+        description='Dockerfile in the project, such as `"image/Dockerfile"`, from which that image is built, '
+        "once for what is in its directory.",
+    )
 
     _sizes = field_validator("tmp", mode="before")(parse_size)
+
+    @model_validator(mode="after")
+    def _one_image(self) -> Self:
+        if self.image is not None and self.dockerfile is not None:
+            raise ValueError("give either `image` or `dockerfile`")
+        return self
 
 
 class Concurrency(_Section):

@@ -12,6 +12,7 @@ from ao.project.positions import Path as Keys
 from ao.project.wording import Finding, dotted
 
 _SCHEMA: Keys = ("input_schema",)
+_DOCKERFILE: Keys = ("sandbox", "dockerfile")
 MAX_SCHEMA_BYTES = 1 << 20
 
 
@@ -25,6 +26,8 @@ def check(config: AgentConfig, root: Path) -> Iterator[Finding]:
         if "paths" in paths.model_fields_set and section in config.model_fields_set:
             for index, pattern in enumerate(paths.paths):
                 yield from _exists(pattern, (section, "paths", index), root)
+    if config.sandbox.dockerfile is not None:
+        yield from _file(config.sandbox.dockerfile, _DOCKERFILE, root)
     if isinstance(config.input_schema, str):
         yield from _schema(config.input_schema, root)
 
@@ -48,6 +51,15 @@ def _exists(name: str, path: Keys, root: Path) -> Iterator[Finding]:
         beside = (root / simple).parent
         names = [item.name for item in beside.iterdir()] if beside.is_dir() else []
         yield Finding(path, f"{dotted(path)}: there is no {name}", did_you_mean(Path(simple).name, names))
+
+
+def _file(name: str, path: Keys, root: Path) -> Iterator[Finding]:
+    if (root / name).is_dir():
+        yield Finding(
+            path, f"{dotted(path)}: {name} is a directory", f'such as "{name.rstrip("/")}/Dockerfile"'
+        )
+    else:
+        yield from _exists(name, path, root)
 
 
 def _schema(name: str, root: Path) -> Iterator[Finding]:

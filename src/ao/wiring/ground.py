@@ -84,7 +84,7 @@ async def _open_executor(settings: Settings, root: Path) -> Executor:
     if settings.sandbox == "docker":
         from ao.sandbox.docker import DockerExecutor, DockerOptions  # noqa: PLC0415 - others do not pay for it
 
-        options = DockerOptions(settings.docker_image, settings.docker_network)
+        options = DockerOptions(settings.docker_image, settings.docker_network, settings.docker_build)
         return await DockerExecutor.open(root, host_environment(), options)
     level = None if settings.sandbox == "auto" else Level(settings.sandbox)
     warm = WarmOptions(settings.warm == "on", settings.slots + SPARE_SLOTS, settings.warm_memory)

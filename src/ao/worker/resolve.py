@@ -65,6 +65,7 @@ class Unpacked:
             limits=self.limits,
             network=self.network,
             image=self.config.sandbox.image,
+            dockerfile=self.config.sandbox.dockerfile,
         )
 
 

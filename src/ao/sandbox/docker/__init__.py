@@ -1,7 +1,8 @@
 """The executor whose sandboxes are containers of a Docker Engine on this host.
 
-`engine` speaks to it, `images` knows what Python an image has, `environment` shows an agent's environment to
-that Python, `container` says what a container may, `door` is the way to its first process
+`engine` speaks to it, `images` knows what Python an image has, `dockerfiles` builds those of agents with a
+Dockerfile (`context` is what they are made of, `said` what the engine says), `environment` shows an agent's
+environment to that Python, `container` says what a container may, `door` is the way to its first process
 (`ao.sandbox.process.supervisor.inside`), and `executor` puts them together.
 """
 

@@ -1,14 +1,15 @@
 """The Docker Engine API, as far as sandboxes need it, over the engine's Unix socket."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 import httpx
 
-from ao.domain.errors import SandboxError, Unavailable
+from ao.domain.errors import SandboxError, StorageFull, Unavailable
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 _OLDEST_API, _NEWEST_API = (1, 41), (1, 47)
@@ -16,6 +17,7 @@ _OLDEST_API, _NEWEST_API = (1, 41), (1, 47)
 _SECONDS = 60.0
 """For an engine that is busy; none of these calls waits for a container."""
 _LONGEST_LOG = 64 << 10
+_FULL = "no space left on device"
 
 Json = dict[str, Any]
 
@@ -109,6 +111,42 @@ class Engine:
         """Raises `NoSuchThing`."""
         return await self._json("GET", f"/images/{quote(name, safe='/:@')}/json")
 
+    async def remove_image(self, name: str) -> None:
+        """One that is gone is fine. Raises `NameTaken` when a container has it."""
+        try:
+            await self._call("DELETE", f"/images/{quote(name, safe='/:@')}")
+        except NoSuchThing:
+            return
+
+    async def build(
+        self, options: Mapping[str, str], archive: Callable[[], Iterator[bytes]]
+    ) -> AsyncIterator[Json]:
+        """What the engine says while it builds; the last message has `error` when it could not. Closing the
+        connection ends the build. `archive`: its context as a tar, read in a thread."""
+        path = f"{self._version}/build"
+        request = self._http.build_request(
+            "POST",
+            path,
+            params=options,
+            content=_from_thread(archive),
+            headers={"Content-Type": "application/x-tar"},
+            timeout=httpx.Timeout(_SECONDS, read=None),
+        )
+        try:
+            answer = await self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    await answer.aread()
+                    yield _checked({"error": _message(answer)})
+                    return
+                async for line in answer.aiter_lines():
+                    if line.strip():
+                        yield _checked(json.loads(line))
+            finally:
+                await answer.aclose()
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+
     async def create(self, name: str, body: Json) -> None:
         """Raises `NameTaken`, `NoSuchThing` (an image or a network)."""
         await self._json("POST", "/containers/create", params={"name": name}, body=body)
@@ -150,16 +188,44 @@ class Engine:
         try:
             answer = await self._http.request(method, self._version + path, params=params, json=body)
         except httpx.TransportError as error:
-            raise Unavailable(
-                f"no Docker Engine answers at {self.socket}: {str(error) or type(error).__name__}",
-                hint="Is dockerd running, and may this user open its socket (group `docker`)? "
-                "DOCKER_HOST=unix:///path names another one.",
-            ) from error
+            raise self._away(error) from error
         if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
-        message = f"the Docker Engine refuses {method} {path}: {_message(answer)}"
-        kinds: dict[int, type[SandboxError]] = {404: NoSuchThing, 409: NameTaken}
-        raise kinds.get(answer.status_code, SandboxError)(message)
+        raise _refusal(answer, method, path)
+
+    def _away(self, error: httpx.TransportError) -> Unavailable:
+        return Unavailable(
+            f"no Docker Engine answers at {self.socket}: {str(error) or type(error).__name__}",
+            hint="Is dockerd running, and may this user open its socket (group `docker`)? "
+            "DOCKER_HOST=unix:///path names another one.",
+        )
+
+
+async def _from_thread(archive: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+    chunks = archive()
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        yield chunk
+
+
+def _refusal(answer: httpx.Response, method: str, path: str) -> SandboxError | StorageFull:
+    message = f"the Docker Engine refuses {method} {path}: {_message(answer)}"
+    if _FULL in message:
+        return _no_room(message)
+    kinds: dict[int, type[SandboxError]] = {404: NoSuchThing, 409: NameTaken}
+    return kinds.get(answer.status_code, SandboxError)(message)
+
+
+def _checked(message: Json) -> Json:
+    """Raises `StorageFull` when that is what ended a build."""
+    if _FULL in str(message.get("error", "")):
+        raise _no_room(f"the Docker Engine cannot build: {message['error']}")
+    return message
+
+
+def _no_room(message: str) -> StorageFull:
+    return StorageFull(
+        message, hint="make room where the engine keeps images, such as by `docker system prune`"
+    )
 
 
 def _number(version: str) -> tuple[int, int]:

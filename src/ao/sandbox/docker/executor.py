@@ -5,7 +5,7 @@ import base64
 import os
 import platform
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ao.sandbox import Level, Message, SandboxExit, SandboxInfo, SandboxSpec, St
 from ao.sandbox.docker import container
 from ao.sandbox.docker.bytecode import Bytecode
 from ao.sandbox.docker.container import DOOR, INSIDE, PATHS, UID, mount
+from ao.sandbox.docker.dockerfiles import Dockerfiles
 from ao.sandbox.docker.door import Door
 from ao.sandbox.docker.engine import Engine, EngineFacts, Json, NameTaken, NoSuchThing, socket_of
 from ao.sandbox.docker.environment import mounts_for
@@ -45,6 +46,8 @@ class DockerOptions:
     """For agents that name none; `{python}` is their version, such as `3.12`."""
     network: str = "bridge"
     """The engine's network for agents whose network is `full`."""
+    build: str = "bridge"
+    """The engine's network in which Dockerfiles of agents are built; `off`: none is built."""
 
 
 @dataclass(slots=True)
@@ -68,7 +71,13 @@ class DockerExecutor:
         self.facts = facts
         self._options = options
         self._labels = {LABEL: place.name}
-        self.images = Images(engine, options.image, self._labels, Bytecode(place.bytecode))
+        self.images = Images(
+            engine,
+            options.image,
+            self._labels,
+            Bytecode(place.bytecode),
+            Dockerfiles(engine, options.build, place.images),
+        )
         self._filter = base64.b64encode(_filter()).decode()
         # SELinux would keep containers from directories that do not bear its label for them.
         self._security = ["label=disable"] if "selinux" in facts.security else []
@@ -120,7 +129,7 @@ class DockerExecutor:
             await self._engine.remove(id)
         await self.until_gone()
         await asyncio.to_thread(self._place.prepare)
-        await self.images.forget_removed()
+        await self.tidy()
         self._lost, self._giving_up = asyncio.Event(), None
 
     async def renew(self, seconds: float) -> None:
@@ -140,6 +149,16 @@ class DockerExecutor:
         finally:
             await self._engine.close()
             self._place.leave()
+
+    async def provide(self, spec: SandboxSpec, told: Callable[[str], None]) -> None:
+        """Build the image of the agent's Dockerfile, and look whether it has the agent's Python."""
+        if spec.dockerfile is not None:
+            await self.images.dockerfiles.provide(spec, told)
+            await self.images.of(spec)
+
+    async def tidy(self) -> None:
+        await self.images.dockerfiles.forget_unused()
+        await self.images.forget_removed()
 
     async def start(self, spec: SandboxSpec) -> PipedSandbox:
         if self._giving_up is not None:

@@ -15,6 +15,7 @@ from ao.logs import get_logger
 from ao.sandbox import SandboxSpec
 from ao.sandbox.docker.bytecode import COMPILE, OUT, Bytecode
 from ao.sandbox.docker.container import hardened, mount
+from ao.sandbox.docker.dockerfiles import Dockerfiles
 from ao.sandbox.docker.engine import Engine, Json, NoSuchThing
 
 log = get_logger(__name__)
@@ -44,9 +45,12 @@ class Image:
 class Images:
     """Remembers what is in an image: its id never stands for another one."""
 
-    def __init__(self, engine: Engine, setting: str, owner: Json, bytecode: Bytecode) -> None:
+    def __init__(
+        self, engine: Engine, setting: str, owner: Json, bytecode: Bytecode, dockerfiles: Dockerfiles
+    ) -> None:
         """`setting` names the image of those agents that name none; `{python}` in it is their version, such as
         `3.12`. `owner`: labels of the containers that look."""
+        self.dockerfiles = dockerfiles
         self._engine = engine
         self._setting = setting
         self._owner = owner
@@ -60,12 +64,19 @@ class Images:
     async def of(self, spec: SandboxSpec) -> Image:
         """Raises `SandboxError` when the engine does not have it, or it does not fit the environment."""
         python = await asyncio.to_thread(python_of, spec.env_dir)
-        return await self.find(self.name_for(python, spec.image), python)
+        if spec.dockerfile is None:
+            return await self.find(self.name_for(python, spec.image), python)
+        return await self.find(await self.dockerfiles.name_for(spec), python, of=spec.dockerfile)
 
-    async def find(self, name: str, python: str) -> Image:
+    async def find(self, name: str, python: str, of: str | None = None) -> Image:
+        """`of`: the Dockerfile that it was built from."""
         try:
             described = await self._engine.image(name)
         except NoSuchThing as error:
+            if of is not None:
+                raise SandboxError(
+                    f"the image of {of} was removed from the Docker Engine", hint="the next attempt builds it"
+                ) from error
             raise SandboxError(
                 f"the Docker Engine has no image {name}",
                 hint=f"`docker pull {name}`, or name another one: AO_DOCKER_IMAGE for all agents, "
@@ -74,23 +85,28 @@ class Images:
         key = (str(described["Id"]), python)
         async with self._looking:
             if key not in self._known:
-                self._known[key] = await self._look(name, python, described)
+                self._known[key] = await self._look(name, python, described, of)
         return self._known[key]
 
-    async def _look(self, name: str, python: str, described: Json) -> Image:
+    async def _look(self, name: str, python: str, described: Json, of: str | None) -> Image:
         """Ask its interpreter, in a container that may nothing."""
-        id = str(described["Id"])
+        id, found = str(described["Id"]), list[str]()
+        called = name if of is None else f"of {of}"
         for command in (f"python{python}", "python3"):
             said = await self._ask(id, command)
+            if said is not None:
+                found.append(said[1])
             if said is not None and said[1] == python:
-                _check_platform(name, said[2])
+                _check_platform(called, said[2])
                 pairs = (str(line).partition("=") for line in described["Config"].get("Env") or ())
                 variables = {key: value for key, _, value in pairs}
                 bytecode = [] if said[3] else await self._compiled(id, command)
                 return Image(id, name, PurePosixPath(said[0]), variables, bytecode)
+        has = f"has Python {found[-1]} and not {python}" if found else f"has no Python {python}"
+        other = f"AO_DOCKER_IMAGE may hold {PLACEHOLDER}" if of is None else f"FROM python:{python}-slim has"
         raise SandboxError(
-            f"the image {name} has no Python {python}, which the agent's environment is made for",
-            hint=f"use an image with it (AO_DOCKER_IMAGE may hold {PLACEHOLDER}), or set `python` in ao.toml",
+            f"the image {called} {has}, which the agent's environment is made for",
+            hint=f"use an image with it ({other}), or set `python` in ao.toml",
         )
 
     async def _ask(self, image: str, command: str) -> tuple[str, str, str, bool] | None:

@@ -24,6 +24,7 @@ class Place:
         self.doors = self._root / "doors"
         self.environments = self._root / "environments"
         self.bytecode = self._root / "bytecode"
+        self.images = self._root / "images"
         # The engine is this host's, so the path names one place to it.
         self.name = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         self._lock = -1
