@@ -242,7 +242,7 @@ async def test_an_agents_own_image_gives_programs_and_variables(rig: Rig, reloca
 async def test_an_image_without_the_agents_python_is_refused(rig: Rig, base_image: str) -> None:
     executor = rig.executor
     assert isinstance(executor, DockerExecutor)
-    with pytest.raises(SandboxError, match=r"has no Python 3\.14"):
+    with pytest.raises(SandboxError, match=r"has Python 3\.11 and not 3\.14"):
         await executor.images.find(base_image, "3.14")
 
 

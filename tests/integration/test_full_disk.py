@@ -1,15 +1,14 @@
 """A full disk: what was accepted is not lost, what is refused is told, and space is all it takes to go on."""
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.databases import missing
 from tests.local import Local, local_platform
 from tests.platform import descendants_of
 from tests.served import thread, until
+from tests.small_disk import SmallDisk, small_disk
 
 from ao.domain.errors import StorageFull
 from ao.domain.run import RunState
@@ -31,39 +30,10 @@ def work(port):
 SIZE = "96m"
 
 
-class SmallDisk:
-    """A file system of its own that can be filled and emptied."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._filler = path / "filler"
-
-    def fill(self) -> None:
-        with self._filler.open("wb", buffering=0) as file:
-            for size in (1 << 20, 4096, 1):
-                try:
-                    while True:
-                        file.write(b"x" * size)
-                except OSError:
-                    continue
-
-    def free(self) -> None:
-        self._filler.unlink()
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(mount)], check=False, capture_output=True
-    )
-    if made.returncode:
-        missing(f"mounting a small file system needs root: {made.stderr.decode().strip()}")
-    try:
-        yield SmallDisk(mount)
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
+    with small_disk(tmp_path / "disk", SIZE) as disk:
+        yield disk
 
 
 class Gate:

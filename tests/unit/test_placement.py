@@ -1,5 +1,7 @@
 """Placement: what a worker lacks, who is better, and what a waiting run says."""
 
+from dataclasses import replace
+
 import pytest
 
 from ao.control.waiting import place_sentence
@@ -131,3 +133,5 @@ class TestWhyARunWaits:
 
     def test_all_drain(self) -> None:
         assert said(A100, peer("a", gpu="a100", draining=True)) == "all workers are draining"
+        held = replace(peer("box-2", gpu="a100"), hold="its disk is full")
+        assert said(A100, held, peer("b")) == "no worker takes it now; box-2: its disk is full"

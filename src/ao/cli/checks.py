@@ -149,6 +149,10 @@ def server(session: Session) -> Iterator[CheckView]:
     counts = ", ".join(f"{count} {name}" for name, count in status.runs.items())
     yield _ok("server", f"{where}, AO {status.version}, {status.database}, runs: {counts}")
     yield from status.checks
+    for worker in status.workers:
+        if worker.alive and worker.hold:
+            told = f"{worker.name} takes nothing now: {worker.hold}"
+            yield _warning("workers", told, "make room there; `ao gc` asks all to tidy their homes")
     yield from _storage(client)
     if status.degraded:
         asked = status.sandbox != "namespaces"

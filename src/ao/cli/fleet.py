@@ -94,6 +94,9 @@ def list_workers(session: Session) -> None:
         return
     if found["workers"]:
         output.table(_HEADERS, (_row(item) for item in found["workers"]))
+        for item in found["workers"]:
+            if item["hold"] and item["alive"]:
+                output.say(f"{item['name']} takes nothing now: {item['hold']}")
     else:
         output.say("no worker is connected; `ao up` brings one, `ao worker` adds one to a Postgres database")
     if found["queues"]:
@@ -127,7 +130,8 @@ _HEADERS = ("WORKER", "HOST", "STATE", "SLOTS", "MEMORY", "CORES", "GPUS", "LABE
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
     has, used = item["capacity"], item["used"]
-    state = "lost" if not item["alive"] else "draining" if item["draining"] else "works"
+    taking = "draining" if item["draining"] else "holds" if item["hold"] else "works"
+    state = taking if item["alive"] else "lost"
     return (
         item["id"],
         item["name"],

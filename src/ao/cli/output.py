@@ -22,6 +22,7 @@ _STATES = {
     "building": "cyan",
     "pending": "blue",
     "paused": "yellow",
+    "holds": "yellow",
 }
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")

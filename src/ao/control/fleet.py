@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ao.bus import CANCEL, Bus
 from ao.control import audit
-from ao.control.waiting import place_sentence
+from ao.control.waiting import held_of, none_takes, place_sentence
 from ao.domain.placement import Peer, parse
 from ao.ids import WorkerId
 from ao.store import Store
@@ -62,9 +62,9 @@ _NO_WORKER = "no worker is connected"
 
 
 def _why_plain(peers: Sequence[Peer]) -> str:
-    taking = [peer for peer in peers if not peer.draining]
+    taking = [peer for peer in peers if peer.takes]
     if not taking:
-        return "all workers are draining" if peers else _NO_WORKER
+        return none_takes(held_of(peers)) if peers else _NO_WORKER
     if any(peer.running < peer.slots for peer in taking):
         return "it is about to be claimed"
     return f"all {sum(peer.slots for peer in taking)} slots are busy"

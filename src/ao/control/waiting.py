@@ -1,6 +1,6 @@
 """Why a run has not started yet, in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ao.clock import to_datetime
 from ao.control.concurrency import PREFIX
@@ -28,6 +28,8 @@ def why_pending(run: Run, waiting: Waiting) -> str:
         return "no worker is connected; it starts as soon as one is"
     if waiting.places is not None:
         return place_sentence(waiting.places, waiting.now_us)
+    if not waiting.slots:
+        return none_takes(waiting.held)
     if waiting.running >= waiting.slots:
         whose = "concurrency key" if run.concurrency_key else "agent"
         before = f", of the same {whose} before it: {waiting.ahead}" if waiting.ahead else ""
@@ -37,10 +39,11 @@ def why_pending(run: Run, waiting: Waiting) -> str:
 
 def place_sentence(places: Places, now_us: int) -> str:
     """Why no worker has taken a run that not every worker may take."""
-    placement, peers = places.placement, [peer for peer in places.peers if not peer.draining]
+    placement, peers = places.placement, [peer for peer in places.peers if peer.takes]
     able = [peer for peer in peers if peer.could_take(placement)]
     if not able:
-        return nowhere(placement, peers) if peers else "all workers are draining"
+        held = held_of(peer for peer in places.peers if not placement.lacks(peer.offer))
+        return nowhere(placement, peers) if peers and not held else none_takes(held)
     before = f"; before it: {places.ahead}" if places.ahead else ""
     where = f"needs {placement.wishes()}; " if placement.wishes() else ""
     with_slots = [peer for peer in able if peer.running < peer.slots]
@@ -53,6 +56,16 @@ def place_sentence(places: Places, now_us: int) -> str:
         labels = and_words([f"{name}={value}" for name, value in placement.prefers.items()])
         return f"it is left to workers with {labels} for up to {placement.patience_us / 1e6:g} s"
     return "it is about to be claimed"
+
+
+def held_of(peers: Iterable[Peer]) -> str:
+    """Which of them takes nothing for now, and why: `box-2: its disk is full`."""
+    return min((f"{peer.name}: {peer.hold}" for peer in peers if peer.hold), default="")
+
+
+def none_takes(held: str) -> str:
+    """Why nobody takes a run although there are workers."""
+    return f"no worker takes it now; {held}" if held else "all workers are draining"
 
 
 def nowhere(placement: Placement, peers: Sequence[Peer]) -> str:

@@ -187,6 +187,12 @@ class Peer:
     used: Amounts
     """What its runs have taken of the offer."""
     draining: bool = False
+    hold: str = ""
+    """Why it takes nothing for now; empty: it does."""
+
+    @property
+    def takes(self) -> bool:
+        return not self.draining and not self.hold
 
     @property
     def free(self) -> Amounts:
@@ -199,7 +205,7 @@ class Peer:
 
     def could_take(self, placement: Placement) -> bool:
         """It has all that is required, whether it is busy or not."""
-        return not self.draining and not placement.lacks(self.offer)
+        return self.takes and not placement.lacks(self.offer)
 
     def can_take(self, placement: Placement) -> bool:
         """It could start such a run now."""

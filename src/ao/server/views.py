@@ -188,6 +188,7 @@ def worker_view(worker: Worker, now_us: int) -> s.WorkerView:
         alive=worker.lease_until_us > now_us,
         draining=worker.draining,
         version=worker.version,
+        hold=worker.hold,
         labels=dict(worker.offer.labels),
         capacity=_amounts_view(worker.offer.amounts),
         used=_amounts_view(worker.used),

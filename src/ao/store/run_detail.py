@@ -31,7 +31,7 @@ class Waiting:
     workers: int
     """That are alive."""
     slots: int
-    """Of all of them."""
+    """Of those of them that take runs."""
     running: int
     ready: int
     """Runs that could be claimed now."""
@@ -41,6 +41,8 @@ class Waiting:
     """What it waits at."""
     places: Places | None = None
     """None: any worker may take it."""
+    held: str = ""
+    """Which of the workers takes nothing for now, and why; empty: all do, or are draining."""
 
 
 @dataclass(frozen=True, slots=True)

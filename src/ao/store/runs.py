@@ -146,9 +146,10 @@ class WorkerStore(Protocol):
         version: str = "",
     ) -> None: ...
 
-    async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0) -> Beat:
-        """Extend the lease to now + `lease_us`, and tell how many slots are busy; returns what this worker
-        executes, as the store knows it, and whether runs wait. One statement while it executes nothing.
+    async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0, hold: str = "") -> Beat:
+        """Extend the lease to now + `lease_us`, and tell how many slots are busy, and why it takes nothing
+        (empty: it does); returns what this worker executes, as the store knows it, and whether runs wait. One
+        statement while it executes nothing.
 
         Raises `StaleWrite` when the lease had ended and was swept: the worker must stop everything.
         """

@@ -23,11 +23,14 @@ class Worker:
     draining: bool
     version: str
     """Of AO."""
+    hold: str = ""
+    """Why it takes nothing for now; empty: it does."""
 
     @property
     def peer(self) -> Peer:
         """As other workers see it."""
-        return Peer(self.id, self.name, self.offer, self.slots, self.running, self.used, self.draining)
+        load = (self.slots, self.running, self.used)
+        return Peer(self.id, self.name, self.offer, *load, self.draining, self.hold)
 
 
 @dataclass(frozen=True, slots=True)

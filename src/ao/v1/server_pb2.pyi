@@ -43,7 +43,7 @@ class Status(_message.Message):
     def __init__(self, version: _Optional[str] = ..., home: _Optional[str] = ..., database: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sandbox: _Optional[str] = ..., degraded: _Optional[_Iterable[str]] = ..., runs: _Optional[_Mapping[str, int]] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("id", "name", "slots", "running", "sandbox", "heartbeat_at", "alive", "started_at", "draining", "version", "labels", "capacity", "used")
+    __slots__ = ("id", "name", "slots", "running", "sandbox", "heartbeat_at", "alive", "started_at", "draining", "version", "labels", "capacity", "used", "hold")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class Worker(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     CAPACITY_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     slots: int
@@ -77,7 +78,8 @@ class Worker(_message.Message):
     labels: _containers.ScalarMap[str, str]
     capacity: Amounts
     used: Amounts
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., slots: _Optional[int] = ..., running: _Optional[int] = ..., sandbox: _Optional[str] = ..., heartbeat_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alive: _Optional[bool] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., draining: _Optional[bool] = ..., version: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., capacity: _Optional[_Union[Amounts, _Mapping]] = ..., used: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
+    hold: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., slots: _Optional[int] = ..., running: _Optional[int] = ..., sandbox: _Optional[str] = ..., heartbeat_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alive: _Optional[bool] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., draining: _Optional[bool] = ..., version: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., capacity: _Optional[_Union[Amounts, _Mapping]] = ..., used: _Optional[_Union[Amounts, _Mapping]] = ..., hold: _Optional[str] = ...) -> None: ...
 
 class Amounts(_message.Message):
     __slots__ = ("memory", "cpu", "gpu")

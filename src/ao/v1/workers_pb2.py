@@ -26,7 +26,7 @@ from ao.v1 import server_pb2 as ao_dot_v1_dot_server__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61o/v1/workers.proto\x12\x05\x61o.v1\x1a\x12\x61o/v1/server.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListWorkersRequest\"X\n\x13ListWorkersResponse\x12#\n\x07workers\x18\x01 \x03(\x0b\x32\x12.ao.v1.FleetWorker\x12\x1c\n\x06queues\x18\x02 \x03(\x0b\x32\x0c.ao.v1.Queue\"\xab\x03\n\x0b\x46leetWorker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12\x30\n\x0cheartbeat_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61live\x18\x07 \x01(\x08\x12.\n\nstarted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\t \x01(\x08\x12\x0f\n\x07version\x18\n \x01(\t\x12.\n\x06labels\x18\x0b \x03(\x0b\x32\x1e.ao.v1.FleetWorker.LabelsEntry\x12 \n\x08\x63\x61pacity\x18\x0c \x01(\x0b\x32\x0e.ao.v1.Amounts\x12\x1c\n\x04used\x18\r \x01(\x0b\x32\x0e.ao.v1.Amounts\x12\x1e\n\x04runs\x18\x0e \x03(\x0b\x32\x10.ao.v1.WorkerRun\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"b\n\tWorkerRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x05Queue\x12\r\n\x05needs\x18\x01 \x01(\t\x12\x0f\n\x07prefers\x18\x02 \x01(\t\x12\x0c\n\x04runs\x18\x03 \x01(\x05\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03why\x18\x05 \x01(\t\"\'\n\x12\x44rainWorkerRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t2\x8e\x01\n\rWorkerService\x12\x44\n\x0bListWorkers\x12\x19.ao.v1.ListWorkersRequest\x1a\x1a.ao.v1.ListWorkersResponse\x12\x37\n\x0b\x44rainWorker\x12\x19.ao.v1.DrainWorkerRequest\x1a\r.ao.v1.Workerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61o/v1/workers.proto\x12\x05\x61o.v1\x1a\x12\x61o/v1/server.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListWorkersRequest\"X\n\x13ListWorkersResponse\x12#\n\x07workers\x18\x01 \x03(\x0b\x32\x12.ao.v1.FleetWorker\x12\x1c\n\x06queues\x18\x02 \x03(\x0b\x32\x0c.ao.v1.Queue\"\xb9\x03\n\x0b\x46leetWorker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x0f\n\x07sandbox\x18\x05 \x01(\t\x12\x30\n\x0cheartbeat_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61live\x18\x07 \x01(\x08\x12.\n\nstarted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\t \x01(\x08\x12\x0f\n\x07version\x18\n \x01(\t\x12.\n\x06labels\x18\x0b \x03(\x0b\x32\x1e.ao.v1.FleetWorker.LabelsEntry\x12 \n\x08\x63\x61pacity\x18\x0c \x01(\x0b\x32\x0e.ao.v1.Amounts\x12\x1c\n\x04used\x18\r \x01(\x0b\x32\x0e.ao.v1.Amounts\x12\x1e\n\x04runs\x18\x0e \x03(\x0b\x32\x10.ao.v1.WorkerRun\x12\x0c\n\x04hold\x18\x0f \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"b\n\tWorkerRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x05Queue\x12\r\n\x05needs\x18\x01 \x01(\t\x12\x0f\n\x07prefers\x18\x02 \x01(\t\x12\x0c\n\x04runs\x18\x03 \x01(\x05\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03why\x18\x05 \x01(\t\"\'\n\x12\x44rainWorkerRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t2\x8e\x01\n\rWorkerService\x12\x44\n\x0bListWorkers\x12\x19.ao.v1.ListWorkersRequest\x1a\x1a.ao.v1.ListWorkersResponse\x12\x37\n\x0b\x44rainWorker\x12\x19.ao.v1.DrainWorkerRequest\x1a\r.ao.v1.Workerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,15 +40,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTWORKERSRESPONSE']._serialized_start=105
   _globals['_LISTWORKERSRESPONSE']._serialized_end=193
   _globals['_FLEETWORKER']._serialized_start=196
-  _globals['_FLEETWORKER']._serialized_end=623
-  _globals['_FLEETWORKER_LABELSENTRY']._serialized_start=578
-  _globals['_FLEETWORKER_LABELSENTRY']._serialized_end=623
-  _globals['_WORKERRUN']._serialized_start=625
-  _globals['_WORKERRUN']._serialized_end=723
-  _globals['_QUEUE']._serialized_start=725
-  _globals['_QUEUE']._serialized_end=834
-  _globals['_DRAINWORKERREQUEST']._serialized_start=836
-  _globals['_DRAINWORKERREQUEST']._serialized_end=875
-  _globals['_WORKERSERVICE']._serialized_start=878
-  _globals['_WORKERSERVICE']._serialized_end=1020
+  _globals['_FLEETWORKER']._serialized_end=637
+  _globals['_FLEETWORKER_LABELSENTRY']._serialized_start=592
+  _globals['_FLEETWORKER_LABELSENTRY']._serialized_end=637
+  _globals['_WORKERRUN']._serialized_start=639
+  _globals['_WORKERRUN']._serialized_end=737
+  _globals['_QUEUE']._serialized_start=739
+  _globals['_QUEUE']._serialized_end=848
+  _globals['_DRAINWORKERREQUEST']._serialized_start=850
+  _globals['_DRAINWORKERREQUEST']._serialized_end=889
+  _globals['_WORKERSERVICE']._serialized_start=892
+  _globals['_WORKERSERVICE']._serialized_end=1034
 # @@protoc_insertion_point(module_scope)

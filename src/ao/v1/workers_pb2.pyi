@@ -23,7 +23,7 @@ class ListWorkersResponse(_message.Message):
     def __init__(self, workers: _Optional[_Iterable[_Union[FleetWorker, _Mapping]]] = ..., queues: _Optional[_Iterable[_Union[Queue, _Mapping]]] = ...) -> None: ...
 
 class FleetWorker(_message.Message):
-    __slots__ = ("id", "name", "slots", "running", "sandbox", "heartbeat_at", "alive", "started_at", "draining", "version", "labels", "capacity", "used", "runs")
+    __slots__ = ("id", "name", "slots", "running", "sandbox", "heartbeat_at", "alive", "started_at", "draining", "version", "labels", "capacity", "used", "runs", "hold")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class FleetWorker(_message.Message):
     CAPACITY_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     slots: int
@@ -59,7 +60,8 @@ class FleetWorker(_message.Message):
     capacity: _server_pb2.Amounts
     used: _server_pb2.Amounts
     runs: _containers.RepeatedCompositeFieldContainer[WorkerRun]
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., slots: _Optional[int] = ..., running: _Optional[int] = ..., sandbox: _Optional[str] = ..., heartbeat_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alive: _Optional[bool] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., draining: _Optional[bool] = ..., version: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., capacity: _Optional[_Union[_server_pb2.Amounts, _Mapping]] = ..., used: _Optional[_Union[_server_pb2.Amounts, _Mapping]] = ..., runs: _Optional[_Iterable[_Union[WorkerRun, _Mapping]]] = ...) -> None: ...
+    hold: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., slots: _Optional[int] = ..., running: _Optional[int] = ..., sandbox: _Optional[str] = ..., heartbeat_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alive: _Optional[bool] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., draining: _Optional[bool] = ..., version: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., capacity: _Optional[_Union[_server_pb2.Amounts, _Mapping]] = ..., used: _Optional[_Union[_server_pb2.Amounts, _Mapping]] = ..., runs: _Optional[_Iterable[_Union[WorkerRun, _Mapping]]] = ..., hold: _Optional[str] = ...) -> None: ...
 
 class WorkerRun(_message.Message):
     __slots__ = ("id", "agent", "attempt", "since")

@@ -338,6 +338,8 @@ class WorkerView(Response):
     capacity: AmountsView
     used: AmountsView
     """What its runs with a placement have taken."""
+    hold: str = ""
+    """Why it takes nothing for now, such as a full disk; empty: it does."""
 
 
 class CheckView(Response):

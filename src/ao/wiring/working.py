@@ -10,10 +10,12 @@ from ao.domain.placement import Amounts, Offer
 from ao.sandbox import Level
 from ao.settings import Settings
 from ao.wiring.ground import Ground
-from ao.worker.attempt import Bench
+from ao.worker.bench import Bench
+from ao.worker.devices import Devices
 from ao.worker.loop import Worker, WorkerOptions
 from ao.worker.machine import detect
 from ao.worker.resolve import Resolver
+from ao.worker.room import Room
 from ao.worker.sessions import Attendance
 from ao.worker.store_clock import StoreClock
 from ao.worker.supervision import Supervision
@@ -58,14 +60,25 @@ def make_crew(ground: Ground) -> Crew:
         ground.derivation,
         lambda: clock.booted_us if clock else None,
     )
-    bench = Bench(store, ground.bus, executor, supervision, resolver, ground.payloads, clock or SystemClock())
+    offer = offer_of(settings)
+    bench = Bench(
+        store,
+        ground.bus,
+        executor,
+        supervision,
+        resolver,
+        ground.payloads,
+        clock or SystemClock(),
+        Room(ground.home.root),
+        Devices(offer.amounts.gpu),
+    )
     options = WorkerOptions(
         name=socket.gethostname(),
         slots=settings.slots,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         grace_seconds=settings.grace_seconds,
-        offer=offer_of(settings),
+        offer=offer,
         version=version("ao-platform"),
     )
     is_warm = settings.warm == "on" and executor.info.level is Level.NAMESPACES

@@ -5,36 +5,34 @@ not end when it is told to costs its supervisor the life (`ao.worker.supervision
 """
 
 import asyncio
-import errno
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 
-from ao.bus import Bus
-from ao.clock import Clock
-from ao.control.payloads import Payloads
-from ao.domain.errors import AoError, InvalidInput, SandboxError, Unavailable
+from ao.build.disk import full_disk_told
+from ao.domain.errors import AoError, InvalidInput, SandboxError, StorageFull, Unavailable
 from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.question import Pause
 from ao.logs import get_logger
-from ao.sandbox import Executor, Message, Sandbox, SandboxExit, SandboxSpec, StopCause
-from ao.store import Store
+from ao.sandbox import Message, Sandbox, SandboxExit, SandboxSpec, StopCause
 from ao.store.records import Claim
-from ao.worker.classify import Ending, classify, lost, overran, storable
-from ao.worker.lines import Line, LineSplitter
+from ao.worker.bench import Bench
+from ao.worker.classify import Ending, classify, lost, overran
+from ao.worker.output import Output
 from ao.worker.recorder import Recorder
-from ao.worker.redact import NOTHING, Redactor
+from ao.worker.redact import Redactor
 from ao.worker.report import Reporter
-from ao.worker.resolve import Resolved, Resolver, time_limit
+from ao.worker.resolve import Resolved, time_limit
 from ao.worker.sessions import SessionDesk
 from ao.worker.steps import StepDesk
-from ao.worker.supervision import Supervision
 from ao_runner.protocol import ProtocolError
 
 log = get_logger(__name__)
 
 PREPARE_SECONDS = 600.0
 """Release, environment and sandbox must be there by then; an environment that is made again takes longest."""
+IMAGE_SECONDS = 2400.0
+"""In place of that where an image is built first: longer than a build may take."""
 START_SECONDS = 90.0
 """A sandbox is up or has failed by then, or its supervisor hangs."""
 STOP_SECONDS = 15.0
@@ -50,19 +48,6 @@ LINGER_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What every attempt of a worker works with."""
-
-    store: Store
-    bus: Bus
-    executor: Executor
-    supervision: Supervision
-    resolver: Resolver
-    payloads: Payloads
-    clock: Clock
-
-
 class Attempt:
     def __init__(self, bench: Bench, claim: Claim) -> None:
         self._bench = bench
@@ -70,7 +55,7 @@ class Attempt:
         self._recorder = Recorder(
             bench.store, bench.bus, claim.run_id, claim.fence, claim.attempt, lambda: self.stop(StopCause.LEASE)
         )
-        self._redact = NOTHING
+        self._output = Output(self._recorder, bench.clock)
         self._desk = StepDesk(
             claim,
             self._recorder,
@@ -85,6 +70,8 @@ class Attempt:
         self._overrun: tuple[str, float] | None = None
         """The step that took too long, and its timeout."""
         self._nonsense = ""
+        self._gpus: Sequence[int] = ()
+        self._begun = asyncio.get_running_loop().time()
         self._lost = bench.executor.lost
         self._preparing: asyncio.Timeout | None = None
         self._sandbox: Sandbox | None = None
@@ -97,8 +84,6 @@ class Attempt:
         self._last: Message | None = None
         self._pause: Pause | None = None
         self._lingering = False
-        self._output_left = 0
-        self._output_dropped = 0
 
     def stop(self, cause: StopCause) -> None:
         """End this attempt; the first cause counts."""
@@ -121,6 +106,8 @@ class Attempt:
             outcome = lost(f"internal error of AO: {error!r}")
         finally:
             self._end_timers()
+            if self._gpus:
+                await self._bench.devices.give_back(self._gpus)
             await self._desk.close()
         events = await self._recorder.close()
         reporter = Reporter(self._bench.store, self._bench.bus, self._bench.payloads, self.claim)
@@ -138,6 +125,8 @@ class Attempt:
                 if self._stop_cause is not None:
                     return self._stopped(self._stop_cause)
                 resolved, sandbox = await self._prepare()
+        except StorageFull as error:
+            return self._no_room(error)
         except (AoError, TimeoutError) as error:
             self._preparing = None
             return await self._not_started(error)
@@ -146,22 +135,43 @@ class Attempt:
         return await self._run(resolved, sandbox)
 
     async def _prepare(self) -> tuple[Resolved, Sandbox]:
-        """Resolve and start. What only needs time, such as space on the disk, is waited for."""
+        """Resolve and start. What only needs time is waited for; space on the disk others may have now."""
         while True:
             try:
-                resolved = await self._bench.resolver.resolve(self.claim)
-                if resolved.secret_values:
-                    self._redact = self._desk.redact = Redactor(resolved.secret_values)
-                if resolved.session is not None:
-                    attendance = self._bench.resolver.attendance
-                    self._session = SessionDesk(attendance, resolved.session, self._answer)
-                    self._desk.session = self._session
-                return resolved, await self._start(resolved.spec)
-            except (Unavailable, OSError) as error:
-                if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
+                with full_disk_told():
+                    resolved = await self._resolve()
+                    await self._provide(resolved.spec)
+                    return resolved, await self._start(await self._with_gpus(resolved))
+            except StorageFull:
+                raise
+            except Unavailable as error:
                 log.warning("attempt cannot start yet", run=self.claim.run_id, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _resolve(self) -> Resolved:
+        resolved = await self._bench.resolver.resolve(self.claim)
+        if resolved.secret_values:
+            self._output.redact = self._desk.redact = Redactor(resolved.secret_values)
+        if resolved.session is not None:
+            attendance = self._bench.resolver.attendance
+            self._session = SessionDesk(attendance, resolved.session, self._answer)
+            self._desk.session = self._session
+        return resolved
+
+    async def _provide(self, spec: SandboxSpec) -> None:
+        """An image that has to be built first has its own time limit."""
+        if spec.dockerfile is None:
+            return
+        if self._preparing is not None and self._stop_cause is None:
+            self._preparing.reschedule(self._begun + IMAGE_SECONDS)
+        await self._bench.executor.provide(spec, self._output.say)
+
+    async def _with_gpus(self, resolved: Resolved) -> SandboxSpec:
+        count = resolved.config.resources.gpu
+        if not count:
+            return resolved.spec
+        self._gpus = self._gpus or await self._bench.devices.take(count)
+        return replace(resolved.spec, gpus=self._gpus)
 
     async def _start(self, spec: SandboxSpec) -> Sandbox:
         self._lost = self._bench.executor.lost
@@ -171,12 +181,18 @@ class Attempt:
         finally:
             overdue.cancel()
 
+    def _no_room(self, error: StorageFull) -> AttemptOutcome:
+        """Handed back without blame: another worker may have room, and this one takes nothing until it has."""
+        self._bench.room.lacking(error.message)
+        self._stop_cause = self._stop_cause or StopCause.SHUTDOWN
+        return self._stopped(self._stop_cause)
+
     async def _not_started(self, error: AoError | TimeoutError) -> AttemptOutcome:
         if self._stop_cause is not None:
             return self._stopped(self._stop_cause)
         if isinstance(error, TimeoutError):
             error = SandboxError(f"release and sandbox were not ready within {PREPARE_SECONDS:.0f} s")
-        log.warning("attempt not started", run=self.claim.run_id, error=self._redact(error.message))
+        log.warning("attempt not started", run=self.claim.run_id, error=self._output.redact(error.message))
         if isinstance(error, SandboxError) and await self._supervisor_died():
             return lost("the sandbox supervisor died while the run was starting")
         return AttemptOutcome(
@@ -198,7 +214,7 @@ class Attempt:
         self._sandbox = sandbox
         if self._stop_cause is not None:
             self._stop_sandbox(sandbox, self._stop_cause)
-        self._output_left = resolved.config.resources.output
+        self._output.left = resolved.config.resources.output
         seconds, cause = time_limit(resolved.config, self.claim.active_us)
         self._later(seconds, self.stop, cause)
         ending = await self._stream(sandbox)
@@ -232,7 +248,7 @@ class Attempt:
         finally:
             for reader in self._readers:
                 reader.cancel()
-        self._say_what_was_dropped()
+        self._output.say_what_was_dropped()
         return Ending(self._last, replace(exit_, cause=None) if self._lingering else exit_, self._pause)
 
     def _read(self, reading: Coroutine[None, None, None]) -> None:
@@ -252,8 +268,8 @@ class Attempt:
     def _pump_both(self, sandbox: Sandbox) -> None:
         if not self._pumping:
             self._pumping = True
-            self._read(self._pump("stdout", sandbox.read_stdout))
-            self._read(self._pump("stderr", sandbox.read_stderr))
+            self._read(self._output.pump("stdout", sandbox.read_stdout))
+            self._read(self._output.pump("stderr", sandbox.read_stderr))
 
     async def _end_of(self, sandbox: Sandbox) -> SandboxExit:
         """How it ended. When its supervisor did, it is gone too, whether it says so or not."""
@@ -317,7 +333,7 @@ class Attempt:
                 self._last = self._said(message) if message["type"] == "error" else message
                 self._later(LINGER_SECONDS, self._end_lingering)
             elif message["type"] == "partial":
-                self._partial(message.get("value"))
+                self._output.partial(message.get("value"))
                 await self._recorder.room()
             elif self._desk.take(message):
                 await self._desk.room()
@@ -327,36 +343,7 @@ class Attempt:
     def _said(self, error: Message) -> Message:
         """The runner's `error` without secrets, before any of it is cut short."""
         quoted = ("message", "traceback", "hint", "error_type")
-        return error | {name: self._redact(str(error[name])) for name in quoted if error.get(name)}
-
-    def _partial(self, value: object) -> None:
-        """Record a partial output; it counts as output."""
-        value, text = storable(self._redact.value(value))
-        size = len(text)
-        if size > self._output_left:
-            self._output_dropped += size
-            return
-        self._output_left -= size
-        self._recorder.event(EventKind.OUTPUT, self._bench.clock.now_us(), {"value": value}, size=size)
-
-    async def _pump(self, stream: str, read: Callable[[], Awaitable[bytes]]) -> None:
-        splitter = LineSplitter(self._redact)
-        while data := await read():
-            kept = data[: self._output_left]
-            self._output_left -= len(kept)
-            self._output_dropped += len(data) - len(kept)
-            self._record(stream, splitter.feed(kept, self._bench.clock.now_us()))
-            await self._recorder.room()
-        self._record(stream, splitter.flush(self._bench.clock.now_us(), cut=self._output_left == 0))
-
-    def _record(self, stream: str, lines: list[Line]) -> None:
-        if lines:
-            self._recorder.lines(stream, lines)
-
-    def _say_what_was_dropped(self) -> None:
-        if self._output_dropped:
-            text = f"… {self._output_dropped:,} bytes of output dropped: more than `[resources] output` allows"
-            self._recorder.lines("stderr", [[self._bench.clock.now_us(), text, "dropped"]])
+        return error | {name: self._output.redact(str(error[name])) for name in quoted if error.get(name)}
 
     def _stop_sandbox(self, sandbox: Sandbox, cause: StopCause) -> None:
         gone = self._exit.done() and self._exit.exception() is None
@@ -394,5 +381,5 @@ class Attempt:
         """AO's own words may quote the agent's."""
         if outcome.error is None:
             return outcome
-        message, hint = self._redact(outcome.error.message), self._redact(outcome.error.hint)
+        message, hint = self._output.redact(outcome.error.message), self._output.redact(outcome.error.hint)
         return replace(outcome, error=replace(outcome.error, message=message, hint=hint))

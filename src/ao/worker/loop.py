@@ -17,7 +17,8 @@ from ao.logs import get_logger
 from ao.sandbox import StopCause
 from ao.store.records import Claims, FinishAttempt
 from ao.store.worker_records import Owned
-from ao.worker.attempt import Attempt, Bench
+from ao.worker.attempt import Attempt
+from ao.worker.bench import Bench
 
 log = get_logger(__name__)
 
@@ -84,6 +85,11 @@ class Worker:
         return self._drain.is_set()
 
     @property
+    def hold(self) -> str:
+        """Why it takes nothing for now; empty: it does."""
+        return self._bench.room.hold
+
+    @property
     def lease_ends(self) -> float:
         """On the boot-time clock; in the past when the store takes no heartbeats. 0 before the first lease."""
         return self._lease_ends
@@ -134,9 +140,8 @@ class Worker:
                 await cancels.wait(pause * random.uniform(0.8, 1.0))  # noqa: S311 - spreads workers
                 sent, pause = boot_seconds(), every
                 try:
-                    beat = await self._bench.store.workers.heartbeat(
-                        worker_id, self._lease_us, len(self._attempts)
-                    )
+                    busy, hold = len(self._attempts), self._bench.room.hold
+                    beat = await self._bench.store.workers.heartbeat(worker_id, self._lease_us, busy, hold)
                     await self._compare(beat.owned)
                 except StaleWrite as error:
                     raise LeaseLost from error
@@ -192,6 +197,8 @@ class Worker:
 
     async def _claim(self, worker_id: WorkerId, ready: Subscription) -> None:
         while True:
+            if self._bench.room.hold:
+                await self._bench.room.wait()
             free = self._options.slots - len(self._attempts)
             if free <= 0 or self._bench.executor.lost.is_set():
                 self._slot_freed.clear()

@@ -10,7 +10,8 @@ from ao.store.sql.placing_sql import QUEUES
 from ao.store.worker_records import FLEET_COUNTED, Fleet, Queued, Worker, WorkerRun
 
 _PEERS = """
-SELECT w.worker_id, w.name, w.labels, w.memory, w.cpu, w.gpu, w.slots, w.draining, h.placement, COUNT(h.run_id)
+SELECT w.worker_id, w.name, w.labels, w.memory, w.cpu, w.gpu, w.slots, w.draining, w.hold, h.placement,
+  COUNT(h.run_id)
 FROM worker w
   LEFT JOIN run_head h ON h.worker_id = w.worker_id AND h.state = 'running' AND h.state <> 'completed'
 WHERE w.lease_until_us > :now
@@ -20,7 +21,7 @@ ORDER BY w.worker_id"""
 _WORKERS = """
 SELECT w.worker_id, w.name, w.slots, w.sandbox, w.started_us, w.heartbeat_us, w.lease_until_us,
   w.labels, w.memory, w.cpu, w.gpu, w.draining, w.version, h.placement, h.run_id, r.agent, h.attempt,
-  h.attempt_started_us
+  h.attempt_started_us, w.hold
 FROM worker w
   LEFT JOIN run_head h ON h.worker_id = w.worker_id AND h.state = 'running' AND h.state <> 'completed'
   LEFT JOIN run r ON r.run_id = h.run_id
@@ -68,18 +69,20 @@ def _worker(row: Row, running: int, used: Amounts) -> Worker:
         used=used,
         draining=bool(row[11]),
         version=row[12],
+        hold=row[18],
     )
 
 
 def peers(tx: Tx) -> Sequence[Peer]:
     """Those whose lease has not ended."""
     found: dict[str, Peer] = {}
-    for worker_id, name, labels, memory, cpu, gpu, slots, draining, placement, runs in tx.all(_PEERS, {}):
+    for row in tx.all(_PEERS, {}):
+        worker_id, name, labels, memory, cpu, gpu, slots, draining, hold, placement, runs = row
         before = found.get(worker_id)
         running, used = (0, NOTHING) if before is None else (before.running, before.used)
         offer = offer_of(labels, memory, cpu, gpu)
         taken = used + taken_by(placement, runs)
-        found[worker_id] = Peer(worker_id, name, offer, slots, running + runs, taken, bool(draining))
+        found[worker_id] = Peer(worker_id, name, offer, slots, running + runs, taken, bool(draining), hold)
     return list(found.values())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ao import __version__
 from ao.domain.errors import SchemaTooNew
 
-HEAD = "0018"
+HEAD = "0019"
 """The schema of this version of AO. Revisions are numbered, so that older and newer can be told apart."""
 MIN_READER = "0018"
 """Who may work on a database that has both parts of every migration: programs of this schema and later."""

@@ -210,7 +210,9 @@ _WAITING = f"""
 SELECT r.run_id AS waits,
   CASE WHEN EXISTS (SELECT 1 FROM run_blocked b WHERE b.run_id = r.run_id) THEN 1 ELSE 0 END AS blocked,
   (SELECT COUNT(*) FROM worker w WHERE w.lease_until_us > :now) AS workers,
-  (SELECT CAST(COALESCE(SUM(w.slots), 0) AS BIGINT) FROM worker w WHERE w.lease_until_us > :now) AS slots,
+  (SELECT CAST(COALESCE(SUM(w.slots), 0) AS BIGINT) FROM worker w
+    WHERE w.lease_until_us > :now AND w.draining = 0 AND w.hold = '') AS slots,
+  (SELECT MIN(w.name || ': ' || w.hold) FROM worker w WHERE w.lease_until_us > :now AND w.hold <> '') AS held,
   (SELECT COUNT(*) FROM run_head x WHERE x.state = 'running' AND x.state <> 'completed') AS running,
   (SELECT COUNT(*) FROM run_ready) + (SELECT COUNT(*) FROM run_placed) AS ready,
   (SELECT COUNT(*) FROM run_ready q
@@ -225,8 +227,8 @@ SELECT r.run_id AS waits,
   (SELECT g.name FROM run_gate g WHERE g.run_id = r.run_id AND g.state = 'waiting') AS gate
 FROM run r JOIN run_head h ON h.run_id = r.run_id
 WHERE r.run_id = :run_id AND h.state = 'pending'"""
-_WAITING_COLUMNS = """v.blocked, v.workers, v.slots, v.running, v.ready, v.ahead, v.since_us, v.placed_ahead,
-  v.placement, v.gate"""
+_WAITING_COLUMNS = """v.blocked, v.workers, v.slots, v.held, v.running, v.ready, v.ahead, v.since_us,
+  v.placed_ahead, v.placement, v.gate"""
 
 WAITING = f"WITH waiting AS MATERIALIZED ({_WAITING}) SELECT {_WAITING_COLUMNS} FROM waiting v"
 
@@ -237,7 +239,7 @@ SELECT {_ATTEMPT_COLUMNS}, {_WAITING_COLUMNS}, {_RUN_COLUMNS} {_RUN_TABLES}
   LEFT JOIN waiting v ON v.waits = r.run_id
 WHERE r.run_id = :run_id ORDER BY t.number"""
 ATTEMPT_WIDTH = 13
-WAITING_WIDTH = 10
+WAITING_WIDTH = 11
 
 EVENTS = """
 SELECT seq, kind, at_us, data FROM run_event
@@ -372,11 +374,11 @@ def attempt_from(row: Row) -> Attempt:
 
 def waiting_from(row: Row, now_us: int, gate: Wait | None, peers: Sequence[Peer]) -> Waiting | None:
     """From the columns of what a run waits for; None when it does not."""
-    blocked, workers, slots, running, ready, ahead, since_us, placed_ahead, placement, _ = row
+    blocked, workers, slots, held, running, ready, ahead, since_us, placed_ahead, placement, _ = row
     if ready is None:
         return None
     places = None if placement is None else Places(parse(placement), since_us, placed_ahead, peers)
-    return Waiting(now_us, bool(blocked), workers, slots, running, ready, ahead, gate, places)
+    return Waiting(now_us, bool(blocked), workers, slots, running, ready, ahead, gate, places, held or "")
 
 
 def detail_from(rows: Sequence[Row], now_us: int, gate: Wait | None, peers: Sequence[Peer]) -> RunDetail:

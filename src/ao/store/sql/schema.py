@@ -219,6 +219,7 @@ worker = Table(
     _small("busy", default=0),
     _small("draining", default=0),
     _text("version", default=""),
+    _text("hold", default=""),
     comment="One row per live worker. No index on its times: a heartbeat must stay cheap.",
 )
 

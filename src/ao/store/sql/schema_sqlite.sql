@@ -594,5 +594,6 @@ CREATE TABLE worker (
 	busy INTEGER DEFAULT 0 NOT NULL,
 	draining INTEGER DEFAULT 0 NOT NULL,
 	version TEXT DEFAULT '' NOT NULL,
+	hold TEXT DEFAULT '' NOT NULL,
 	CONSTRAINT worker_pkey PRIMARY KEY (worker_id)
 );

@@ -25,11 +25,12 @@ ON CONFLICT (worker_id) DO UPDATE SET name = excluded.name, slots = excluded.slo
   version = excluded.version"""
 
 _HEARTBEAT = """
-UPDATE worker SET heartbeat_us = :now, lease_until_us = :now + :lease_us, busy = :busy
+UPDATE worker SET heartbeat_us = :now, lease_until_us = :now + :lease_us, busy = :busy, hold = :hold
 WHERE worker_id = :worker_id
 RETURNING draining,
   (SELECT MIN(CAST(p.busy AS REAL) / p.slots) FROM worker p
-    WHERE p.worker_id <> :worker_id AND p.lease_until_us > :now AND p.draining = 0 AND p.slots > 0),
+    WHERE p.worker_id <> :worker_id AND p.lease_until_us > :now AND p.draining = 0 AND p.hold = ''
+      AND p.slots > 0),
   COALESCE((SELECT 1 FROM run_ready ORDER BY rank, flow, run_id LIMIT 1),
     (SELECT 1 FROM run_placed LIMIT 1), 0),
   (SELECT COUNT(*) FROM run_head
@@ -96,9 +97,11 @@ class SqlWorkerStore:
         }
         await self._engine.write(lambda tx: tx.run(_REGISTER, params), urgent=True)
 
-    async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0) -> Beat:
+    async def heartbeat(self, worker_id: WorkerId, lease_us: int, busy: int = 0, hold: str = "") -> Beat:
+        params = {"worker_id": worker_id, "lease_us": lease_us, "busy": busy, "hold": hold}
+
         def beat(tx: Tx) -> Beat:
-            row = tx.one(_HEARTBEAT, {"worker_id": worker_id, "lease_us": lease_us, "busy": busy})
+            row = tx.one(_HEARTBEAT, params)
             if row is None:
                 raise StaleWrite(f"The lease of worker {worker_id} has ended; its runs were taken away.")
             draining, least_load, waiting, owns = row

@@ -332,6 +332,26 @@ class Draining:
         await harness.store.workers.drain(second)
         assert (await harness.store.workers.heartbeat(first, LEASE_US, 2)).least_load is None
 
+    async def test_a_worker_that_takes_nothing_now_says_why_and_nobody_waits_for_it(
+        self, harness: Harness
+    ) -> None:
+        await deploy(harness, EU)
+        held, other = await worker(harness, zone="eu"), await worker(harness, zone="us")
+        await harness.store.workers.heartbeat(held, LEASE_US, 0, "its disk is full")
+        run_id = await submit(harness, EU)
+        shown = {each.id: each.hold for each in await harness.replica.workers.list()}
+        assert shown == {held: "its disk is full", other: ""}
+        assert (await harness.store.workers.heartbeat(other, LEASE_US)).least_load is None
+        assert await claimed(harness, other) == [run_id]
+        await harness.store.workers.drain(other)
+        await deploy(harness, None, "plain")
+        waiting = await harness.store.runs.waiting(await submit(harness, None, "plain"))
+        assert waiting is not None
+        assert (waiting.workers, waiting.slots) == (2, 0)
+        assert waiting.held.endswith(": its disk is full")
+        await harness.store.workers.heartbeat(held, LEASE_US)
+        assert {each.hold for each in await harness.replica.workers.list()} == {""}
+
 
 async def registered(harness: Harness, offer: Offer, lease_us: int = LEASE_US, slots: int = 8) -> WorkerId:
     worker_id = new_worker_id()

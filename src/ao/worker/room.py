@@ -1,0 +1,45 @@
+"""Whether the disk of a worker has room for what runs need there, and why it takes none while it has not."""
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+from ao.domain.placement import memory_words
+from ao.logs import get_logger
+
+log = get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+MORE_BYTES = 1 << 20
+"""So much more has to be free than when there was not enough."""
+AGAIN_SECONDS = 60.0
+"""After that it is tried whatever the disk says: quotas do not show, and another run may need less."""
+
+
+class Room:
+    def __init__(self, directory: Path) -> None:
+        """`directory`: where releases, environments and work directories of runs are."""
+        self._directory = directory
+        self._free = 0
+        self._since = 0.0
+        self.hold = ""
+        """Why nothing is taken; empty: there is room."""
+
+    def lacking(self, error: str) -> None:
+        """A run could not be prepared for lack of space. What was begun for it has been removed again."""
+        self._free, self._since = self._free_bytes(), time.monotonic()
+        self.hold = f"its disk is full ({memory_words(self._free)} are free in {self._directory})"
+        log.error("the disk is full: no more runs are taken until there is room", free=self._free, error=error)
+
+    async def wait(self) -> None:
+        """Return when it is worth trying again."""
+        while self.hold:
+            await asyncio.sleep(LOOK_SECONDS)
+            free = await asyncio.to_thread(self._free_bytes)
+            if free >= self._free + MORE_BYTES or time.monotonic() >= self._since + AGAIN_SECONDS:
+                log.info("runs are taken again", free=free)
+                self.hold = ""
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._directory).free

@@ -1,0 +1,46 @@
+"""Workers whose disk is full, or has what nobody uses any more."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.acceptance.fleet import Fleet, client_of, running_fleet
+from tests.acceptance.projects import project
+from tests.platform import until
+from tests.small_disk import small_disk
+
+from ao.testing.redis import RedisServer
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgres_url: str, own_redis: RedisServer) -> Iterator[Fleet]:
+    with running_fleet(tmp_path, {"AO_DATABASE_URL": postgres_url, "AO_REDIS_URL": own_redis.url}) as fleet:
+        yield fleet
+
+
+def test_a_worker_whose_disk_is_full_hands_its_runs_to_others_and_takes_none_until_there_is_room(
+    fleet: Fleet,
+) -> None:
+    with small_disk(fleet.root / "full", "32m") as disk:
+        server, full = fleet.start("server", "server"), fleet.start("worker", "full")
+        disk.fill()
+        server.ao.ok("deploy", str(project(fleet.root / "echo", "echo")))
+        with client_of(server) as client:
+            runs = [client.run("echo", {}) for _ in range(6)]
+            until(lambda: client.workers().workers[0].hold != "", 20)
+            (shown,) = client.workers().workers
+            assert shown.hold.startswith("its disk is full (")
+            assert "no worker takes it now" in server.ao.ok("show", runs[0].id).out
+            told = server.ao.ok("workers")
+            assert "holds" in told.out
+            assert "takes nothing now: its disk is full" in told.err
+            assert "takes nothing now: its disk is full" in server.ao("doctor").out
+
+            other = fleet.start("worker", "other")
+            for run in runs:
+                assert run.result(timeout=60)["attempt"] <= 2  # without retries: the first one cost none
+            disk.free()
+            until(lambda: all(worker.hold == "" for worker in client.workers().workers), 20)
+            assert other.stop().status == 0
+            assert client.run("echo", {}).result(timeout=60)["attempt"] == 1
+        assert full.stop().status == 0
