@@ -1,14 +1,18 @@
 """Workers whose disk is full, or has what nobody uses any more."""
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.acceptance.command import Platform
 from tests.acceptance.fleet import Fleet, client_of, running_fleet
-from tests.acceptance.projects import project
+from tests.acceptance.projects import AGENT, project
 from tests.platform import until
 from tests.small_disk import small_disk
 
+from ao import Client
 from ao.testing.redis import RedisServer
 
 
@@ -44,3 +48,38 @@ def test_a_worker_whose_disk_is_full_hands_its_runs_to_others_and_takes_none_unt
             assert other.stop().status == 0
             assert client.run("echo", {}).result(timeout=60)["attempt"] == 1
         assert full.stop().status == 0
+
+
+def test_gc_makes_a_workers_home_smaller_and_what_runs_goes_on(fleet: Fleet) -> None:
+    server, worker = fleet.start("server", "server"), fleet.start("worker", "worker")
+    large = project(fleet.root / "large", "large")
+    (large / "data").mkdir()
+    with client_of(server) as client:
+        for version in (1, 2, 3):
+            (large / "data" / "file").write_bytes(bytes([version]) * 1_000_000)
+            server.ao.ok("deploy", str(large))
+            assert client.run("large", {}).result(timeout=60)["attempt"] == 1
+        server.ao.ok("deploy", str(project(fleet.root / "slow", "slow")))
+        slow = client.run("slow", {"wait": 12})
+        until(lambda: client.workers().workers[0].running == 1, 60)
+        for number in (2, 3):  # its version is neither live nor the one before
+            agent = f"# {number}\n{AGENT}"
+            server.ao.ok("deploy", str(project(fleet.root / "slow", "slow", agent=agent)))
+        unused, used = unpacked(worker, client, "large", 1), unpacked(worker, client, "slow", 1)
+        assert unused.is_dir()
+        for path in unused.parent.iterdir():  # nobody has used them for an hour
+            os.utime(path, (time.time() - 3600,) * 2)
+        server.ao.ok("gc")
+        until(lambda: not unused.exists(), 30)
+        assert used.is_dir()
+        assert unpacked(worker, client, "large", 3).is_dir()
+        assert slow.result(timeout=60)["attempt"] == 1
+        server.ao.ok("rollback", "large", "--to", "v1")
+        assert client.run("large", {}).result(timeout=60)["attempt"] == 1
+        assert unused.is_dir()
+
+
+def unpacked(worker: Platform, client: Client, agent: str, version: int) -> Path:
+    digest = client.deployment(agent, version).view.digest
+    assert digest is not None
+    return worker.ao.home / "releases" / digest.removeprefix("sha256:")

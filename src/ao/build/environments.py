@@ -112,6 +112,7 @@ class Environments:
         """An environment of an earlier build; made again from kept wheels if it is not there. `elsewhere` is
         asked for the recipe of one that another machine built."""
         if self.is_ready(key):
+            os.utime(self.root / key)  # it is in use
             return self.root / key
         recipe = self.recipe(key)
         if recipe is None and elsewhere is not None and (text := await elsewhere()) is not None:

@@ -1,6 +1,7 @@
 """Builds on this host, into directories of AO's home."""
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import OrderedDict
@@ -185,6 +186,8 @@ class LocalBuilder:
     async def _code_dir(self, digest: Digest) -> Path:
         path = self._releases.path(digest)
         is_new = not path.is_dir()
+        if not is_new:
+            os.utime(path)  # it is in use
         if not is_new and not self._compiling.is_needed(digest, path):
             return path
         manifest = await self._manifest(digest)

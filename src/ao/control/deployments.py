@@ -17,6 +17,7 @@ from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus
 from ao.domain.errors import AoError, Conflict, InvalidInput, Problem, Unavailable
 from ao.ids import DeploymentId, Digest, new_deployment_id
 from ao.logs import get_logger
+from ao.sandbox import Executor
 from ao.store import Store
 from ao.store.records import Agent, BuiltRelease, Deployment, NewDeployment, PointerMove
 from ao.wire.schemas import PartDiff
@@ -275,6 +276,17 @@ async def tidy_home(store: Store, builder: Builder) -> Collected:
     since = await building_since(store)
     environments, digests = await store.deployments.in_use()
     return await builder.tidy(environments, digests, since)
+
+
+async def tidy_workplace(store: Store, builder: Builder, executor: Executor) -> Collected:
+    """Of a machine that only executes runs: what is neither live nor used by a run goes, too. It is made again
+    from what is kept when a run needs it."""
+    since = await building_since(store)
+    environments, digests = await store.deployments.at_work()
+    collected = await builder.tidy(environments, digests, since)
+    if collected.releases or collected.environments:
+        await executor.cool()  # a template may stand on what was there
+    return collected
 
 
 def _recipe_of(release: BuiltRelease) -> Recall:

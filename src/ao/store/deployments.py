@@ -63,6 +63,11 @@ class DeploymentStore(Protocol):
         `ao gc` must keep."""
         ...
 
+    async def at_work(self) -> tuple[Sequence[str], Sequence[Digest]]:
+        """(environment keys, release digests) of what a pointer names, and of what runs that have not ended
+        began with, those of assistants included: what a machine that executes runs needs at hand."""
+        ...
+
 
 class AgentStore(Protocol):
     async def list(self) -> Sequence[Agent]: ...

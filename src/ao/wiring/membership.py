@@ -1,10 +1,11 @@
 """Processes that share a store know of each other, and which of their releases may go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
-from ao.control.deployments import tidy_home
+from ao.build import Collected
+from ao.control.deployments import tidy_home, tidy_workplace
 from ao.control.membership import Membership
 from ao.store.processes import Role
 from ao.wiring.ground import Ground
@@ -17,7 +18,13 @@ async def member(ground: Ground, role: Role, stop: asyncio.Event) -> AsyncIterat
     if not ground.settings.on_postgres:
         yield
         return
-    membership = Membership(ground.store.processes, role, lambda: tidy_home(ground.store, ground.builder))
+
+    def tidy() -> Coroutine[None, None, Collected]:
+        if role == "worker":
+            return tidy_workplace(ground.store, ground.builder, ground.executor)
+        return tidy_home(ground.store, ground.builder)
+
+    membership = Membership(ground.store.processes, role, tidy)
     await membership.join()
     beats = asyncio.create_task(membership.beat_forever(), name="beats")
     beats.add_done_callback(lambda _: stop.set())

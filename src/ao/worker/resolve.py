@@ -1,6 +1,7 @@
 """From a claim to everything a sandbox needs."""
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from ao.worker.recall import recall
 from ao.worker.sessions import Attendance, Attended
 
 REMEMBERED = 128
+TRUSTED_SECONDS = 60.0
+"""Then the builder is asked again, and knows that it is in use."""
 MAX_LAST_ERROR = 8 * 1024
 Key = tuple[DeploymentId, str, int]
 """A deployment, and the assistant's version that has something over it; of none for the agent's own."""
@@ -39,6 +42,12 @@ class Unpacked:
     entrypoint: Entrypoint
     limits: Limits
     network: Network
+    since: float = field(default_factory=time.monotonic)
+
+    def is_there(self) -> bool:
+        """For sure: nobody removes what the builder was asked for so recently."""
+        is_fresh = time.monotonic() - self.since < TRUSTED_SECONDS
+        return is_fresh and self.env_dir.exists() and self.code_dir.exists()
 
     def spec(
         self,
@@ -141,7 +150,7 @@ class Resolver:
         self, key: Key, digest: Digest, env_key: str, config_of: Callable[[], AgentConfig]
     ) -> Unpacked:
         known = self._unpacked.get(key)
-        if known is not None and known.env_dir.exists() and known.code_dir.exists():
+        if known is not None and known.is_there():
             self._unpacked.move_to_end(key)
             return known
         config = config_of()

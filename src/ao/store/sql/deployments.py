@@ -90,6 +90,17 @@ UNION SELECT 'blob', workspace FROM session_version WHERE workspace IS NOT NULL
 UNION SELECT 'blobs', workspace_blobs FROM session_version WHERE workspace_blobs IS NOT NULL"""
 """One statement, hence one snapshot."""
 
+_AT_WORK = """
+WITH needed AS (
+  SELECT deployment_id FROM pointer
+  UNION SELECT deployment_id FROM run_head
+    WHERE state NOT IN ('completed', 'failed', 'cancelled') AND deployment_id IS NOT NULL)
+SELECT 'env', d.env_key FROM needed n JOIN deployment d ON d.deployment_id = n.deployment_id
+  WHERE d.env_key IS NOT NULL
+UNION SELECT 'blob', d.digest FROM needed n JOIN deployment d ON d.deployment_id = n.deployment_id
+  WHERE d.digest IS NOT NULL
+UNION SELECT 'blob', a.digest FROM needed n JOIN assistant_release a ON a.deployment_id = n.deployment_id"""
+
 _NO_CURSOR = (1 << 62) - 1
 REASON_DEPLOYED = "deployed"
 
@@ -201,6 +212,13 @@ class SqlDeploymentStore:
                 recipe = json.loads(value)
                 digests.update(filter(None, [recipe["lock"], *(recipe["wheels"] or {}).values()]))
         return sorted(value for kind, value in rows if kind == "env"), sorted(digests)
+
+    async def at_work(self) -> tuple[Sequence[str], Sequence[Digest]]:
+        rows = await self._engine.read(lambda tx: tx.all(_AT_WORK, {}))
+        named = {"env": set[str](), "blob": set[str]()}
+        for kind, value in rows:
+            named[kind].add(value)
+        return sorted(named["env"]), [Digest(digest) for digest in sorted(named["blob"])]
 
 
 def _succeed(

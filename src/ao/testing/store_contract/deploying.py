@@ -209,3 +209,17 @@ class Pointers:
         assert list(env_keys) == ["env"]
         named = ("in", "waiting", "lock", "source", "support-1", "support-1-code")
         assert set(digests) == {digest(name) for name in named} | {building.source_digest}
+
+    async def test_what_is_live_or_goes_on_is_at_work(self, harness: Harness) -> None:
+        _, claim = await harness.running()
+        versions = [(await harness.deploy()).version for _ in range(3)]
+        assert await named_at_work(harness) == {claim.version, *versions[-2:]}
+        await harness.finish(claim, COMPLETED)
+        assert await named_at_work(harness) == set(versions[-2:])
+
+
+async def named_at_work(harness: Harness) -> set[int]:
+    """Versions of the agent."""
+    env_keys, digests = await harness.replica.deployments.at_work()
+    assert list(env_keys) == ["env"]
+    return {int(number) for number in range(1, 9) if digest(f"support-{number}") in digests}
