@@ -108,8 +108,6 @@ def _load(task: Task) -> Callable[..., Any]:
 
 def _arguments(function: Callable[..., Any], task: Task) -> list[Any]:
     """The input, unless the function takes nothing."""
-    import json  # noqa: PLC0415 - the protocol has it already
-
     code = getattr(function, "__code__", None)
     if code is None:
         code = getattr(getattr(function, "__func__", None) or type(function).__call__, "__code__", None)
@@ -118,7 +116,7 @@ def _arguments(function: Callable[..., Any], task: Task) -> list[Any]:
         count = code.co_argcount
     if code is not None and count == 0 and not code.co_flags & _VARIABLE_ARGUMENTS:
         return []
-    return [json.loads(task.input)]
+    return [protocol.parse(task.input)]
 
 
 def _drain(value: Any, task: Task) -> Any:

@@ -66,7 +66,7 @@ import struct
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
-    from typing import Callable
+    from typing import Any, Callable, Iterable
 
 MAX_STATE_BYTES = 1 << 20
 MAX_CONTENT_BYTES = 1 << 20
@@ -85,7 +85,6 @@ MAX_VALUE_BYTES = 32 << 20
 HEADER = struct.Struct(">I")
 _MSG_WAITALL = 0x100
 _scan: Callable[[str, int], tuple[object, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def common(protocols: object) -> int:
@@ -103,9 +102,26 @@ class TooLarge(ValueError):
     """A message does not fit into a frame."""
 
 
+def _chunks() -> Callable[[object, int], Iterable[str]]:
+    """What `JSONEncoder.encode` makes anew for every message, and asks for its pieces."""
+    plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    try:
+        # Nothing is remembered of what it is in: a value that contains itself is a RecursionError.
+        made: Callable[[object, int], Iterable[str]] = make(
+            None, plain.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+        )
+    except TypeError:  # an interpreter without it, or with another one
+        return lambda value, _depth: plain.iterencode(value)
+    return made
+
+
+_encoded = _chunks()
+
+
 def encode(message: dict[str, object]) -> bytes:
     """One frame. A value that is not JSON raises TypeError or ValueError (NaN and infinities too)."""
-    body = _ENCODER.encode(message).encode("utf-8", "surrogatepass")
+    body = "".join(_encoded(message, 0)).encode("utf-8", "surrogatepass")
     if len(body) > MAX_FRAME_BYTES:
         raise TooLarge("message of %d bytes is larger than %d" % (len(body), MAX_FRAME_BYTES))
     return HEADER.pack(len(body)) + body
@@ -113,7 +129,7 @@ def encode(message: dict[str, object]) -> bytes:
 
 def decode(body: bytes) -> dict[str, object]:
     try:
-        message = _parse(body.decode("utf-8", "surrogatepass"))
+        message = parse(body.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError("frame is not JSON: %s" % error) from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
@@ -121,7 +137,7 @@ def decode(body: bytes) -> dict[str, object]:
     return message
 
 
-def _parse(text: str) -> object:
+def parse(text: str) -> Any:
     """Like `json.loads`, which first takes three calls to look for white space."""
     try:
         value, end = _scan(text, 0)

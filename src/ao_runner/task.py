@@ -104,11 +104,23 @@ def leave(exit_code: int) -> NoReturn:
     try:
         if "threading" in sys.modules and _has_threads(sys.modules["threading"]):
             sys.modules["threading"]._shutdown()
-        if "atexit" in sys.modules:
+        if "atexit" in sys.modules and _has_exit_functions(sys.modules["atexit"]):
             sys.modules["atexit"]._run_exitfuncs()
         _flush()
     finally:
         os._exit(exit_code)
+
+
+idle_exit_functions = 0
+"""So many functions, the first ones, are registered that have nothing to do unless logging has handlers."""
+
+
+def _has_exit_functions(atexit: Any) -> bool:
+    """Whether there is one with something to do. Up to 3.13 a function that was taken back counts on."""
+    logging = sys.modules.get("logging")
+    handlers = () if logging is None else logging._handlerList
+    counted = sys.version_info < (3, 14) and atexit._ncallbacks() <= idle_exit_functions
+    return not counted or len(handlers) > 1
 
 
 def _has_threads(threading: Any) -> bool:

@@ -15,6 +15,7 @@ import os
 import sys
 
 from ao_runner import call, main, protocol, traces
+from ao_runner import task as tasks
 from ao_runner.forks import Forks, gather_memory
 from ao_runner.task import Failure, Task
 from ao_runner.traces import Unfit
@@ -63,6 +64,7 @@ def serve() -> NoReturn:
     gather_memory()
     _say(control, {"ready": True})
     while True:
+        _renew()
         fds = _next(control)
         child = forks.fork()
         if child == 0:
@@ -92,6 +94,7 @@ def _load(task: Task) -> Callable[..., Any]:
             os.environ.pop(name, None)
     if watched.reason or function is None:
         raise Unfit(watched.reason or "the import exits")
+    tasks.idle_exit_functions = watched.idle_exit_functions
     return function
 
 
@@ -114,9 +117,6 @@ def _become_run(
     is copied, so it does little. `sock` has the descriptor at which the runner's replaces the supervisor's."""
     try:
         os.setsid()
-        # Not the input that earlier runs had: its flags are the file's, not the process's.
-        os.close(0)
-        os.open(os.devnull, os.O_RDONLY)
         stdout, stderr, runner = fds
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
@@ -124,7 +124,6 @@ def _become_run(
         os.close(stdout)
         os.close(stderr)
         os.close(runner)
-        _reseed()
         start = protocol.receive(sock)
         if start is None:
             os._exit(1)
@@ -162,8 +161,12 @@ def _nothing(value: object) -> object:
     return value
 
 
-def _reseed() -> None:
-    """What keeps one state for the whole process."""
+def _renew() -> None:
+    """What the next child finds is not what earlier ones had: here it costs less than in the child."""
+    # The flags of an input are the file's, not the process's.
+    os.close(0)
+    os.open(os.devnull, os.O_RDONLY)
+    # What keeps one state for the whole process.
     for name in ("random", "numpy.random", "torch"):
         seed = getattr(sys.modules.get(name), "seed", None)
         if seed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import stat
 import sys
@@ -22,6 +23,8 @@ PER_RUN = frozenset(
         "AO_WORKSPACE",
     }
 )
+_IDLE_AT_EXIT = frozenset({"certifi.core", "logging"})
+"""Modules whose function at the end does something only when more was set up."""
 _KNOWN_FDS = 4
 _HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -35,8 +38,8 @@ class Unfit(Exception):
 
 
 class Watched:
-    """While it watches: reads of variables that each run has its own value of, and threads that are asked for
-    (a template cannot have any)."""
+    """While it watches: reads of variables that each run has its own value of, threads that are asked for
+    (a template cannot have any), and who wants to be called at the end."""
 
     def __init__(self) -> None:
         self.reason = ""
@@ -47,12 +50,19 @@ class Watched:
         self._threads = _thread_starters()
         for module, name, start in self._threads:
             setattr(module, name, self._refusing(start))
+        self._exits = _ExitFunctions()
 
     def stop(self) -> None:
         for environ in self._environs:
             environ.__class__ = self._plain
         for module, name, start in self._threads:
             setattr(module, name, start)
+        self._exits.stop()
+
+    @property
+    def idle_exit_functions(self) -> int:
+        """How many functions are registered for the end, if none of them has anything to do there; or 0."""
+        return self._exits.idle()
 
     def _recording(self) -> Any:
         watched = self
@@ -75,6 +85,25 @@ class Watched:
             return start(*arguments, **named)
 
         return refuse
+
+
+class _ExitFunctions:
+    def __init__(self) -> None:
+        self._register: Any = atexit.register
+        self._wanted = [""] * atexit._ncallbacks()
+        """By which modules."""
+        atexit.register = self._recorded
+
+    def stop(self) -> None:
+        atexit.register = self._register
+
+    def idle(self) -> int:
+        known = len(self._wanted) == atexit._ncallbacks() and set(self._wanted) <= _IDLE_AT_EXIT
+        return len(self._wanted) if known else 0
+
+    def _recorded(self, function: Any, /, *arguments: Any, **named: Any) -> Any:
+        self._wanted.append(sys._getframe(1).f_globals.get("__name__", ""))
+        return self._register(function, *arguments, **named)
 
 
 def _thread_starters() -> list[Any]:

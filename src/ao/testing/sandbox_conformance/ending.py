@@ -84,6 +84,39 @@ async def test_grace_ends_for_those_who_ignore_it(rig: Rig) -> None:
     assert (await finish(sandbox)).exit.signal == 9
 
 
+async def test_what_wants_to_be_called_at_the_end_is_called(rig: Rig) -> None:
+    source = """
+        import atexit
+        atexit.register(print, "of the import")
+        def main(): atexit.register(print, "of the run")
+        """
+    ran = await finish(await rig.executor.start(rig.spec(source)))
+    assert ran.stdout == b"of the run\nof the import\n"
+
+
+async def test_what_a_run_wants_to_be_called_at_the_end_is_called(rig: Rig) -> None:
+    source = """
+        import atexit, logging
+        def main():
+            atexit.unregister(logging.shutdown)
+            atexit.register(print, "of the run")
+        """
+    ran = await finish(await rig.executor.start(rig.spec(source)))
+    assert ran.stdout == b"of the run\n"
+
+
+async def test_lines_that_a_logging_handler_holds_are_written_at_the_end(rig: Rig) -> None:
+    source = """
+        import logging.handlers, sys
+        def main():
+            target = logging.StreamHandler(sys.stdout)
+            logging.getLogger().addHandler(logging.handlers.MemoryHandler(100, logging.CRITICAL, target))
+            logging.error("held")
+        """
+    ran = await finish(await rig.executor.start(rig.spec(source)))
+    assert ran.stdout == b"held\n"
+
+
 async def test_a_command_gets_the_signal_of_a_stop_with_grace(rig: Rig) -> None:
     script = "trap 'echo trapped; exit 6' TERM; echo up; while :; do sleep 0.01; done"
     entrypoint = Entrypoint("command", command=("sh", "-c", script))
