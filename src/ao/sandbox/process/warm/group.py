@@ -27,6 +27,10 @@ class Slot:
     """The process with which the kernel ends all its runs, by a descriptor of the pool's."""
     namespaces: Mapping[str, int] = field(default_factory=dict)
     runs: int = 0
+    taken_at: float = 0.0
+    """When its run came, on the loop's clock."""
+    successor: "Slot | None" = None
+    """Made because this one is old; it goes when that is there."""
     bytes: int = 0
     first_bytes: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -45,7 +49,9 @@ class Group:
     missed: bool = False
     """A run came and found no child waiting."""
     import_seconds: float = 1.0
-    waiters: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+    run_seconds: float = 0.0
+    """How long a child of late had its run; as far as it matters here."""
+    waiters: "deque[asyncio.Future[Slot | None]]" = field(default_factory=deque)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is a child, or a reason why there is none."""
 
@@ -62,30 +68,50 @@ class Group:
     def take(self) -> Slot | None:
         for slot in self.slots.values():
             if slot.state == "ready":
-                slot.state = "busy"
-                return slot
+                return _taken(slot)
         return None
 
-    def soon(self) -> int:
-        """Children that will wait in a moment."""
-        return sum(slot.state == "tidy" for slot in self.slots.values())
+    def comes(self) -> bool:
+        """Whether its first slot is being made, which has the import of a cold start partly behind it."""
+        states = {slot.state for slot in self.slots.values()}
+        return "making" in states and not states & {"tidy", "ready", "busy"}
+
+    def comes_soon(self) -> bool:
+        """Whether a child is about to wait, or will in less time than a cold start takes: as it seems when
+        the runs of now take as long as others did, and as long again as they have taken."""
+        now, turn = asyncio.get_running_loop().time(), len(self.waiters) + 1
+        usable = [slot for slot in self.slots.values() if slot.state in ("tidy", "ready", "busy")]
+        if sum(slot.state == "tidy" for slot in usable) >= turn:
+            return True
+        taken = [now - slot.taken_at for slot in usable if slot.state == "busy"]
+        seconds = max(self.run_seconds, min(taken, default=0.0))
+        return seconds * turn < self.import_seconds * len(usable)
+
+    def had_run(self, slot: Slot) -> None:
+        """A run has ended: what the next ones are expected to take."""
+        seconds = min(asyncio.get_running_loop().time() - slot.taken_at, 2 * self.import_seconds)
+        self.run_seconds += (seconds - self.run_seconds) / 8
 
     def spare(self) -> bool:
         """Whether the next run will find a child, now or soon."""
         return any(slot.state in ("making", "tidy", "ready") for slot in self.slots.values())
 
-    def wake(self) -> None:
-        """A child waits: tell the run that has waited longest."""
+    def offer(self, slot: Slot) -> None:
+        """A child waits: it is for the run that has waited longest."""
+        slot.state = "ready"
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(_taken(slot))
+                return
+
+    def dismiss(self) -> None:
+        """Nobody waits in vain."""
+        self.settled.set()
         while self.waiters:
             waiter = self.waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
-                return
-
-    def wake_all(self) -> None:
-        self.settled.set()
-        while self.waiters:
-            self.wake()
 
     def fail(self, reason: str, now: float, *, lasting: bool) -> None:
         """No slot until the pause is over; it doubles with every failure in a row."""
@@ -93,4 +119,9 @@ class Group:
         self.failures += 1
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (self.failures - 1))
         self.not_before = float("inf") if lasting else now + pause
-        self.wake_all()
+        self.dismiss()
+
+
+def _taken(slot: Slot) -> Slot:
+    slot.state, slot.taken_at = "busy", asyncio.get_running_loop().time()
+    return slot

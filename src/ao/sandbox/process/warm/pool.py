@@ -14,6 +14,7 @@ from ao.logs import get_logger
 from ao.sandbox import SandboxSpec, Template
 from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.supervisor import control
+from ao.sandbox.process.warm.cores import Cores
 from ao.sandbox.process.warm.fit import key_of, template_of, unfit
 from ao.sandbox.process.warm.group import Group, Slot
 
@@ -21,6 +22,8 @@ log = get_logger(__name__)
 
 _REMEMBERED_GROUPS = 256
 _LONGEST_WAIT_SECONDS = 1.0
+_LONGEST_IMPORT_SECONDS = 10.0
+"""So long a run waits for an import that others began."""
 _FORK_SECONDS = 0.002
 """While others wait, a child is made when the run before it has been written down: both take a core."""
 _GROWTH_BYTES = 64 << 20
@@ -36,7 +39,7 @@ class WarmOptions:
     """For each template, at most."""
     memory_bytes: int = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
     """For all templates together; the least used go first."""
-    runs: int = 1000
+    runs: int = 10_000
     """After so many a slot is replaced."""
 
 
@@ -65,20 +68,24 @@ class WarmPool:
         self._numbers = itertools.count(1)
         self._kept: list[Hashable] = []
         self._closing = False
+        self._cores = Cores()
 
     async def take(self, spec: SandboxSpec) -> tuple[ProcessSandbox | None, str]:
-        """A child that waits for its task, or why there is none. Waits only where one is about to come."""
+        """A child that waits for its task, or why there is none. Waits where a cold start would take longer."""
         why = unfit(spec) if self._options.enabled else "switched off by AO_WARM"
         if why:
             return None, why
         group = self._group(spec)
+        if group.comes():
+            await self._settled(group)
         slot = group.take()
-        if slot is None and group.soon() > len(group.waiters):
+        waited = slot is None and group.comes_soon()
+        if waited:
             slot = await self._wait(group)
-        if slot is None:
-            group.missed = True
-        if not group.spare():
-            self._grow(group)
+        if slot is None or not self._cores.are_busy():
+            group.missed = group.missed or waited or slot is None
+            if not group.spare():
+                self._grow(group)
         if slot is None:
             return None, group.why_cold or "no child of its template was waiting"
         assert slot.sandbox is not None
@@ -107,18 +114,27 @@ class WarmPool:
     def templates(self) -> list[Template]:
         return [group.described() for group in self._groups.values()]
 
+    async def _settled(self, group: Group) -> None:
+        group.settled.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_IMPORT_SECONDS):
+                await group.settled.wait()
+
     async def _wait(self, group: Group) -> Slot | None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Slot | None] = asyncio.get_running_loop().create_future()
         group.waiters.append(waiter)
         try:
             async with asyncio.timeout(min(_LONGEST_WAIT_SECONDS, group.import_seconds)):
-                await waiter
+                return await waiter
         except TimeoutError:
-            return None
+            return _offered(waiter)
+        except asyncio.CancelledError:
+            if (slot := _offered(waiter)) is not None:
+                group.offer(slot)
+            raise
         finally:
             if waiter in group.waiters:
                 group.waiters.remove(waiter)
-        return group.take()
 
     def _group(self, spec: SandboxSpec) -> Group:
         key = key_of(spec)
@@ -138,28 +154,33 @@ class WarmPool:
 
     # More slots, and fewer
 
-    def _grow(self, group: Group) -> None:
+    def _grow(self, group: Group, most: int = 0) -> Slot | None:
         """Make one more slot; when others are being made, after them: an import takes a core."""
         now = asyncio.get_running_loop().time()
-        if self._closing or now < group.not_before or len(group.slots) >= self._options.slots:
-            return
-        if sum(slot.state == "making" for slot in self._slots.values()) >= _IMPORTS_AT_ONCE:
+        if self._closing or now < group.not_before or len(group.slots) >= (most or self._options.slots):
+            return None
+        if self._importing():
             self._wanting[group.key] = group
-            return
+            return None
         group.missed = False
         if not self._find_room(group, max((slot.bytes for slot in group.slots.values()), default=0)):
-            return self._fail(group, NO_ROOM, lasting=False)
+            self._fail(group, NO_ROOM, lasting=False)
+            return None
         try:
             slot = Slot(f"slot-{next(self._numbers)}", group, self._host.take_uid(), now)
         except ValueError as error:
             group.why_cold = str(error)
-            return
+            return None
         self._slots[slot.id] = group.slots[slot.id] = slot
         try:
             self._host.make_slot(slot.id, group.template, slot.uid)
         except (SandboxError, OSError) as error:  # a full disk, for one
             self._fail(group, str(error), lasting=False)
             self._drop(slot)
+        return slot
+
+    def _importing(self) -> bool:
+        return sum(slot.state == "making" for slot in self._slots.values()) >= _IMPORTS_AT_ONCE
 
     def _grow_next(self) -> None:
         """A slot has been made, or has failed: the turn of the next."""
@@ -226,19 +247,30 @@ class WarmPool:
             group.why_cold, group.failures = "", 0
             slot.state = "tidy"
             self._grow_next()
-        old = slot.runs >= self._options.runs or size > 2 * slot.first_bytes + _GROWTH_BYTES
-        fits = self._find_room(group, 0)
-        if old or not fits:
+        if not self._find_room(group, 0):
             self._end(slot)
-            if old:
+            return self._fail(group, NO_ROOM, lasting=False)
+        if self._is_old(slot) and self._succeeded(slot):
+            self._end(slot)
+            if slot.successor is None:
                 self._grow(group)
-            else:
-                self._fail(group, NO_ROOM, lasting=False)
             return
         if group.waiters or not any(each.state == "ready" for each in group.slots.values()):
             self._fork(slot)
         else:
             asyncio.get_running_loop().call_later(_FORK_SECONDS, self._fork, slot)
+
+    def _is_old(self, slot: Slot) -> bool:
+        return slot.runs >= self._options.runs or slot.bytes > 2 * slot.first_bytes + _GROWTH_BYTES
+
+    def _succeeded(self, slot: Slot) -> bool:
+        """Whether an old slot can go: its successor is there, or there is no room for both."""
+        if slot.successor is None:
+            if self._importing() and slot.runs < 2 * self._options.runs:
+                return False
+            if self._find_room(slot.group, slot.bytes):
+                slot.successor = self._grow(slot.group, most=self._options.slots + 1)
+        return slot.successor is None or slot.successor.state != "making"
 
     def _fork(self, slot: Slot) -> None:
         """Have a slot that is free and empty ready its next child."""
@@ -246,9 +278,8 @@ class WarmPool:
             return
         group = slot.group
         slot.sandbox = self._host.fork(slot, f"{slot.id}-{slot.runs}")
-        slot.state = "ready"
         group.settled.set()
-        group.wake()
+        group.offer(slot)
         if group.missed:
             self._grow(group)
 
@@ -268,6 +299,7 @@ class WarmPool:
             self.give_up(sandbox)
         elif slot.state == "busy":
             slot.state = "tidy"
+            slot.group.had_run(slot)
 
     def give_up(self, sandbox: ProcessSandbox) -> None:
         """A child ended before it had its task: its template is not to be trusted with another."""
@@ -286,7 +318,7 @@ class WarmPool:
         slot.gone.set()
         self._grow_next()
         if not slot.group.spare():
-            slot.group.wake_all()
+            slot.group.dismiss()
 
     # The end
 
@@ -306,6 +338,10 @@ class WarmPool:
         """The supervisor is gone, and all slots with it."""
         for slot in list(self._slots.values()):
             self._drop(slot)
+
+
+def _offered(waiter: asyncio.Future[Slot | None]) -> Slot | None:
+    return waiter.result() if waiter.done() and not waiter.cancelled() else None
 
 
 def _get_to_know(slot: Slot, message: control.Message) -> None:
