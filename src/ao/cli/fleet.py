@@ -125,7 +125,19 @@ def drain(
     output.say(f"{found['name']} drains: it takes nothing more, {found['running']} of its runs go on")
 
 
-_HEADERS = ("WORKER", "HOST", "STATE", "SLOTS", "MEMORY", "CORES", "GPUS", "LABELS", "SANDBOX", "HEARTBEAT")
+_HEADERS = (
+    "WORKER",
+    "HOST",
+    "STATE",
+    "SLOTS",
+    "MEMORY",
+    "CORES",
+    "GPUS",
+    "LABELS",
+    "SANDBOX",
+    "VERSION",
+    "HEARTBEAT",
+)
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
@@ -142,9 +154,11 @@ def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
         f"{used['gpu']}/{has['gpu']}",
         ",".join(f"{name}={value}" for name, value in item["labels"].items()),
         item["sandbox"],
+        item["version"] or "-",
         output.age(item["heartbeat_at"]),
     )
 
 
 def _queue(item: Mapping[str, Any]) -> tuple[str, ...]:
-    return (f"{item['runs']} runs", item["needs"] or "any worker", output.age(item["since"]), item["why"])
+    runs = "1 run" if item["runs"] == 1 else f"{item['runs']} runs"
+    return (runs, item["needs"] or "any worker", output.age(item["since"]), item["why"])

@@ -1,6 +1,7 @@
 """What is done to a running fleet. A fault is over when its method returns; what it broke may heal later."""
 
 import contextlib
+import os
 import random
 import signal
 import time
@@ -10,13 +11,38 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tests.chaos.fleet.cluster import Cluster
+from tests.chaos.fleet.load import Load
 from tests.chaos.fleet.network import Host
 from tests.chaos.fleet.processes import Process
+from tests.platform import children_of
 
 LATENCY_SECONDS = 0.2
 """Added to each round trip."""
 HOUR = 3600
-BUSY_SECONDS = 5.0
+NAMES = (
+    "worker-killed",
+    "worker-stopped",
+    "server-killed",
+    "postgres-crashed",
+    "postgres-crashed-in-recovery",
+    "backends-terminated",
+    "redis-killed",
+    "redis-flushed",
+    "cut-from-postgres",
+    "cut-from-redis",
+    "cut-from-both",
+    "slow-network",
+    "clock-forward",
+    "clock-back",
+    "commits-unanswered",
+    "disk-full",
+)
+"""Each is a method of `Faults`."""
+LONG_RUNS = 2
+"""So many that outlast a lease begin just before a worker is lost; more of them, when none went to a worker
+that can be chosen."""
+LONG_SECONDS = 2.0
+LONG_TRIES = 4
 UNANSWERED = 0.2
 """Share of commits whose answer is lost."""
 
@@ -30,8 +56,9 @@ class Death:
 
 
 class Faults:
-    def __init__(self, cluster: Cluster, rng: random.Random) -> None:
+    def __init__(self, cluster: Cluster, load: Load, rng: random.Random) -> None:
         self._cluster = cluster
+        self._load = load
         self._rng = rng
         self.deaths: list[Death] = []
         self.counts: Counter[str] = Counter()
@@ -39,31 +66,24 @@ class Faults:
 
     def all(self) -> dict[str, Callable[[], None]]:
         """By the name under which one can be chosen."""
-        return {
-            "worker-killed": self.worker_killed,
-            "worker-stopped": self.worker_stopped,
-            "server-killed": self.server_killed,
-            "postgres-crashed": self.postgres_crashed,
-            "postgres-crashed-in-recovery": self.postgres_crashed_in_recovery,
-            "backends-terminated": self.backends_terminated,
-            "redis-killed": self.redis_killed,
-            "redis-flushed": self.redis_flushed,
-            "cut-from-postgres": self.cut_from_postgres,
-            "cut-from-redis": self.cut_from_redis,
-            "cut-from-both": self.cut_from_both,
-            "slow-network": self.slow_network,
-            "clock-forward": self.clock_forward,
-            "clock-back": self.clock_back,
-            "commits-unanswered": self.commits_unanswered,
-            "disk-full": self.disk_full,
-        }
+        return {name: getattr(self, name.replace("-", "_")) for name in NAMES}
+
+    def planted(self) -> None:
+        """What AO cannot survive: with the worker its supervisor sleeps, too, which ends its sandboxes when the
+        lease does. It is to show that the witness sees what happens then."""
+        victim, _ = self._busy(self._cluster.workers)
+        asleep = [victim.pid, *children_of(victim.pid)]
+        for pid in asleep:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(2 * self._lease)
+        for pid in asleep:
+            os.kill(pid, signal.SIGCONT)
 
     # --- processes ---------------------------------------------------------------------------------
 
     def worker_killed(self) -> None:
         """kill -9; it comes back when its runs must have been taken over."""
-        victim = self._rng.choice(self._cluster.workers)
-        runs = self._busy(victim)
+        victim, runs = self._busy(self._cluster.workers)
         victim.kill()
         self.deaths.append(Death(time.time_ns() // 1000, runs))
         time.sleep(self._lease)
@@ -71,8 +91,7 @@ class Faults:
 
     def worker_stopped(self) -> None:
         """SIGSTOP for twice the lease: when it wakes, its runs and its sandboxes are gone."""
-        victim = self._rng.choice(self._cluster.workers)
-        runs = self._busy(victim)
+        victim, runs = self._busy(self._cluster.workers)
         self.deaths.append(Death(time.time_ns() // 1000, runs))
         victim.signal(signal.SIGSTOP)
         time.sleep(2 * self._lease)
@@ -168,21 +187,30 @@ class Faults:
         self._cluster.witness.wrong[victim.host.address] = 0
 
     def _cut(self, hosts: Sequence[Host]) -> None:
-        victim = self._rng.choice(self._cluster.direct)
+        victim, runs = self._busy(self._cluster.direct)
         if self._cluster.postgres.host in hosts:
-            runs = self._busy(victim)
             self.deaths.append(Death(time.time_ns() // 1000, runs))
         with ExitStack() as stack:
             stack.enter_context(self._cluster.network.cut(victim.host, hosts))
             time.sleep(2 * self._lease)
 
-    def _busy(self, victim: Process) -> list[str]:
-        """What it executes, when it has at least two runs in hand or did not get them for a while."""
-        until = time.monotonic() + BUSY_SECONDS
-        while len(runs := self._executed_by(victim)) < 2 and time.monotonic() < until:
-            time.sleep(0.05)
-        self.counts["runs whose worker was lost"] += len(runs)
-        return runs
+    def _busy(self, workers: Sequence[Process]) -> tuple[Process, list[str]]:
+        """One of them with what it executes: a run that outlasts its lease, when one of them got one."""
+        long: list[int] = []
+        for _ in range(LONG_TRIES):
+            long += self._load.add_long(LONG_RUNS)
+            until = time.monotonic() + LONG_SECONDS
+            while time.monotonic() < until:
+                time.sleep(0.05)
+                lasting = {self._load.accepted.get(number) for number in long}
+                found = [(each, runs) for each in workers if lasting & {*(runs := self._executed_by(each))}]
+                if found:
+                    victim, runs = self._rng.choice(found)
+                    self.counts["runs whose worker was lost"] += len(runs)
+                    self.counts["of these, runs that outlast its lease"] += len(lasting & {*runs})
+                    return victim, runs
+        victim = self._rng.choice(workers)
+        return victim, self._executed_by(victim)
 
     def _executed_by(self, victim: Process) -> list[str]:
         with self._cluster.postgres.look() as connection:

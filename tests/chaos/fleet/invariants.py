@@ -14,6 +14,7 @@ from tests.chaos.fleet.witness import Heard
 TERMINAL = {"completed", "failed", "cancelled"}
 CLOCK_SECONDS = 0.25
 """So exactly a worker knows the clock of the database."""
+LATE = "effects after a lease had ended"
 PROMISES = (
     "lost runs",
     "runs accepted twice",
@@ -26,7 +27,7 @@ PROMISES = (
     "states that do not follow from each other",
     "writes of an earlier attempt after a later one",
     "streams with a gap or a repeat",
-    "effects after a lease had ended",
+    LATE,
     "sleeps that ended early",
 )
 
@@ -151,7 +152,7 @@ def _late(run: _Run, heard: Heard, leases: Mapping[str, int]) -> list[tuple[str,
         late = (at_us - leases[run.workers[attempt]]) / 1000
         if late > 0 or attempt < latest:
             what = f"{path} in attempt {attempt} of {latest}, {late:.1f} ms late"
-            wrong.append(("effects after a lease had ended", what))
+            wrong.append((LATE, what))
         latest = max(latest, attempt)
     return wrong
 

@@ -16,7 +16,8 @@ from ao.domain.errors import AoError, ServerUnreachable, Unavailable
 AT_ONCE = 24
 """Threads that submit: so many may hang at a server that hangs."""
 LEASES = 1.5
-"""So many leases long are some runs that act all the time: who does not stop them in time is seen."""
+"""So many leases long are runs that act all the time, which are there when a worker is lost: who does not stop
+them in time is seen."""
 FOLLOWED = 8
 """Runs that are followed by a stream at a time."""
 
@@ -55,6 +56,7 @@ class Load:
         self._followers: list[threading.Thread] = []
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._adding = threading.Lock()
         self._thread = threading.Thread(target=self._submit_all)
 
     def start(self) -> None:
@@ -77,19 +79,28 @@ class Load:
     def _submit_all(self) -> None:
         due = time.monotonic()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
-            task = self._task(len(self.tasks))
-            self.tasks.append(task)
-            self._pool.submit(self._submit, task)
+            self._add()
             due += 1 / self.rate
 
-    def _task(self, number: int) -> Task:
+    def add_long(self, count: int) -> list[int]:
+        """Submit some more that act all the time for longer than a lease; their numbers."""
+        return [self._add(is_long=True) for _ in range(count)]
+
+    def _add(self, *, is_long: bool = False) -> int:
+        with self._adding:
+            task = self._task(len(self.tasks), is_long)
+            self.tasks.append(task)
+        self._pool.submit(self._submit, task)
+        return task["number"]
+
+    def _task(self, number: int, is_long: bool) -> Task:
         rng, witness = self._rng, self._cluster.witness
-        plain, pause = rng.random() < 0.4, rng.uniform(0.04, 0.12)
+        plain, pause = is_long or rng.random() < 0.4, rng.uniform(0.04, 0.12)
         long = int(LEASES * self._cluster.size.lease_seconds / pause)
         return Task(
             number=number,
             steps=0 if plain else rng.randrange(1, 5),
-            plain=0 if not plain else long if rng.random() < 0.1 else rng.randrange(4, 14),
+            plain=0 if not plain else long if is_long else rng.randrange(4, 14),
             pause=pause,
             sleeps=0.0 if plain or rng.random() > 0.3 else 1.5,
             host=self._cluster.network.here,

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.chaos.fleet import cluster as clusters
 from tests.chaos.fleet.cluster import Cluster, Size
 from tests.chaos.fleet.faults import Faults
-from tests.chaos.fleet.invariants import Ledger, broken, recoveries
+from tests.chaos.fleet.invariants import LATE, Ledger, broken, recoveries
 from tests.chaos.fleet.load import Load
 from tests.chaos.fleet.observer import Observer
 
@@ -31,11 +31,13 @@ DRAIN_SECONDS = 90.0
 class Form:
     seed: int
     faults: tuple[str, ...] = ()
-    """In this order; empty: every one, shuffled."""
+    """In this order; empty: every one, shuffled, or none where something is planted."""
     rounds: int = 1
     rate: float = 6.0
     """Runs per second."""
     size: Size = field(default_factory=Size)
+    planted: bool = False
+    """At the end a promise is broken on purpose: the soak has failed when the witness does not see it."""
 
 
 class FleetSoak:
@@ -55,7 +57,7 @@ class FleetSoak:
         with clusters.running(form.size, self._root, random.Random(rng.random())) as cluster:
             cluster.deploy()
             observer, load = Observer(cluster.postgres), Load(cluster, form.rate, random.Random(rng.random()))
-            faults = Faults(cluster, random.Random(rng.random()))
+            faults = Faults(cluster, load, random.Random(rng.random()))
             began = time.monotonic()
             observer.start()
             load.start()
@@ -75,11 +77,13 @@ class FleetSoak:
         self._await_rate("warming up", observer)
         for _ in range(self._form.rounds):
             names = list(self._form.faults)
-            if not names:
+            if not names and not self._form.planted:
                 names = list(every)
                 self._rng.shuffle(names)
             for name in names:
                 self._suffer(name, every[name], observer)
+        if self._form.planted:
+            self._suffer("planted", faults.planted, observer)
 
     def _suffer(self, name: str, fault: Callable[[], None], observer: Observer) -> None:
         began = time.monotonic()
@@ -122,6 +126,8 @@ class FleetSoak:
         self._count(cluster, load, faults, ledger)
         self.counts.update(counts)
         self.counts["broken promises"] = counts.total()
+        if self._form.planted:
+            assert counts.pop(LATE), "the witness has not seen effects that came after a lease"
         self.seconds["slowest recovery of a run whose worker died"] = max(recovered, default=0.0)
         self.seconds["slowest return to the rate"] = max(self._back.values(), default=0.0)
         report = "\n".join(told[:40])
