@@ -109,8 +109,10 @@ def _of_fleet(facts: dict[str, Any]) -> str:
     if "missing" in facts:
         return f"fleet not measured: {facts['missing']}"
     cpu = ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in facts["cpu_seconds_per_run"].items())
-    at_rest = facts["statements_per_second_at_rest"]
-    return f"fleet: sustained {facts['sustained']:.0f}/s; CPU a run: {cpu}; at rest {at_rest:.1f} statements/s"
+    further = facts["statements_per_second_of_a_further"].items()
+    more = ", ".join(f"{rate:.1f} with each further {name}" for name, rate in further)
+    at_rest = f"{facts['statements_per_second_at_rest']:.1f} statements/s, and {more}"
+    return f"fleet: sustained {facts['sustained']:.0f}/s; CPU a run: {cpu}; at rest {at_rest}"
 
 
 def _said(document: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ class Server:
 def ao_up(directory: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     """`settings` are `AO_*` variables besides home and port; none of the caller's count. Raises DidNotStart."""
     home = directory / "home"
-    with _started("up", home, {"AO_PORT": "0", **settings}) as facts:
+    with started("up", home, {"AO_PORT": "0", **settings}) as facts:
         yield Server(home, facts["url"], facts["pid"], facts["sandbox"], facts["degraded"])
 
 
@@ -50,14 +50,14 @@ def server_and_worker(directory: Path, settings: Mapping[str, str]) -> Iterator[
     """Two processes on one database, and the worker's pid. Raises DidNotStart."""
     home = directory / "server"
     with (
-        _started("server", home, {"AO_PORT": "0", **settings}) as facts,
-        _started("worker", directory / "worker", settings) as worker,
+        started("server", home, {"AO_PORT": "0", **settings}) as facts,
+        started("worker", directory / "worker", settings) as worker,
     ):
         yield Server(home, facts["url"], facts["pid"], worker["sandbox"], worker["degraded"]), worker["pid"]
 
 
 @contextmanager
-def _started(command: str, home: Path, settings: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def started(command: str, home: Path, settings: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """What it says when it is ready."""
     log = home.with_suffix(".log")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AO_")}

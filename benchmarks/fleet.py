@@ -3,17 +3,15 @@
 import asyncio
 import base64
 import os
-import re
 import statistics
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-from psycopg import sql
 
 from ao.client.api import Client
 from ao.domain.errors import Unavailable
@@ -28,49 +26,51 @@ from benchmarks.submit import Agent, Http
 
 WARM_UP_RUNS = 1500
 """By then the worker has made as many templates as runs go on at once."""
+SETTLE_SECONDS = 5.0
+"""So long a process does what it does once."""
 
 
 async def fleet(plan: Plan) -> tuple[list[Figure], dict[str, Any]]:
     """Figures and facts; none of both when this machine has no Postgres or no Redis."""
     try:
-        async with _running() as (server, worker, database):
-            return await _measure(plan, server, worker, database)
+        async with _running() as running:
+            return await _measure(plan, running)
     except Unavailable as error:
         return [], {"missing": str(error)}
 
 
-class Database:
-    """The Postgres server of the fleet, and its log."""
+@dataclass(frozen=True)
+class Running:
+    server: ao_up.Server
+    worker: int
+    """Its pid."""
+    postgres: postgres.PostgresServer
+    directory: Path
+    settings: dict[str, str]
 
-    def __init__(self, running: postgres.PostgresServer, url: str, pid: int) -> None:
-        self._running = running
-        self.url = url
-        self.pid = pid
+    def pids(self) -> tuple[int, int, int]:
+        return self.server.pid, self.worker, self.postgres.pid
 
-    def fresh(self) -> str:
-        return self._running.url(self._running.create())
+    async def at_rest(self, seconds: float) -> tuple[float, dict[str, float]]:
+        """Statements a second: of the fleet as it is, and what a further process of each kind adds."""
+        rates = [await self._statements(seconds)]
+        with ExitStack() as stack:
+            for role, more in (("worker", {}), ("server", {"AO_PORT": "0"})):
+                home = self.directory / f"further-{role}"
+                stack.enter_context(ao_up.started(role, home, {**self.settings, **more}))
+                await asyncio.sleep(SETTLE_SECONDS)
+                rates.append(await self._statements(seconds))
+        fleet, worker, server = rates
+        return fleet, {"worker": worker - fleet, "server": server - worker}
 
-    async def statements(self, seconds: float) -> int:
-        """How many statements come in within a time."""
-        self._log("all")
-        try:
-            await asyncio.sleep(0.5)  # all of its processes have been told
-            before = self._logged()
+    async def _statements(self, seconds: float) -> float:
+        with self.postgres.telling_statements() as told:
             await asyncio.sleep(seconds)
-            return self._logged() - before
-        finally:
-            self._log("none")
-
-    def _log(self, what: str) -> None:
-        self._running.execute(sql.SQL("ALTER SYSTEM SET log_statement = {}").format(sql.Literal(what)))
-        self._running.execute(sql.SQL("SELECT pg_reload_conf()"))
-
-    def _logged(self) -> int:
-        return len(re.findall(r"LOG:  (?:statement|execute [^:]*):", self._running.log.read_text()))
+            return len(told()) / seconds
 
 
 @asynccontextmanager
-async def _running() -> AsyncIterator[tuple[ao_up.Server, int, Database]]:
+async def _running() -> AsyncIterator[Running]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ao-fleet-")))
         found = stack.enter_context(postgres.running(system_only=True, durable=True))
@@ -84,12 +84,11 @@ async def _running() -> AsyncIterator[tuple[ao_up.Server, int, Database]]:
             "AO_SECRETS_KEY": base64.b64encode(os.urandom(32)).decode(),
         }
         server, worker = stack.enter_context(ao_up.server_and_worker(directory, settings))
-        yield server, worker, Database(found, url, found.pid)
+        yield Running(server, worker, found, directory, settings)
 
 
-async def _measure(
-    plan: Plan, server: ao_up.Server, worker: int, database: Database
-) -> tuple[list[Figure], dict[str, Any]]:
+async def _measure(plan: Plan, running: Running) -> tuple[list[Figure], dict[str, Any]]:
+    server = running.server
     http, numbers = Http(server.port, server.key), count(1)
 
     def take(amount: int) -> range:
@@ -107,22 +106,23 @@ async def _measure(
         agent = Agent(http, agents.STDLIB)
         alone.append((await drive(agent.result, take(plan.alone), 1)).seconds)
         starts.append([await _until_started(http, view["id"]) for view in agent.views])
-        before = [ao_up.cpu_seconds(pid) for pid in (server.pid, worker, database.pid)]
+        before = [ao_up.cpu_seconds(pid) for pid in running.pids()]
         load = await drive(run, take(plan.burst), plan.concurrency)
-        after = [ao_up.cpu_seconds(pid) for pid in (server.pid, worker, database.pid)]
+        after = [ao_up.cpu_seconds(pid) for pid in running.pids()]
         cpu.append([(b - a) / len(load.seconds) for a, b in zip(before, after, strict=True)])
         loads.append(load)
         await steps.round()
     sustained = await drive(run, take(plan.sustained), plan.concurrency)
     await http.close()
-    at_rest = await database.statements(plan.idle)
+    at_rest, further = await running.at_rest(plan.idle)
+    fresh = running.postgres.url(running.postgres.create())
     clients = f"{plan.concurrency} clients at once"
     figures = [
         durations("fleet, alone", "fleet", alone, "submit → result, standard library, warm, one at a time"),
         durations("fleet, accepted → claimed", "fleet", starts, "the same runs, by the database's clock"),
         rates("fleet, throughput", "fleet", [load.rate for load in loads], clients),
         *_renamed(steps.figures()),
-        *await claims(database.fresh(), plan.claims),
+        *await claims(fresh, plan.claims),
     ]
     names = ("server", "worker and its sandboxes", "Postgres")
     return figures, {
@@ -130,7 +130,8 @@ async def _measure(
         "cpu_seconds_per_run": {
             name: statistics.median(each[index] for each in cpu) for index, name in enumerate(names)
         },
-        "statements_per_second_at_rest": at_rest / plan.idle,
+        "statements_per_second_at_rest": at_rest,
+        "statements_per_second_of_a_further": further,
     }
 
 

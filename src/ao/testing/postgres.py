@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from ao.testing.processes import die_with_parent, identity, other_user
 SYSTEM = Path("/usr/lib/postgresql")
 _SUPERUSER = "ao"
 _START_SECONDS = 60.0
+_RELOAD_SECONDS = 0.5
+"""All of its processes know of a changed setting by then."""
+_STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)")
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -58,7 +61,7 @@ class PostgresServer:
         self._socket_dir = socket_dir
         self._made = 0
         self.pid = pid
-        self.log = socket_dir / "server.log"
+        self._log = socket_dir / "server.log"
 
     def url(self, database: str) -> str:
         return f"postgresql://{_SUPERUSER}@/{database}?host={self._socket_dir}"
@@ -74,6 +77,21 @@ class PostgresServer:
 
     def drop(self, name: str) -> None:
         self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    @contextmanager
+    def telling_statements(self) -> Iterator[Callable[[], list[str]]]:
+        """Inside, gives the texts of all statements that came in until now, `BEGIN` and `COMMIT` among them."""
+        self._log_statements("all")
+        try:
+            begun = self._log.stat().st_size
+            yield lambda: _STATEMENT.findall(self._log.read_bytes()[begun:].decode())
+        finally:
+            self._log_statements("none")
+
+    def _log_statements(self, which: str) -> None:
+        self.execute(sql.SQL("ALTER SYSTEM SET log_statement = {}").format(sql.Literal(which)))
+        self.execute(sql.SQL("SELECT pg_reload_conf()"))
+        time.sleep(_RELOAD_SECONDS)
 
     def execute(self, statement: sql.Composed | sql.SQL) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
