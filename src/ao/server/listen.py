@@ -1,6 +1,7 @@
 """A uvicorn server inside an event loop that somebody else owns."""
 
 import asyncio
+import contextlib
 import errno
 import socket
 from types import TracebackType
@@ -14,6 +15,8 @@ from ao.settings import is_loopback
 
 GRACE_SECONDS = 5
 """How long answers in progress may take after the server was told to stop."""
+DATE_SECONDS = 1.0
+"""The date in answers is as old as that, at most."""
 
 
 class Listener:
@@ -57,7 +60,7 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.close()
-        self._server.should_exit = True
+        self._server.leave()
         await self._task
 
 
@@ -67,6 +70,18 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        self.should_exit = True
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, which looks ten times a second whether it is to leave."""
+        while not await self.on_tick(counter=0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DATE_SECONDS):
+                    await self._leaving.wait()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         try:
