@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from tests.served import ECHO, FUNCTION, served
+import pytest
+from tests.served import ECHO, FUNCTION, served, until
 
+from ao.server import listen
 from ao.server.stream import RECONNECT
 
 
@@ -36,3 +38,16 @@ async def test_a_stream_that_is_cut_says_that_another_server_goes_on_with_it(tmp
             rest = b"".join([chunk async for chunk in chunks])
             assert rest.endswith(RECONNECT)
             assert b": end\n" not in rest
+
+
+async def test_answers_have_the_date_of_now_as_long_as_a_server_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "DATE_SECONDS", 0.05)
+    async with served(tmp_path) as server:
+        first = (await server.http.get("/livez")).headers["date"]
+
+        async def goes_on() -> bool:
+            return (await server.http.get("/livez")).headers["date"] > first
+
+        await until(goes_on, 30)
