@@ -10,7 +10,8 @@ from ao.ids import new_run_id
 from ao.store.records import NewRun, Payload, RunFilter
 from ao.store.sql import migrate, open_postgres, postgres_migrating, revisions
 from ao.store.sql.engine import ClockOffset, Tx
-from ao.store.sql.postgres import PostgresEngine, connect, is_pooled
+from ao.store.sql.postgres import PostgresEngine
+from ao.store.sql.postgres_session import connect, is_pooled
 from ao.store.sql.store import SqlStore
 from ao.testing import store_contract
 from ao.testing.store_contract import Harness

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import threading
 from collections.abc import AsyncIterator, Callable
 
 import psycopg
@@ -124,15 +123,14 @@ class TestConnections:
     async def test_a_deadlock_is_tried_again(self, engine: PostgresEngine) -> None:
         insert = "INSERT INTO meta (key, value) VALUES ('a', ''), ('b', '')"
         await engine.write(lambda tx: tx.run(insert, {}))
-        both = threading.Barrier(2, timeout=60)
         tries: list[str] = []
 
         def crossing(first: str, second: str) -> Callable[[Tx], None]:
             def write(tx: Tx) -> None:
                 tries.append(first)
                 tx.count(TOUCH, {"key": first})
-                if tries.count(first) == 1:
-                    both.wait()
+                while not {"a", "b"} <= set(tries):
+                    tx.one("SELECT 1 FROM pg_sleep(0.01)", {})
                 tx.run(TOUCH, {"key": second})
 
             return write
@@ -140,16 +138,19 @@ class TestConnections:
         await asyncio.gather(engine.write(crossing("a", "b")), engine.write(crossing("b", "a")))
         assert len(tries) == 3
 
-    async def test_heartbeats_and_outcomes_do_not_wait_for_other_writes(self, engine: PostgresEngine) -> None:
+    async def test_heartbeats_and_outcomes_do_not_wait_for_other_writes(
+        self, engine: PostgresEngine, postgres_url: str
+    ) -> None:
         store = SqlStore(engine)
         worker_id = new_worker_id()
         await store.workers.register(worker_id, "host", 1, "", 12_000_000)
-        release = threading.Event()
-        stuck = [asyncio.ensure_future(engine.write(lambda tx: release.wait(30))) for _ in range(30)]
-        try:
+        with psycopg.connect(postgres_url) as holder:
+            holder.execute("SELECT pg_advisory_xact_lock(1)")
+            lock = "SELECT 1 FROM pg_advisory_xact_lock(1)"
+            stuck = [asyncio.ensure_future(engine.write(lambda tx: tx.one(lock, {}))) for _ in range(30)]
             await asyncio.wait_for(store.workers.heartbeat(worker_id, 12_000_000), 10)
-        finally:
-            release.set()
+            assert not any(each.done() for each in stuck)
+            holder.rollback()
             await asyncio.gather(*stuck)
 
     async def test_what_is_asked_of_postgres_itself_is_prepared(self, engine: PostgresEngine) -> None:

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from ao.domain.errors import (
     AoError,
@@ -24,7 +25,10 @@ from ao.domain.errors import (
     Unavailable,
 )
 
+T = TypeVar("T")
+
 _LOCK = re.compile(r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?", re.IGNORECASE)
+_NOW = re.compile(r"(?<!:):now\b")
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 _FULL_HINT = "Free space on the disk that holds the database; AO continues by itself."
 
@@ -44,16 +48,25 @@ SELECT '{table}', n.rows, CAST(n.rows * ({_ROW_BYTES} + n.each) AS INTEGER) FROM
       SELECT {column} AS v FROM {table} ORDER BY rowid DESC LIMIT 1000)) AS each) n"""
 
 
-class _Statements(dict[str, str]):
+class _Statements(dict[str, T]):
     """Translated SQL by its text."""
 
-    def __init__(self, translate: Callable[[str], str]) -> None:
+    def __init__(self, translate: Callable[[str], T]) -> None:
         super().__init__()
         self._translate = translate
 
-    def __missing__(self, text: str) -> str:
+    def __missing__(self, text: str) -> T:
         translated = self[text] = self._translate(text)
         return translated
+
+
+class Statement(NamedTuple):
+    """As the protocol of Postgres takes it."""
+
+    text: bytes
+    names: tuple[str, ...]
+    """Of its parameters `$1`, `$2`, …"""
+    asks_now: bool
 
 
 class SqliteDialect:
@@ -141,7 +154,7 @@ WHERE datname = current_database() AND usename = current_user AND application_na
     """A client that stops in the middle of statements that travel together is not `idle in transaction`, and no
     setting limits that."""
     NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-    OWN_NOW = "((extract(epoch FROM statement_timestamp()) * 1000000)::bigint + %(offset_us)s)"
+    OWN_NOW = "((extract(epoch FROM statement_timestamp()) * 1000000)::bigint + :offset_us)"
     """`:now` in a statement that is alone. It is one instant for the planner, too, so that indexes are used."""
     BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
     SESSION = "; ".join(
@@ -157,10 +170,12 @@ WHERE datname = current_database() AND usename = current_user AND application_na
 
     def __init__(self) -> None:
         self.sql = _Statements(self.translate)
-        self.alone = _Statements(lambda text: self.translate(text).replace("%(now)s", self.OWN_NOW))
+        self.alone = _Statements(lambda text: self.translate(_NOW.sub(self.OWN_NOW, text)))
 
-    def translate(self, text: str) -> str:
-        return _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
+    def translate(self, text: str) -> Statement:
+        names = list(dict.fromkeys(_PARAMETER.findall(text)))
+        numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", text)
+        return Statement(numbered.encode(), tuple(names), "now" in names)
 
     def error(self, error: Exception) -> AoError:
         """What went wrong, in AO's words."""

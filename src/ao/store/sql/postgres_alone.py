@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-import psycopg
+from psycopg.pq.abc import PGresult
 
 from ao.store.sql.dialect import PostgresDialect
 from ao.store.sql.engine import ClockOffset, Params, Row
+from ao.store.sql.postgres_session import Session, Wait
 
 
 class AloneTx:
-    """Implements `Tx` on one connection in autocommit mode. `:now` is what `now_us` says, once it was asked;
-    until then each statement reads the clock itself, and nobody has to ask for it before."""
+    """Implements `Tx` on one session. `:now` is what `now_us` says, once it was asked; until then each
+    statement reads the clock itself, and nobody has to ask for it before."""
 
-    __slots__ = ("_cursor", "_dialect", "_now_us", "_offset")
+    __slots__ = ("_dialect", "_now_us", "_offset", "_session", "_wait")
 
-    def __init__(
-        self, connection: psycopg.Connection[Row], dialect: PostgresDialect, offset: ClockOffset
-    ) -> None:
-        self._cursor = connection.cursor()
+    def __init__(self, session: Session, wait: Wait, dialect: PostgresDialect, offset: ClockOffset) -> None:
+        self._session = session
+        self._wait = wait
         self._dialect = dialect
         self._offset = offset
         self._now_us: int | None = None
@@ -25,9 +25,8 @@ class AloneTx:
     @property
     def now_us(self) -> int:
         if self._now_us is None:
-            row = self._cursor.execute(self._dialect.NOW).fetchone()
-            assert row is not None
-            self._now_us = int(row[0]) + self._offset.us
+            answer = self._session.exchange([(self._dialect.sql[self._dialect.NOW], {})], self._wait)[-1]
+            self._now_us = self._session.number(answer) + self._offset.us
         return self._now_us
 
     def run(self, sql: str, params: Params) -> None:
@@ -35,18 +34,20 @@ class AloneTx:
 
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         if rows:
-            self._cursor.executemany(self._dialect.sql[sql], rows)
+            self._session.exchange([(self._dialect.sql[sql], rows)], self._wait)
 
     def count(self, sql: str, params: Params) -> int:
-        return self._execute(sql, params).rowcount
+        return self._execute(sql, params).command_tuples or 0
 
     def one(self, sql: str, params: Params) -> Row | None:
-        return self._execute(sql, params).fetchone()
+        return self._session.row(self._execute(sql, params))
 
     def all(self, sql: str, params: Params) -> Sequence[Row]:
-        return self._execute(sql, params).fetchall()
+        return self._session.rows(self._execute(sql, params))
 
-    def _execute(self, sql: str, params: Params) -> psycopg.Cursor[Row]:
+    def _execute(self, sql: str, params: Params) -> PGresult:
         if self._now_us is None:
-            return self._cursor.execute(self._dialect.alone[sql], {**params, "offset_us": self._offset.us})
-        return self._cursor.execute(self._dialect.sql[sql], {**params, "now": self._now_us})
+            call = (self._dialect.alone[sql], {**params, "offset_us": self._offset.us})
+        else:
+            call = (self._dialect.sql[sql], {**params, "now": self._now_us})
+        return self._session.exchange([call], self._wait)[-1]

@@ -10,7 +10,8 @@ from ao.store.sql import migrate
 from ao.store.sql.dialect import PostgresDialect
 from ao.store.sql.engine import ClockOffset
 from ao.store.sql.migrate import Found
-from ao.store.sql.postgres import Connection, PostgresEngine, connect
+from ao.store.sql.postgres import PostgresEngine
+from ao.store.sql.postgres_session import Connection, connect
 from ao.store.sql.store import SqlStore
 
 _FIND = """

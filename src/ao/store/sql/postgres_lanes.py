@@ -1,0 +1,215 @@
+"""Connections to Postgres and what carries out jobs on them: greenlets of the event loop, or threads.
+
+A job is a synchronous function of a session and of how to wait for it. In a greenlet, waiting is going back to
+the loop, which comes again when the connection is readable: nobody takes Python's lock from anybody.
+"""
+
+import asyncio
+import functools
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from greenlet import greenlet
+
+from ao.store.sql.postgres_session import Session, open_session
+
+T = TypeVar("T")
+
+
+class Carrier(Protocol):
+    """Where a job runs."""
+
+    def session(self) -> Session:
+        """Its session; a new one when the last is broken."""
+        ...
+
+    def wait(self, session: Session, write: bool) -> None:
+        """See `Wait`."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+Job = Callable[[Carrier], Any]
+
+
+class _Given(NamedTuple):
+    job: Job
+    future: "asyncio.Future[Any]"
+
+
+class LoopLane:
+    """So many sessions, opened when they are needed, of the event loop that the first job comes from."""
+
+    def __init__(self, url: str, name: str, size: int) -> None:
+        self.url = url
+        self.threads = ThreadPoolExecutor(size, f"ao-store-{name}")
+        """For opening sessions."""
+        self._size = size
+        self._idle: list[_Greenlet] = []
+        self._all: list[_Greenlet] = []
+        self._jobs: deque[_Given] = deque()
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
+
+    async def run(self, job: Callable[[Carrier], T]) -> T:
+        """Carried out to its end, also when the caller is cancelled."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.append(_Given(job, future))
+        self._at_rest.clear()
+        if self._idle:
+            self._idle.pop().go_on()
+        elif len(self._all) < self._size:
+            carrier = _Greenlet(self)
+            self._all.append(carrier)
+            carrier.go_on()
+        return await future
+
+    def next(self, carrier: "_Greenlet") -> _Given:
+        """The next job; `carrier` waits until there is one."""
+        while not self._jobs:
+            self._idle.append(carrier)
+            if len(self._idle) == len(self._all):
+                self._at_rest.set()
+            carrier.pause()
+        return self._jobs.popleft()
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        await self._at_rest.wait()
+        for carrier in self._all:
+            carrier.close()
+        await asyncio.to_thread(self.threads.shutdown)
+
+
+class _Greenlet:
+    """One session on the loop, listened to as long as it is open."""
+
+    def __init__(self, lane: LoopLane) -> None:
+        self._lane = lane
+        self._loop = asyncio.get_running_loop()
+        self._session: Session | None = None
+        self._waits = False
+        self._greenlet: Any = greenlet(self._serve)
+        self._back: Any = None
+
+    # On the loop
+
+    def go_on(self, value: object = None) -> None:
+        self._back = greenlet.getcurrent()
+        self._greenlet.switch(value)
+
+    def close(self) -> None:
+        """When it has no job."""
+        self._forget()
+        self._greenlet.parent = greenlet.getcurrent()
+        self._greenlet.throw()
+
+    def _on_readable(self) -> None:
+        if self._waits:
+            self.go_on()
+        elif self._session is not None:
+            # Nobody asked: the server says goodbye.
+            self._session.drain()
+            self._forget_broken()
+
+    # In the greenlet
+
+    def pause(self) -> object:
+        """Let the loop go on until it calls `go_on`."""
+        return self._back.switch()
+
+    def session(self) -> Session:
+        if self._session is None:
+            self._session = self._in_thread(functools.partial(open_session, self._lane.url))
+            self._loop.add_reader(self._session.fileno, self._on_readable)
+        return self._session
+
+    def wait(self, session: Session, write: bool) -> None:
+        if write:
+            self._loop.add_writer(session.fileno, self.go_on)
+        self._waits = True
+        try:
+            self.pause()
+        finally:
+            self._waits = False
+            if write:
+                self._loop.remove_writer(session.fileno)
+
+    def sleep(self, seconds: float) -> None:
+        self._forget_broken()
+        self._loop.call_later(seconds, self.go_on)
+        self.pause()
+
+    def _serve(self, _value: object) -> None:
+        while True:
+            job, future = self._lane.next(self)
+            try:
+                result = job(self)
+            except Exception as error:
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(result)
+            self._forget_broken()
+
+    def _in_thread(self, call: Callable[[], T]) -> T:
+        opening = self._loop.run_in_executor(self._lane.threads, call)
+        opening.add_done_callback(self.go_on)
+        self.pause()
+        return opening.result()
+
+    def _forget_broken(self) -> None:
+        """At once: libpq has closed its socket, and the next one that is opened may have the same number."""
+        if self._session is not None and self._session.broken:
+            self._forget()
+
+    def _forget(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            if not self._loop.is_closed():
+                self._loop.remove_reader(session.fileno)
+            session.close()
+
+
+class ThreadLane:
+    """Threads with a session each."""
+
+    def __init__(self, url: str, name: str, size: int) -> None:
+        self._url = url
+        self._local = threading.local()
+        self._open: set[Session] = set()
+        self._threads = ThreadPoolExecutor(size, f"ao-store-{name}")
+
+    async def run(self, job: Callable[[Carrier], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, job, self)
+
+    def session(self) -> Session:
+        session: Session | None = getattr(self._local, "session", None)
+        if session is not None and session.broken:
+            self._open.discard(session)
+            session.close()
+            session = None
+        if session is None:
+            session = self._local.session = open_session(self._url)
+            self._open.add(session)
+        return session
+
+    def wait(self, session: Session, write: bool) -> None:
+        poll = select.poll()
+        poll.register(session.fileno, select.POLLIN | (select.POLLOUT if write else 0))
+        poll.poll()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        for session in self._open:
+            session.close()

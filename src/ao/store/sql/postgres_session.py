@@ -1,0 +1,214 @@
+"""One connection to Postgres, on libpq's own calls: statements go out together, prepared, and answers come in
+one go. A cursor of psycopg for each of them takes several times the processor."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import adapt, pq
+from psycopg.abc import Transformer
+from psycopg.adapt import PyFormat
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq.abc import PGresult
+from psycopg.types.numeric import Int8Dumper
+
+from ao.store.sql.dialect import PostgresDialect, Statement
+from ao.store.sql.engine import Params, Row
+
+Connection = psycopg.Connection[Row]
+Call = tuple[Statement, Params | Sequence[Params]]
+"""A statement with its parameters, or with those of each row that it is to be executed for."""
+Wait = Callable[["Session", bool], None]
+"""Returns when the session has something to read or, if True is given, can be written to."""
+
+_PREPARE_AFTER = 2
+_PREPARED = 400
+"""Statements of AO that a connection keeps; there are fewer."""
+
+_PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 6_000,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+}
+"""Seconds, and milliseconds that sent data may wait for its acknowledgement. A server that is cut off says
+nothing, and the kernel's own times would keep a worker out for a quarter of an hour. The URL may say others."""
+
+_SYNC, _FAILED, _ABORTED = (
+    pq.ExecStatus.PIPELINE_SYNC,
+    pq.ExecStatus.FATAL_ERROR,
+    pq.ExecStatus.PIPELINE_ABORTED,
+)
+_BAD = pq.ConnStatus.BAD
+
+
+def connect(url: str) -> Connection:
+    patience = {name: value for name, value in _PATIENCE.items() if name not in conninfo_to_dict(url)}
+    connection = psycopg.connect(
+        make_conninfo(url, **patience),
+        autocommit=True,  # BEGIN and COMMIT are ours, with what belongs to them in the same round trip
+        prepare_threshold=None,
+        application_name="ao",
+    )
+    connection.adapters.register_dumper(int, Int8Dumper)  # one type, so that a statement is prepared once
+    return connection
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether a pool such as PgBouncer is between: it makes up the process id that it greets with."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row is not None and row[0] != connection.info.backend_pid
+
+
+def open_session(url: str) -> "Session":
+    """A session that is kept. It prepares statements and has its settings, if it is not shared."""
+    connection = connect(url)
+    try:
+        own = not is_pooled(connection)
+        if own:
+            connection.execute(PostgresDialect.SESSION)
+        return Session(connection, own=own)
+    except BaseException:
+        connection.close()
+        raise
+
+
+class _Sent(NamedTuple):
+    """What an answer is expected to: a statement, or (`prepares`) that it is prepared under `name`."""
+
+    key: "_Key"
+    prepares: bool
+
+
+_Key = tuple[bytes, tuple[int, ...]]
+"""A statement and the types of its parameters."""
+
+
+class Session:
+    """For one user at a time. `own`: no pool hands it out to others between two transactions."""
+
+    def __init__(self, connection: Connection, *, own: bool) -> None:
+        self.own = own
+        self.fileno = connection.fileno()
+        self._connection = connection
+        self._pg = connection.pgconn
+        self._pg.enter_pipeline_mode()
+        self._adapt: Transformer = adapt.Transformer(connection)
+        self._names: dict[_Key, bytes] = {}
+        self._uses: dict[_Key, int] = {}
+        self._numbers = itertools.count()
+        self._sent: list[_Sent] = []
+        self._answers: list[PGresult] = []
+
+    @property
+    def broken(self) -> bool:
+        return self._pg.status == _BAD
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def exchange(self, calls: Sequence[Call], wait: Wait) -> list[PGresult]:
+        """Send all calls, and return an answer for each execution, in order. Raises `psycopg.Error` for the
+        first that failed, after which the others were not executed."""
+        self._send(calls)
+        while self._pg.flush():
+            wait(self, True)
+            self._pg.consume_input()
+        wait(self, False)
+        while not self._receive():
+            wait(self, False)
+        return self._answered()
+
+    def drain(self) -> None:
+        """Take what comes unasked: the server may say goodbye. `broken` tells."""
+        with contextlib.suppress(psycopg.OperationalError):
+            self._pg.consume_input()
+
+    def row(self, answer: PGresult) -> Row | None:
+        """The first."""
+        self._adapt.set_pgresult(answer)
+        return self._adapt.load_row(0, tuple) if answer.ntuples else None
+
+    def number(self, answer: PGresult) -> int:
+        """The first value of the first row."""
+        row = self.row(answer)
+        assert row is not None
+        return int(row[0])
+
+    def rows(self, answer: PGresult) -> list[Row]:
+        self._adapt.set_pgresult(answer)
+        return self._adapt.load_rows(0, answer.ntuples, tuple)
+
+    # --- sending
+
+    def _send(self, calls: Sequence[Call]) -> None:
+        """Nothing is sent when a parameter cannot be."""
+        executions = [self._bound(statement, row) for statement, row in _each(calls)]
+        for text, values, types, formats in executions:
+            self._execute((text, types), values, formats)
+        self._pg.pipeline_sync()
+
+    def _bound(self, statement: Statement, params: Params) -> tuple[bytes, Any, tuple[int, ...], Any]:
+        if not statement.names:
+            return statement.text, None, (), None
+        values = [params[name] for name in statement.names]
+        dumped = self._adapt.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        return statement.text, dumped, self._adapt.types or (), self._adapt.formats
+
+    def _execute(self, key: _Key, values: Any, formats: Any) -> None:
+        name = self._names.get(key) or self._prepare(key)
+        self._sent.append(_Sent(key, False))
+        if name:
+            self._pg.send_query_prepared(name, values, param_formats=formats)
+        else:
+            self._pg.send_query_params(key[0], values, key[1], formats)
+
+    def _prepare(self, key: _Key) -> bytes:
+        """A name, if the statement comes often enough."""
+        if not self.own or len(self._names) >= _PREPARED:
+            return b""
+        uses = self._uses[key] = self._uses.get(key, 0) + 1
+        if uses < _PREPARE_AFTER:
+            return b""
+        name = self._names[key] = b"ao%d" % next(self._numbers)
+        self._sent.append(_Sent(key, True))
+        self._pg.send_prepare(name, key[0], key[1])
+        return name
+
+    # --- receiving
+
+    def _receive(self) -> bool:
+        """Whether all answers are there."""
+        self._pg.consume_input()
+        while not self._pg.is_busy():
+            answer = self._pg.get_result()
+            if answer is None:
+                if self.broken:
+                    raise psycopg.OperationalError(f"the connection is lost: {self._pg.get_error_message()}")
+            elif answer.status == _SYNC:
+                return True
+            else:
+                self._answers.append(answer)
+        return False
+
+    def _answered(self) -> list[PGresult]:
+        sent, self._sent = self._sent, []
+        answers, self._answers = self._answers, []
+        failed = next((answer for answer in answers if answer.status in (_FAILED, _ABORTED)), None)
+        if failed is not None:
+            for (key, prepares), answer in zip(sent, answers, strict=False):
+                if prepares and answer.status in (_FAILED, _ABORTED):
+                    del self._names[key]
+            raise psycopg.errors.error_from_result(failed, "utf-8")
+        return [answer for (_, prepares), answer in zip(sent, answers, strict=True) if not prepares]
+
+
+def _each(calls: Sequence[Call]) -> list[tuple[Statement, Params]]:
+    return [
+        (statement, row)
+        for statement, params in calls
+        for row in ((params,) if isinstance(params, dict) else params)
+    ]
