@@ -58,7 +58,7 @@ class Running:
             for role, more in (("worker", {}), ("server", {"AO_PORT": "0"})):
                 home = self.directory / f"further-{role}"
                 stack.enter_context(ao_up.started(role, home, {**self.settings, **more}))
-                await asyncio.sleep(SETTLE_SECONDS)
+                await asyncio.sleep(min(SETTLE_SECONDS, seconds))
                 rates.append(await self._statements(seconds))
         fleet, worker, server = rates
         return fleet, {"worker": worker - fleet, "server": server - worker}

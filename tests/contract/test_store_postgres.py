@@ -12,6 +12,7 @@ from ao.domain.errors import Conflict, Unavailable
 from ao.ids import new_run_id, new_worker_id
 from ao.store.records import NewRun, Payload
 from ao.store.sql import workers
+from ao.store.sql.agenda import LOOK
 from ao.store.sql.claim_sql import PICK, PICK_FIRST
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
@@ -206,4 +207,25 @@ class TestClaimPlan:
             plan = "\n".join(row[0] for row in rows)
             for table in ("run_ready", "run_head", "run r"):
                 assert f"Seq Scan on {table}" not in plan, plan
+            assert "rows=50000" not in plan, plan
+
+
+class TestLookPlan:
+    async def test_a_look_at_what_is_due_reads_few_rows_of_many(self, engine: PostgresEngine) -> None:
+        some = "FROM (SELECT n, to_char(n, 'FM0000000') AS id FROM generate_series(1, 50000) n) numbered"
+        fill = (
+            f"INSERT INTO run_delayed (run_id, due_us, rank) SELECT id, n, 0 {some}",
+            f"INSERT INTO run_timer (run_id, due_us) SELECT id, n {some}",
+            f"INSERT INTO run_blocked (run_id, rank) SELECT id, 0 {some}",
+            "INSERT INTO run_placed (placement, rank, flow, run_id, agent, since_us) "
+            f"SELECT 'p', 0, 'support', id, 'support', 0 {some}",
+            "INSERT INTO webhook_delivery (delivery_id, run_id, agent, url, secret, state, created_us, due_us, "
+            f"tries) SELECT id, id, 'support', 'u', 's', 'pending', 0, n, 0 {some}",
+        )
+        for statement in fill:
+            await engine.write(lambda tx, statement=statement: tx.run(statement, {}))  # type: ignore[misc]
+        explain = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + LOOK
+        for prepare in ("SELECT 1", "ANALYZE"):
+            await engine.write(lambda tx, prepare=prepare: tx.run(prepare, {}))  # type: ignore[misc]
+            plan = "\n".join(row[0] for row in await engine.read(lambda tx: tx.all(explain, {})))
             assert "rows=50000" not in plan, plan

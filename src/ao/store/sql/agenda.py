@@ -4,7 +4,7 @@ from ao.store.agenda import Due, Look
 from ao.store.sql.engine import Engine
 from ao.store.sql.schedule_sql import NEXT
 
-_LOOK = f"""
+LOOK = f"""
 SELECT :now, (SELECT MIN(lease_until_us) FROM worker), (SELECT MIN(due_us) FROM run_delayed),
   (SELECT MIN(due_us) FROM run_timer), ({NEXT}),
   (SELECT MIN(due_us) FROM webhook_delivery WHERE state = 'pending'),
@@ -18,7 +18,7 @@ class SqlAgendaStore:
         self._engine = engine
 
     async def look(self) -> Look:
-        row = await self._engine.read(lambda tx: tx.one(_LOOK, {}), small=True, urgent=True)
+        row = await self._engine.read(lambda tx: tx.one(LOOK, {}), small=True, urgent=True)
         assert row is not None
         found: dict[Due, int] = {}
         for kind, at_us in zip(_KINDS, row[1:], strict=True):
