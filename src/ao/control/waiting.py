@@ -39,11 +39,13 @@ def why_pending(run: Run, waiting: Waiting) -> str:
 
 def place_sentence(places: Places, now_us: int) -> str:
     """Why no worker has taken a run that not every worker may take."""
-    placement, peers = places.placement, [peer for peer in places.peers if peer.takes]
-    able = [peer for peer in peers if peer.could_take(placement)]
+    placement, peers = places.placement, [peer for peer in places.peers if not peer.draining]
+    fitting = [peer for peer in peers if not placement.lacks(peer.offer)]
+    if not fitting:
+        return nowhere(placement, peers) if peers else none_takes("")
+    able = [peer for peer in fitting if peer.takes]
     if not able:
-        held = held_of(peer for peer in places.peers if not placement.lacks(peer.offer))
-        return nowhere(placement, peers) if peers and not held else none_takes(held)
+        return none_takes(held_of(fitting))
     before = f"; before it: {places.ahead}" if places.ahead else ""
     where = f"needs {placement.wishes()}; " if placement.wishes() else ""
     with_slots = [peer for peer in able if peer.running < peer.slots]

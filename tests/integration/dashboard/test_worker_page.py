@@ -75,3 +75,18 @@ async def test_one_that_fits_takes_the_run_and_is_drained_by_an_admin(server: Se
     (entry,) = (await server.json("GET", "/v1/audit?action=worker.drain"))["items"]
     assert entry["target"] == f"worker:{worker_id}"
     await server.problem("POST", "/v1/workers/nobody/drain", status=404)
+
+
+async def test_one_that_takes_nothing_now_says_why(server: Served) -> None:
+    store = server.services.store
+    await store.workers.heartbeat((await store.workers.list())[0].id, 10**12, 0, "its disk is full")
+    run_id = await server.local.submit("trainer")
+    async with visitor(server) as admin:
+        await admin.log_in()
+        page = await admin.page("/workers")
+        assert "holds" in page
+        assert "It takes nothing now: its disk is full." in page
+    why = (await server.json("GET", f"/v1/runs/{run_id}"))["why_pending"]
+    assert why.startswith("needs label gpu=a100; no worker has it; needs 64 GiB of memory")
+    (seen,) = (await server.json("GET", "/v1/workers"))["workers"]
+    assert (seen["hold"], seen["draining"]) == ("its disk is full", False)
