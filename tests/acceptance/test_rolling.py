@@ -4,10 +4,10 @@ import asyncio
 import base64
 import os
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,8 @@ LONGEST, LONG, SHORT = 60, 30, 2
 """Parts: a long run outlives the grace time of its worker."""
 SLOTS = 2 * WORKERS
 GRACE_SECONDS = "1"
+MORE = 8
+"""Runs that end between two restarts of servers."""
 
 
 @pytest.fixture
@@ -83,6 +85,11 @@ class Load:
     def next(self) -> dict[str, int]:
         self.made += 1
         return {"number": self.made, "parts": LONG if self.made % 10 == 0 else SHORT}
+
+    def until_more(self) -> None:
+        """Wait until clients have seen more runs to their end."""
+        enough = len(self.ended) + MORE
+        until(lambda: len(self.ended) >= enough, 60)
 
     def check(self, run_id: str, task: dict[str, int], output: object) -> None:
         assert output == {"number": task["number"], "done": list(range(task["parts"]))}
@@ -161,14 +168,16 @@ def test_a_rolling_restart_loses_nothing_and_shows_no_client_an_error(fleet: Fle
     workers = [fleet.start("worker", f"worker-{number}") for number in range(WORKERS)]
     servers[0].ao.ok("deploy", str(project(fleet.root / "parts", "parts", agent=AGENT)))
     key = (servers[0].ao.home / "key").read_text()
-    with haproxy.balancing(ports) as url:
+    with haproxy.balancing(ports) as balancer:
+        url = balancer.url
         load = Load(url, key)
         going = load.goes_on()
         next(going)
-        time.sleep(1)
+        load.until_more()
         for number, port in enumerate(ports):
             servers[number] = restarted(fleet, servers[number], "server", f"server-{port}", port=port)
-            time.sleep(0.5)
+            until(partial(balancer.asks, port), 60)
+            load.until_more()
         fill_with_long_runs(load)
         for number in range(WORKERS):
             workers[number] = restarted(fleet, workers[number], "worker", f"worker-{number}")

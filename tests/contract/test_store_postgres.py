@@ -81,10 +81,10 @@ async def test_what_a_stopped_worker_holds_is_taken_from_it(
         stopped.execute("BEGIN")
         stopped.execute("SELECT 1 FROM worker WHERE worker_id = %s FOR UPDATE", (worker_id,))
         stopped.execute("SELECT 1 FROM run_head WHERE run_id = %s FOR UPDATE", (claim.run_id,))
-        await asyncio.sleep(0.5)
-        assert (await harness.store.workers.sweep(10)).requeued == []
-        await asyncio.sleep(0.1)
-        assert (await harness.store.workers.sweep(10)).requeued == [claim.run_id]
+        async with asyncio.timeout(60):
+            while not (requeued := (await harness.store.workers.sweep(10)).requeued):  # noqa: ASYNC110 - no hint
+                await asyncio.sleep(0.02)
+        assert requeued == [claim.run_id]
     assert stopped.closed
 
 

@@ -20,7 +20,7 @@ async def test_a_later_key_is_not_served_behind_all_of_an_earlier_one(tmp_path: 
             at = (await api.json("GET", f"/v1/runs/{run}"))["started_at"]
             return None if at is None else str(at)
 
-        first = await submit("many", seconds=3.0)
+        first = await submit("many", seconds=600)  # it has the slot until everything is in the queue
         await until(lambda: started(first))
         many = [await submit("many") for _ in range(MANY)]
         one = await submit("one")
@@ -29,6 +29,7 @@ async def test_a_later_key_is_not_served_behind_all_of_an_earlier_one(tmp_path: 
         assert view["why_pending"] == (
             f"all 1 slots are busy; in the queue: {MANY + 1}, of the same concurrency key before it: {MANY - 1}"
         )
+        await api.json("POST", f"/v1/runs/{first}/cancel")
         runs = [*many, one]
         for run in runs:
             await api.json("GET", f"/v1/runs/{run}?wait=60")

@@ -1,5 +1,6 @@
 """A real load balancer for tests: haproxy in front of servers on loopback."""
 
+import csv
 import ctypes
 import shutil
 import signal
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ao.domain.errors import Unavailable
@@ -16,6 +18,8 @@ from ao.domain.errors import Unavailable
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 10.0
 _CONFIG = """
+global
+  stats socket {stats}
 defaults
   mode http
   timeout connect 2s
@@ -37,14 +41,29 @@ backend servers
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    url: str
+    stats: Path
+
+    def asks(self, port: int) -> bool:
+        """Whether the server on this port gets its turn: the last check found it ready."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(self.stats))
+            asking.sendall(b"show stat\n")
+            told = b"".join(iter(lambda: asking.recv(1 << 16), b"")).decode()
+        lines = csv.DictReader(told.removeprefix("# ").splitlines())
+        return any(line["svname"] == f"s{port}" and line["status"].startswith("UP") for line in lines)
+
+
 def find_binary() -> Path | None:
     found = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     return Path(found) if found else None
 
 
 @contextmanager
-def balancing(ports: Sequence[int]) -> Iterator[str]:
-    """The URL of a balancer that asks servers on these ports by turns, as long as they say that they are ready.
+def balancing(ports: Sequence[int]) -> Iterator[Balancer]:
+    """A balancer that asks servers on these ports by turns, as long as they say that they are ready.
 
     Raises `Unavailable` when there is no haproxy.
     """
@@ -55,7 +74,7 @@ def balancing(ports: Sequence[int]) -> Iterator[str]:
     servers = "\n".join(f"  server s{each} 127.0.0.1:{each}" for each in ports)
     with tempfile.TemporaryDirectory(prefix="ao-haproxy-") as directory:
         config, log = Path(directory, "haproxy.cfg"), Path(directory, "log")
-        config.write_text(_CONFIG.format(port=port, servers=servers))
+        config.write_text(_CONFIG.format(port=port, servers=servers, stats=Path(directory, "stats")))
         with log.open("wb") as sink:
             process = subprocess.Popen(
                 [str(binary), "-f", str(config), "-db"],
@@ -66,7 +85,7 @@ def balancing(ports: Sequence[int]) -> Iterator[str]:
             )
         try:
             _await_ready(process, port, log)
-            yield f"http://127.0.0.1:{port}"
+            yield Balancer(f"http://127.0.0.1:{port}", Path(directory, "stats"))
         finally:
             process.kill()
             process.wait()

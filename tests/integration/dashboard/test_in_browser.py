@@ -1,4 +1,4 @@
-"""The pages in a real browser: both themes and widths, accessible, by keyboard, live, and without scripts."""
+"""The pages in a real browser: both themes and widths, accessible, live, and without scripts."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -98,25 +98,6 @@ class TestEveryPage:
             after = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
             assert before != after
 
-    async def test_everything_is_reached_by_keyboard_and_seen(self, busy: Served, browser: Browser) -> None:
-        async with desk(browser) as visitor:
-            await visitor.log_in(busy.url, busy.key)
-            page = await visitor.tab(f"{busy.url}/ui/")
-            await page.bring_to_front()  # keys go to the tab that is in front
-            await page.keyboard.press("Tab")
-            await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-            await expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
-            await page.keyboard.press("Enter")
-            await expect(page.locator("#content")).to_be_focused()
-            way_back = page.get_by_role("link", name="Roll back to v7")
-            for _ in range(60):
-                await page.keyboard.press("Tab")
-                if await way_back.evaluate("element => element === document.activeElement"):
-                    break
-            await expect(way_back).to_be_focused()
-            outline = await way_back.evaluate("element => getComputedStyle(element).outlineStyle")
-            assert outline == "solid"
-
 
 class TestLive:
     async def test_a_run_appears_and_ends_without_a_reload(self, server: Served, browser: Browser) -> None:
@@ -146,21 +127,6 @@ class TestLive:
             await page.evaluate("document.getSelection().removeAllRanges()")
             async with page.expect_request("**/ui/runs"):
                 await page.clock.run_for(20_000)
-
-    async def test_who_goes_by_keyboard_stays_where_they_are(self, busy: Served, browser: Browser) -> None:
-        async with desk(browser) as visitor:
-            await visitor.log_in(busy.url, busy.key)
-            page = await visitor.tab()
-            await page.clock.install()
-            await page.goto(f"{busy.url}/ui/")
-            way_back = page.get_by_role("link", name="Roll back to v7")
-            await way_back.focus()
-            for _ in range(2):
-                async with page.expect_response("**/ui/") as answered:
-                    await page.clock.run_for(6_000)
-                await (await answered.value).finished()
-                await page.clock.run_for(1_000)
-                await expect(way_back).to_be_focused()
 
     async def test_a_build_s_log_comes_line_by_line_and_ends_with_the_build(
         self, server: Served, browser: Browser

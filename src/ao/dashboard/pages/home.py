@@ -32,6 +32,8 @@ class Cause:
 class Concern:
     """Something that needs somebody: what it is, and where it is dealt with."""
 
+    key: str
+    """The same as long as it is the same."""
     level: str
     """`bad` or `warn`."""
     title: str
@@ -86,7 +88,12 @@ class HomePages:
         """What is wrong with the server itself."""
         found = [await check() for check in self._checks]
         concerns = [
-            Concern("bad" if check.status == "failed" else "warn", f"{check.name}: {check.message}", check.hint)
+            Concern(
+                check.name,
+                "bad" if check.status == "failed" else "warn",
+                f"{check.name}: {check.message}",
+                check.hint,
+            )
             for check in found
             if check.status != "ok"
         ]
@@ -117,7 +124,7 @@ def _asked(overview: Overview, visit: Visit) -> Iterator[Concern]:
         since = age(min(each.at_us for each in waits), overview.now_us)
         title = plural(count, "question waits for an answer", "questions wait for an answer")
         text = f"Of {', '.join(each.agent for each in waits)}; the oldest was asked {since}."
-        yield Concern("warn", title, text, command="ao questions", links=(("Inbox", "/inbox"),))
+        yield Concern("questions", "warn", title, text, command="ao questions", links=(("Inbox", "/inbox"),))
 
 
 def _dead(overview: Overview, visit: Visit) -> Iterator[Concern]:
@@ -127,7 +134,7 @@ def _dead(overview: Overview, visit: Visit) -> Iterator[Concern]:
         title = plural(count, "run has failed for good", "runs have failed for good")
         last = age(max(each.at_us for each in waits), overview.now_us)
         text = f"The last one {last}. They keep their input and their steps, and can be replayed."
-        yield Concern("warn", title, text, command="ao dlq ls", links=(("Failures", "/failures"),))
+        yield Concern("letters", "warn", title, text, command="ao dlq ls", links=(("Failures", "/failures"),))
 
 
 def _failing(agents: Sequence[Health], failures: Sequence[Failure]) -> Iterator[Concern]:
@@ -136,7 +143,7 @@ def _failing(agents: Sequence[Health], failures: Sequence[Failure]) -> Iterator[
             continue
         stable = one.live.agent.stable
         own = [failure for failure in failures if failure.agent == one.name and failure.version == stable]
-        yield Concern("bad", f"{one.name} is failing", agent=one, causes=_causes(own))
+        yield Concern(f"agent-of-{one.name}", "bad", f"{one.name} is failing", agent=one, causes=_causes(own))
 
 
 def _causes(failures: Sequence[Failure]) -> list[Cause]:
@@ -153,18 +160,27 @@ def _waiting(overview: Overview, names: set[str]) -> Iterator[Concern]:
     if queue.ready and queue.workers == 0:
         text = "They start as soon as one is connected."
         yield Concern(
-            "bad", f"{plural(queue.ready, 'run waits', 'runs wait')} and no worker is connected", text
+            "workers",
+            "bad",
+            f"{plural(queue.ready, 'run waits', 'runs wait')} and no worker is connected",
+            text,
         )
     elif queue.ready and waited_us > STUCK_US:
         busy = f"All {queue.slots} slots are busy" if queue.running >= queue.slots else "A slot is free"
         running = plural(queue.running, "run is", "runs are")
         text = f"{busy}; {running} running. AO_SLOTS sets how many run at once."
         title = f"{plural(queue.ready, 'run waits', 'runs wait')} for a slot"
-        yield Concern("warn", title, text, links=(("Waiting runs", "/runs?state=pending"),))
+        yield Concern("slots", "warn", title, text, links=(("Waiting runs", "/runs?state=pending"),))
     for agent, runs in queue.blocked:
         if agent in names or not overview.agents:
             title = f"{plural(runs, 'run', 'runs')} of {agent} cannot start: it has no live version"
-            yield Concern("bad", title, "Deploy a version, and they start.", command=f"ao deploy {agent}")
+            yield Concern(
+                f"version-of-{agent}",
+                "bad",
+                title,
+                "Deploy a version, and they start.",
+                command=f"ao deploy {agent}",
+            )
 
 
 def _not_built(agents: Sequence[Health], now_us: int) -> Iterator[Concern]:
@@ -176,11 +192,13 @@ def _not_built(agents: Sequence[Health], now_us: int) -> Iterator[Concern]:
         stays = f"v{live.agent.stable} stays live." if live.agent.stable else "Nothing of it is live."
         links = ((f"Build log of v{version}", f"/agents/{one.name}/deployments/{version}"),)
         text = f"{(live.latest_error or '').partition(chr(10))[0]} — {stays}"
-        yield Concern("warn", f"{one.name} v{version} did not build", text, links=links)
+        yield Concern(f"build-of-{one.name}", "warn", f"{one.name} v{version} did not build", text, links=links)
 
 
 def _degraded(services: Services) -> Iterator[Concern]:
     gaps = services.about.degraded
     if gaps:
         text = f"Not enforced: {'; '.join(gaps)}"
-        yield Concern("warn", "Runs are not fully isolated on this machine", text, command="ao doctor")
+        yield Concern(
+            "isolation", "warn", "Runs are not fully isolated on this machine", text, command="ao doctor"
+        )

@@ -37,13 +37,23 @@ class Parts {
       for (const open of old.querySelectorAll("details[id][open]")) {
         fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
       }
-      const focused = document.activeElement?.id;
+      const focused = focusedIn(old, fresh);
       old.replaceWith(document.adoptNode(fresh));
-      if (focused) document.getElementById(focused)?.focus();
+      focused?.focus({ preventScroll: true });
     }
     if (page.title) document.title = page.title;
     this.#swapped();
   }
+}
+
+// What in `fresh` stands for the element of `old` that has the focus: with the same id, or the same link or words.
+function focusedIn(old, fresh) {
+  const focused = document.activeElement;
+  if (!old.contains(focused)) return null;
+  if (focused.id) return fresh.querySelector(`#${CSS.escape(focused.id)}`);
+  const what = (element) => element.getAttribute("href") ?? element.textContent;
+  const alike = (part) => [...part.querySelectorAll(focused.tagName)].filter((each) => what(each) === what(focused));
+  return alike(fresh)[alike(old).indexOf(focused)] ?? null;
 }
 
 function inUse(element) {
