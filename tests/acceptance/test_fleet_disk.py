@@ -34,7 +34,10 @@ def test_a_worker_whose_disk_is_full_hands_its_runs_to_others_and_takes_none_unt
             until(lambda: client.workers().workers[0].hold != "", 20)
             (shown,) = client.workers().workers
             assert shown.hold.startswith("its disk is full (")
-            assert "no worker takes it now" in server.ao.ok("show", runs[0].id).out
+            shown_run = server.ao.ok("show", runs[0].id).out
+            assert "no worker takes it now" in shown_run
+            assert "handed back by its worker; not counted" in shown_run
+            assert "hands the run back: its disk is full" in server.ao.ok("logs", runs[0].id).out
             told = server.ao.ok("workers")
             assert "holds" in told.out
             assert "takes nothing now: its disk is full" in told.err

@@ -150,7 +150,7 @@ def _attempt(attempt: "AttemptView") -> str:
             "cyan",
         )
     if attempt.kind is None:
-        ending = output.style("handed back when its server stopped; not counted", "yellow")
+        ending = output.style("handed back by its worker; not counted", "yellow")
     elif attempt.kind is OutcomeKind.PAUSED:
         ending = output.style("paused", "yellow")
     elif attempt.error is None:

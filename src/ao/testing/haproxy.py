@@ -34,8 +34,7 @@ frontend all
   default_backend servers
 backend servers
   balance roundrobin
-  option httpchk
-  http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host 127.0.0.1
+  option httpchk GET /readyz
   default-server check inter 200ms fall 1 rise 1
 {servers}
 """

@@ -29,8 +29,9 @@ class Room:
     def lacking(self, error: str) -> None:
         """A run could not be prepared for lack of space. What was begun for it has been removed again."""
         self._free, self._since = self._free_bytes(), time.monotonic()
-        self.hold = f"its disk is full ({memory_words(self._free)} are free in {self._directory})"
-        log.error("the disk is full: no more runs are taken until there is room", free=self._free, error=error)
+        self.hold = f"its disk is full ({memory_words(self._free)} free)"
+        said = {"directory": str(self._directory), "free": self._free, "error": error}
+        log.error("the disk is full: no more runs are taken until there is room", **said)
 
     async def wait(self) -> None:
         """Return when it is worth trying again."""

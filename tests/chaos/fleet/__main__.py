@@ -14,7 +14,7 @@ from tests.chaos.fleet.soak import FleetSoak, Form, remove
 _ABOUT = """Two servers and four workers, each in a network namespace of its own, with a Postgres, a Redis and
 a witness that hears of every effect of every run. Under a steady load one fault comes after the other; after
 each the rate of completed runs has to be back within 30 s, and in the end the promises of docs/fleet.md are
-counted from the database and the witness. As root; all faults once take about eight minutes."""
+counted from the database and the witness. As root; all faults once take about six minutes."""
 
 
 def _faults(text: str) -> tuple[str, ...]:
