@@ -1,19 +1,19 @@
 """What a process works with: a worker, and templates of the agents that are live."""
 
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from ao.clock import SystemClock
 from ao.domain.placement import Amounts, Offer
 from ao.sandbox import Level
-from ao.settings import Settings
+from ao.settings import Settings, host_environment
 from ao.wiring.ground import Ground
 from ao.worker.bench import Bench
 from ao.worker.devices import Devices
 from ao.worker.loop import Worker, WorkerOptions
-from ao.worker.machine import detect
+from ao.worker.machine import detect, gpu_numbers
 from ao.worker.resolve import Resolver
 from ao.worker.room import Room
 from ao.worker.sessions import Attendance
@@ -37,13 +37,12 @@ class Crew:
         }
 
 
-def offer_of(settings: Settings) -> Offer:
+def offer_of(settings: Settings, found: Amounts, gpus: Sequence[int]) -> Offer:
     """What its runs may take: what was said, else what the machine has."""
-    found = detect()
     cpus = settings.worker_cpus
     memory = found.memory if settings.worker_memory is None else settings.worker_memory
-    gpu = found.gpu if settings.worker_gpus is None else settings.worker_gpus
-    return Offer(settings.labels, Amounts(memory, found.cpu if cpus is None else round(cpus * 1000), gpu))
+    amounts = Amounts(memory, found.cpu if cpus is None else round(cpus * 1000), len(gpus))
+    return Offer(settings.labels, amounts)
 
 
 def make_crew(ground: Ground) -> Crew:
@@ -60,7 +59,9 @@ def make_crew(ground: Ground) -> Crew:
         ground.derivation,
         lambda: clock.booted_us if clock else None,
     )
-    offer = offer_of(settings)
+    found = detect()
+    gpus = gpu_numbers(settings.worker_gpus, found.gpu, host_environment().get("CUDA_VISIBLE_DEVICES"))
+    offer = offer_of(settings, found, gpus)
     bench = Bench(
         store,
         ground.bus,
@@ -70,7 +71,7 @@ def make_crew(ground: Ground) -> Crew:
         ground.payloads,
         clock or SystemClock(),
         Room(ground.home.root),
-        Devices(offer.amounts.gpu),
+        Devices(gpus),
     )
     options = WorkerOptions(
         name=socket.gethostname(),

@@ -7,10 +7,10 @@ from ao.domain.errors import SandboxError
 
 
 class Devices:
-    def __init__(self, count: int) -> None:
-        """They are numbered from 0, as the driver does."""
-        self._count = count
-        self._free = list(range(count))
+    def __init__(self, numbers: Sequence[int]) -> None:
+        """As the driver numbers them."""
+        self._count = len(numbers)
+        self._free = sorted(numbers)
         self._returned = asyncio.Condition()
 
     async def take(self, count: int) -> Sequence[int]:

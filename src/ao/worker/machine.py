@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from ao.domain.errors import InvalidConfig
 from ao.domain.placement import Amounts
 from ao.logs import get_logger
 
@@ -14,6 +16,22 @@ _GPU = re.compile(r"nvidia\d+")
 
 def detect() -> Amounts:
     return Amounts(_memory(), round(_cores() * 1000), _gpus())
+
+
+def gpu_numbers(said: int | None, found: int, visible: str | None) -> Sequence[int]:
+    """The GPUs for runs: `said` is AO_WORKER_GPUS, `found` how many there are, and `visible`
+    CUDA_VISIBLE_DEVICES of this process, which shares the machine's with others. Raises `InvalidConfig`."""
+    if visible is None:
+        return range(found if said is None else said)
+    words = [word.strip() for word in visible.split(",") if word.strip()]
+    if not all(word.isdecimal() for word in words):
+        raise InvalidConfig(
+            f"CUDA_VISIBLE_DEVICES of this worker is {visible!r}: its runs need the numbers of GPUs",
+            hint="such as CUDA_VISIBLE_DEVICES=2,3",
+        )
+    if said is not None and said > len(words):
+        raise InvalidConfig(f"AO_WORKER_GPUS is {said}, and CUDA_VISIBLE_DEVICES names {len(words)}")
+    return [int(word) for word in words][:said]
 
 
 def _memory() -> int:

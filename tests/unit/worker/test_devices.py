@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ao.domain.errors import SandboxError
+from ao.domain.errors import InvalidConfig, SandboxError
 from ao.sandbox import Entrypoint, SandboxSpec
 from ao.sandbox.docker import container
 from ao.sandbox.process import layout
 from ao.sandbox.process.plan import gpu_files
 from ao.worker.devices import Devices
+from ao.worker.machine import gpu_numbers
 
 
 def spec_with(*gpus: int) -> SandboxSpec:
@@ -21,7 +22,7 @@ def spec_with(*gpus: int) -> SandboxSpec:
 
 
 async def test_no_two_runs_have_the_same() -> None:
-    devices = Devices(4)
+    devices = Devices(range(4))
     first, second = await devices.take(1), await devices.take(2)
     assert (first, second) == ((0,), (1, 2))
     await devices.give_back(first)
@@ -29,18 +30,30 @@ async def test_no_two_runs_have_the_same() -> None:
 
 
 async def test_who_comes_while_another_run_ends_waits_for_its_devices() -> None:
-    devices = Devices(2)
+    devices = Devices([5, 3])
     held = await devices.take(2)
     waiting = asyncio.create_task(devices.take(1))
     await asyncio.sleep(0)
     assert not waiting.done()
     await devices.give_back(held)
-    assert await waiting == (0,)
+    assert await waiting == (3,)
 
 
 async def test_more_than_there_are_is_refused() -> None:
     with pytest.raises(SandboxError, match="needs 3 GPUs, and this worker has 2"):
-        await Devices(2).take(3)
+        await Devices(range(2)).take(3)
+
+
+def test_two_workers_of_one_machine_have_their_own() -> None:
+    assert list(gpu_numbers(None, 4, None)) == [0, 1, 2, 3]
+    assert list(gpu_numbers(2, 4, None)) == [0, 1]
+    assert list(gpu_numbers(None, 4, "2, 3")) == [2, 3]
+    assert list(gpu_numbers(1, 4, "2,3")) == [2]
+    assert list(gpu_numbers(None, 4, "")) == []
+    with pytest.raises(InvalidConfig, match="AO_WORKER_GPUS is 3, and CUDA_VISIBLE_DEVICES names 2"):
+        gpu_numbers(3, 4, "2,3")
+    with pytest.raises(InvalidConfig, match="need the numbers of GPUs"):
+        gpu_numbers(None, 4, "GPU-5f2c")
 
 
 def test_a_container_gets_its_devices_and_numbers_them_itself() -> None:
