@@ -218,7 +218,7 @@ class Frame:
             "sections": sections_for(visit.may) if visit else (),
             "theme": _theme(request),
             "here": request.url.path if request else "",
-            "version": self.services.about.version,
+            "ao_version": self.services.about.version,
             "now_us": visit.now_us if visit else SystemClock().now_us(),
             **context,
         }

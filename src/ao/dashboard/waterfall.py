@@ -208,7 +208,7 @@ def _tick(span_us: int) -> str:
     if span_us < SECOND:
         return f"{span_us // 1000} ms"
     if span_us < 60 * SECOND:
-        return f"{span_us // SECOND} s"
+        return f"{span_us / SECOND:g} s"
     if span_us < 3600 * SECOND:
         minutes, seconds = divmod(span_us // SECOND, 60)
         return f"{minutes} min" if seconds == 0 else f"{minutes}:{seconds:02d} min"

@@ -11,6 +11,8 @@ from typing import Any
 from ao_runner import Permanent, Retry, ask, session, sleep, span, step
 
 EFFECT, COMMITTED = "effect", "committed"
+LARGE = 100 << 10
+"""Characters: a result that is kept as a blob, and does not come with the task of the next attempt."""
 
 
 def tell(task: dict[str, Any], what: str, path: str) -> None:
@@ -48,6 +50,8 @@ def done(task: dict[str, Any], path: str, value: int, **how: Any) -> int:
 def work(task: dict[str, Any]) -> dict[str, Any]:
     total = int(os.environ.get("BONUS", "0"))
     total += sum(done(task, f"act[{number}]", number) for number in range(task["steps"]))
+    if task["number"] % 3 == 0 and len(step.run("large", lambda: "x" * LARGE)) != LARGE:
+        raise Permanent("a large result has changed")
     if task["parallel"]:
         with ThreadPoolExecutor(task["parallel"]) as pool:
             total += sum(pool.map(lambda n: done(task, f"both[{n}]", n), range(task["parallel"])))

@@ -57,7 +57,9 @@ async def test_a_session_is_listed_and_read(server: Served, browser: Visitor) ->
     assert "ao sessions show support chat-1" in page
     history = await browser.page("/agents/support/sessions/chat-1/history")
     assert "ao sessions restore support chat-1 --to 1" in history
-    assert "notes.txt" in await browser.page("/agents/support/sessions/chat-1/files")
+    files = await browser.page("/agents/support/sessions/chat-1/files")
+    assert "notes.txt" in files
+    assert f"AO {server.services.about.version}<" in files
     file = await browser.http.get("/ui/agents/support/sessions/chat-1/file?path=notes.txt")
     assert file.text == "again"
     assert file.headers["content-disposition"].startswith("attachment")

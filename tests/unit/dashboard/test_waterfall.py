@@ -71,6 +71,7 @@ def test_rows_beyond_the_limit_are_counted_not_drawn() -> None:
     ("seconds", "labels"),
     [
         (0.05, ["0", "10 ms", "20 ms", "30 ms", "40 ms"]),
+        (2.4, ["0", "500 ms", "1 s", "1.5 s", "2 s"]),
         (5, ["0", "1 s", "2 s", "3 s", "4 s"]),
         (100, ["0", "30 s", "1 min", "1:30 min"]),
         (36_000, ["0", "2 h", "4 h", "6 h", "8 h"]),
