@@ -25,12 +25,13 @@ def gpu_numbers(said: int | None, found: int, visible: str | None) -> Sequence[i
         return range(found if said is None else said)
     words = [word.strip() for word in visible.split(",") if word.strip()]
     if not all(word.isdecimal() for word in words):
-        raise InvalidConfig(
-            f"CUDA_VISIBLE_DEVICES of this worker is {visible!r}: its runs need the numbers of GPUs",
-            hint="such as CUDA_VISIBLE_DEVICES=2,3",
-        )
+        log.warning("no GPUs for runs: they need numbers, such as 2,3", CUDA_VISIBLE_DEVICES=visible)
+        words = []
     if said is not None and said > len(words):
-        raise InvalidConfig(f"AO_WORKER_GPUS is {said}, and CUDA_VISIBLE_DEVICES names {len(words)}")
+        raise InvalidConfig(
+            f"AO_WORKER_GPUS is {said}, and CUDA_VISIBLE_DEVICES names {len(words)}",
+            hint="it names GPUs of this worker by their numbers, such as 2,3",
+        )
     return [int(word) for word in words][:said]
 
 
