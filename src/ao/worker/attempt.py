@@ -183,7 +183,7 @@ class Attempt:
 
     def _no_room(self, error: StorageFull) -> AttemptOutcome:
         """Handed back without blame: another worker may have room, and this one takes nothing until it has."""
-        self._bench.room.lacking(error.message)
+        self._bench.room.lacking(error)
         self._output.say(f"the worker hands the run back: {self._bench.room.hold}")
         self._stop_cause = self._stop_cause or StopCause.SHUTDOWN
         return self._stopped(self._stop_cause)

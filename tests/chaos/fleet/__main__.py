@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from tests.chaos.fleet import network, services
@@ -28,9 +29,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="make chaos ARGS=fleet",
         description=_ABOUT,
-        epilog=f"Faults: {', '.join(NAMES)}. The seed is printed and repeats a run.",
+        epilog=textwrap.fill(f"Faults: {', '.join(NAMES)}.", 100, break_on_hyphens=False),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    seed = random.SystemRandom().randrange(2**32)
+    parser.add_argument("--seed", type=int, default=seed, help="it is printed, and repeats a run")
     parser.add_argument("--rounds", type=int, default=1, help="so often comes each fault")
     parser.add_argument("--rate", type=float, default=6.0, help="runs per second")
     parser.add_argument(
