@@ -280,9 +280,3 @@ async def test_an_engine_that_does_not_answer_is_waited_for(tmp_path: Path) -> N
 async def test_an_engine_elsewhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="need an engine on this host"):
         await DockerExecutor.open(tmp_path / "sandboxes", {"DOCKER_HOST": "tcp://10.0.0.1:2375"})
-
-
-async def test_gpus_that_the_engine_does_not_have_are_refused_by_it(rig: Rig, docker_engine: Engine) -> None:
-    with pytest.raises(SandboxError, match="nvidia"):
-        await rig.executor.start(dataclasses.replace(rig.spec("def main(): return 1"), gpus=(0,)))
-    assert containers(docker_engine) == []

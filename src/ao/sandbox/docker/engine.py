@@ -18,6 +18,7 @@ _SECONDS = 60.0
 """For an engine that is busy; none of these calls waits for a container."""
 _LONGEST_LOG = 64 << 10
 _FULL = "no space left on device"
+_NO_GPUS = "NVIDIA's container toolkit gives GPUs to containers; a worker without GPUs says AO_WORKER_GPUS=0"
 
 Json = dict[str, Any]
 
@@ -212,7 +213,8 @@ def _refusal(answer: httpx.Response, method: str, path: str) -> SandboxError | S
     if _FULL in message:
         return _no_room(message)
     kinds: dict[int, type[SandboxError]] = {404: NoSuchThing, 409: NameTaken}
-    return kinds.get(answer.status_code, SandboxError)(message)
+    hint = _NO_GPUS if "could not select device driver" in message else ""
+    return kinds.get(answer.status_code, SandboxError)(message, hint=hint)
 
 
 def _checked(message: Json) -> Json:
