@@ -20,6 +20,11 @@ def run_topic(run_id: str) -> str:
     return f"run:{run_id}"
 
 
+def state_topic(run_id: str) -> str:
+    """Topic of one run: its state has changed. Who waits for its end is not woken by each of its steps."""
+    return f"state:{run_id}"
+
+
 def build_topic(deployment_id: str) -> str:
     """Topic of one deployment: its build log or status changed."""
     return f"build:{deployment_id}"
@@ -50,3 +55,9 @@ class Bus(Protocol):
     def subscribe(self, *topics: str) -> AbstractContextManager[Subscription]:
         """A hint of any of the topics is one for the subscription."""
         ...
+
+
+def announce(bus: Bus, run_id: str) -> None:
+    """A run's state has changed, and so its events."""
+    bus.publish(run_topic(run_id))
+    bus.publish(state_topic(run_id))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jsonschema_rs
 from pydantic import JsonValue
 
-from ao.bus import READY, Bus, run_topic
+from ao.bus import READY, Bus, announce
 from ao.clock import Clock, to_datetime
 from ao.control import audit
 from ao.control.payloads import Payloads, dump
@@ -53,7 +53,7 @@ class Questions:
         )
         answered = await self._store.questions.answer(answer, entry)
         self._bus.publish(READY)
-        self._bus.publish(run_topic(run_id))
+        announce(self._bus, run_id)
         return answered
 
     async def answer_of(self, question: Question) -> JsonValue:

@@ -9,7 +9,7 @@ import jsonschema_rs
 from pydantic import JsonValue
 
 from ao.blobs import BlobStore
-from ao.bus import CANCEL, DELAYED, READY, Bus, run_topic
+from ao.bus import CANCEL, DELAYED, READY, Bus, announce, state_topic
 from ao.control import audit
 from ao.control.assistants import Assistants
 from ao.control.backpressure import Backpressure
@@ -150,7 +150,7 @@ class Runs:
         """The run as soon as it is terminal, or as it is after `seconds`. One that was accepted a moment ago
         has hardly ended: a hint is waited for before the first look."""
         deadline = time.monotonic() + seconds
-        with self._bus.subscribe(run_topic(run_id)) as hints:
+        with self._bus.subscribe(state_topic(run_id)) as hints:
             if accepted_now:
                 await hints.wait(min(seconds, FIRST_LOOK_SECONDS))
             while True:
@@ -167,7 +167,7 @@ class Runs:
         if result.state is RunState.RUNNING:
             self._bus.publish(CANCEL)
         else:
-            self._bus.publish(run_topic(run_id))
+            announce(self._bus, run_id)
         if result.others_claimable:
             self._bus.publish(READY)
         return await self._store.runs.get(run_id)

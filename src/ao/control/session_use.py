@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ao.bus import CANCEL, Bus, run_topic
+from ao.bus import CANCEL, Bus, announce
 from ao.domain.errors import InvalidInput, Problem
 from ao.domain.session import Overlap, SessionUse
 from ao.ids import RunId
@@ -30,4 +30,4 @@ def announce_cancelled(bus: Bus, runs: Sequence[RunId]) -> None:
     if runs:
         bus.publish(CANCEL)
     for run_id in runs:
-        bus.publish(run_topic(run_id))
+        announce(bus, run_id)

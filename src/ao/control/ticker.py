@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from ao.blobs import BlobStore
-from ao.bus import CANCEL, READY, Bus, run_topic
+from ao.bus import CANCEL, READY, Bus, announce
 from ao.clock import iso_utc
 from ao.control.agenda import Agenda
 from ao.control.catalog import Catalog
@@ -98,7 +98,7 @@ def tell(bus: Bus, fired: Fired) -> None:
         bus.publish(CANCEL)
     for run_id, state in fired.cancelled:
         if state is not RunState.RUNNING:
-            bus.publish(run_topic(run_id))
+            announce(bus, run_id)
 
 
 class Orders:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from ao.bus import READY, Bus, run_topic
+from ao.bus import READY, Bus, announce
 from ao.control.agenda import Agenda
 from ao.control.retention import remove_old
 from ao.domain.errors import Unavailable
@@ -59,7 +59,7 @@ async def cancel_overdue(store: Store, bus: Bus) -> None:
         result = await store.runs.expire(run_id)
         if result.others_claimable:
             bus.publish(READY)
-        bus.publish(run_topic(run_id))
+        announce(bus, run_id)
 
 
 async def sweep_forever(store: Store, bus: Bus, agenda: Agenda) -> None:
@@ -97,4 +97,4 @@ def announce_lost(lost: LostRuns, bus: Bus) -> None:
         bus.publish(READY)
     for run_id in (*lost.requeued, *lost.failed, *lost.cancelled):
         log.warning("run lost its worker", run=run_id)
-        bus.publish(run_topic(run_id))
+        announce(bus, run_id)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from ao.bus import DELAYED, READY, Bus, run_topic
+from ao.bus import DELAYED, READY, Bus, announce
 from ao.control.payloads import Payloads
 from ao.domain.agent_config import Retries
 from ao.domain.errors import InvalidInput, StaleWrite, Unavailable
@@ -46,7 +46,7 @@ class Reporter:
 
         if await self._until_taken(write):
             self._bus.publish(READY)
-            self._bus.publish(run_topic(claim.run_id))
+            announce(self._bus, claim.run_id)
 
     async def finish(
         self,
@@ -64,7 +64,7 @@ class Reporter:
             lost = AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))
             finished = await self._until_taken(lambda: self._finish(lost, []))
         if finished is not None:
-            self._bus.publish(run_topic(self._claim.run_id))
+            announce(self._bus, self._claim.run_id)
             if (finished.state is RunState.PENDING and finished.due_us is None) or finished.others_claimable:
                 self._bus.publish(READY)
             if finished.due_us is not None:
