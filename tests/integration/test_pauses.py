@@ -12,8 +12,9 @@ from ao.bus import run_topic
 from ao.domain.errors import AlreadyAnswered, Conflict, InvalidInput, NotFound
 from ao.domain.event import EventKind
 from ao.domain.run import RunState
-from ao.ids import RunId
+from ao.ids import RunId, new_question_id
 from ao.store.question_records import Question, QuestionFilter
+from ao.store.sql.store import SqlStore
 from ao.wire.steps import AnswerRequest
 
 FUNCTION = 'entrypoint = "agent:work"\n[retries]\ninitial_delay = "10ms"\njitter = false\n'
@@ -24,6 +25,11 @@ async def ao(tmp_path: Path) -> AsyncIterator[Local]:
     variables = {"AO_HEARTBEAT_SECONDS": "0.2", "AO_SLOTS": "1", "AO_WARM": "off"}
     async with local_platform(tmp_path, variables) as local:
         yield local
+
+
+ANSWERED = """
+INSERT INTO run_question (question_id, run_id, path, kind, state, text, fingerprint, asked_us, ended_us, actor)
+VALUES (:question_id, :run_id, :path, 'question', 'answered', '?', '', 1, 1, 'key:test')"""
 
 
 async def until_asked(ao: Local, run_id: RunId) -> list[Question]:
@@ -81,6 +87,18 @@ async def test_a_paused_run_leaves_its_slot_to_others(ao: Local) -> None:
     plain = await ao.run("echo", 6)
     with pytest.raises(NotFound, match="asks nothing"):
         await answer(ao, plain.id, answer=1)
+
+
+async def test_an_old_question_is_found_behind_a_hundred_that_were_answered(ao: Local) -> None:
+    await ao.deploy("asks", {"agent.py": ASKS}, toml=FUNCTION)
+    run_id = await ao.submit("asks", 1)
+    await until_asked(ao, run_id)
+    store = ao.platform.store
+    assert isinstance(store, SqlStore)
+    rows = [{"question_id": new_question_id(), "run_id": run_id, "path": f"ask[{n}]"} for n in range(100)]
+    await store.engine.write(lambda tx: tx.many(ANSWERED, rows))
+    await answer(ao, run_id, answer={"city": "Bern"})
+    assert await ao.output(await ao.result(run_id)) == [1, "Bern"]
 
 
 TOGETHER = """

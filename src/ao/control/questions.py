@@ -68,14 +68,13 @@ class Questions:
                 raise NotFound(f"Run {run_id} has no question {request.question}.")
             return question
         await self._store.runs.get(run_id)
-        asked = await self._store.questions.list(QuestionFilter(run_id=run_id, open_only=False), MAX_OF_RUN)
-        still_open = [question for question in asked if question.answerable]
+        still_open = await self._store.questions.list(QuestionFilter(run_id=run_id), MAX_OF_RUN)
         if len(still_open) == 1:
             return still_open[0]
         if still_open:
             paths = ", ".join(f"{question.id} ({question.path})" for question in still_open)
             raise Conflict(f"Run {run_id} asks {len(still_open)} questions: which one? {paths}", hint=_WHICH)
-        if asked:
+        if asked := await self._store.questions.list(QuestionFilter(run_id=run_id, open_only=False), 1):
             return asked[0]  # whose end says why it cannot be answered
         raise NotFound(f"Run {run_id} asks nothing.", hint="`ao questions` lists what is asked.")
 

@@ -12,6 +12,8 @@ from tests.visitor import Visitor, visitor
 
 from ao.domain.run import RunState
 from ao.ids import RunId
+from ao.store.question_records import QuestionFilter
+from ao.store.sql.store import SqlStore
 
 AGENT = r"""
 from ao_runner import approve, ask
@@ -28,6 +30,10 @@ SCHEMA: JsonValue = {
     "required": ["cents"],
     "properties": {"cents": {"type": "integer", "maximum": 500}, "tone": {"enum": ["warm", "formal"]}},
 }
+
+ANSWERED = """
+INSERT INTO run_question (question_id, run_id, path, kind, state, text, fingerprint, asked_us, ended_us, actor)
+VALUES (:question_id, :run_id, :path, 'question', 'answered', '?', '', 1, 1, 'key:test')"""
 
 
 @pytest.fixture
@@ -150,4 +156,17 @@ async def test_who_may_not_answer_sees_no_form_and_is_refused(server: Served) ->
         forged = await admin.post(f"/ui{path}", {"csrf": "0", "approved": "true"})
         assert forged.status_code == 403
     assert (await server.json("GET", f"/v1/runs/{run_id}"))["state"] == "paused"
+    await server.json("POST", f"/v1/runs/{run_id}/cancel")
+
+
+async def test_an_open_question_is_seen_however_many_were_answered(server: Served, browser: Visitor) -> None:
+    run_id = await server.local.submit("refunds", {"ask": "And now?"})
+    await server.local.until_state(run_id, RunState.PAUSED)
+    (first,) = await server.services.store.questions.list(QuestionFilter(run_id=run_id), 1)
+    store = server.services.store
+    assert isinstance(store, SqlStore)
+    before = [{"question_id": f"{n:036}", "run_id": run_id, "path": f"ask[{n}]"} for n in range(100)]
+    await store.engine.write(lambda tx: tx.many(ANSWERED, before))
+    page = await browser.page(f"/runs/{run_id}/questions")
+    assert page.index(f'id="question-{first.id}"') < page.index(f'id="question-{before[0]["question_id"]}"')
     await server.json("POST", f"/v1/runs/{run_id}/cancel")

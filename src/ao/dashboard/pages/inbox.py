@@ -88,16 +88,19 @@ class InboxPages:
     async def of_run(self, visit: Visit) -> Response:
         """What one run asks or asked."""
         run_id = run_id_of(visit)
-        where = QuestionFilter(run_id=run_id, open_only=False, after=QuestionId(""))
-        found = await self._questions.list(where, MAX_OF_RUN)
-        cards = [await self._card(question) for question in found]
+        still_open = QuestionFilter(run_id=run_id, after=QuestionId(""))
+        ended = QuestionFilter(run_id=run_id, open_only=False, ended_only=True)
+        found = [
+            *await self._questions.list(still_open, MAX_OF_RUN),
+            *reversed(await self._questions.list(ended, MAX_OF_RUN)),
+        ]
         return self._frame.render(
             visit,
             "questions_of_run.html",
             title=f"Questions of {short(run_id)}",
             section="inbox",
             crumbs=(INBOX, Crumb(f"Run {short(run_id)}", f"/runs/{run_id}")),
-            cards=sorted(cards, key=lambda card: not card.question.answerable),
+            cards=[await self._card(question) for question in found],
         )
 
     async def question(self, visit: Visit) -> Response:
