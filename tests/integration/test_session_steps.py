@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from tests.local import Local, local_platform
 
 from ao.domain.run import RunState
+from ao.domain.session import KEPT_VERSIONS
 from ao.store.sessions import SessionKey
 
 FUNCTION = 'entrypoint = "agent:work"\n[retries]\nmax_retries = 2\ninitial_delay = "10ms"\njitter = false\n'
@@ -59,6 +60,28 @@ async def test_after_a_kill_the_workspace_is_what_the_recorded_steps_left(ao: Lo
         ("one", ["workspace"]),
         ("", []),
     ]
+
+
+MANY = """
+from ao_runner import session, step
+def count(number):
+    (session.workspace / "at").write_text(str(number))
+def work(task):
+    at = session.workspace / "at"
+    found = at.read_text() if at.exists() else None
+    for number in range(task):
+        step.run("count", count, number, key=number)
+    return found
+"""
+
+
+async def test_a_fork_finds_the_files_of_a_step_behind_many_versions(ao: Local) -> None:
+    steps = KEPT_VERSIONS + 10
+    await ao.deploy("counts", {"agent.py": MANY}, toml=FUNCTION)
+    done = await ao.run("counts", steps, session="s")
+    assert await ao.output(done) is None
+    made = await ao.platform.services.replays.fork(done.id, "count[5]", None, "key:test")
+    assert await ao.output(await ao.result(made.run.id)) == "4"
 
 
 async def test_a_fork_begins_with_the_files_of_the_steps_that_it_takes_over(ao: Local) -> None:

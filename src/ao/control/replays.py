@@ -23,7 +23,7 @@ from ao.store.dead_letter_records import DeadLetter, DeadLetterFilter, DeadLette
 from ao.store.records import Deployment, Fork, NewRun, Run
 from ao.store.sessions import SessionKey
 
-MAX_STEPS = 10_000
+PAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +150,21 @@ class Replays:
 
     async def _last_of(self, source: Run, key: SessionKey, first: Step) -> int | None:
         """The version that the last of the steps has committed which a fork takes over."""
-        steps = await self._store.steps.list(source.id, MAX_STEPS)
-        kept = {step.path for step in steps if step.started_us < first.started_us}
-        versions = await self._store.sessions.history(key, None, KEPT_VERSIONS)
-        own = (each.version for each in versions if each.run_id == source.id and each.step in kept)
-        return next(own, None)
+        kept = {step.path for step in await self._outline(source.id) if step.started_us < first.started_us}
+        before = None
+        while page := await self._store.sessions.history(key, before, KEPT_VERSIONS):
+            own = (each.version for each in page if each.run_id == source.id and each.step in kept)
+            if (last := next(own, None)) is not None:
+                return last
+            before = page[-1].version
+        return None
+
+    async def _outline(self, run_id: RunId) -> Sequence[Step]:
+        """All its steps, without what they returned."""
+        steps: list[Step] = []
+        while page := await self._store.steps.outline(run_id, PAGE, len(steps)):
+            steps += page
+        return steps
 
     async def _chosen(self, source: Run, version: int | None) -> tuple[Deployment, bool]:
         """(the deployment of the new run, whether it may be another than the old one's)."""
@@ -227,7 +237,7 @@ class Replays:
         former = await self._store.deployments.get(source.agent, source.version)
         if former.release is None or _code_of(former) == _code_of(target):
             return
-        steps = await self._store.steps.list(source.id, MAX_STEPS)
+        steps = await self._outline(source.id)
         names = names_of(step for step in steps if first is None or step.started_us < first.started_us)
         if not names:
             return
@@ -252,7 +262,7 @@ class Replays:
         return not first or first[0].seq != 1
 
     async def _known(self, run_id: RunId) -> str:
-        steps = await self._store.steps.list(run_id, MAX_STEPS)
+        steps = await self._store.steps.outline(run_id, PAGE)
         paths = [step.path for step in steps if _can_begin(step)]
         return f"it has {', '.join(paths[:20])}" if paths else "it has recorded none"
 

@@ -16,6 +16,10 @@ class StepStore(Protocol):
         """Steps and spans in the order in which they were first begun, so that parents come first."""
         ...
 
+    async def outline(self, run_id: RunId, limit: int, offset: int = 0) -> Sequence[Step]:
+        """As `list`, but without results and errors."""
+        ...
+
     async def recorded(self, run_id: RunId, limit: int) -> Sequence[Step]:
         """Those that bind a next execution (`Step.binding`), in the same order."""
         ...

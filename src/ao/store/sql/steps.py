@@ -27,6 +27,11 @@ path, parent, name, step_key, kind, state, attempt, started_us, finished_us, fin
 _LIST = f"""
 SELECT {_COLUMNS} FROM run_step WHERE run_id = :run_id ORDER BY first_us, path LIMIT :limit OFFSET :offset"""
 
+_OUTLINE = """
+SELECT path, parent, name, step_key, kind, state, attempt, started_us, finished_us, fingerprint, once, NULL,
+  NULL, NULL
+FROM run_step WHERE run_id = :run_id ORDER BY first_us, path LIMIT :limit OFFSET :offset"""
+
 _RECORDED = f"""
 SELECT {_COLUMNS} FROM run_step
 WHERE run_id = :run_id AND kind <> 'span' AND (state = 'completed' OR once = 1)
@@ -44,8 +49,14 @@ class SqlStepStore:
         self._engine = engine
 
     async def list(self, run_id: RunId, limit: int, offset: int = 0) -> Sequence[Step]:
+        return await self._page(_LIST, run_id, limit, offset)
+
+    async def outline(self, run_id: RunId, limit: int, offset: int = 0) -> Sequence[Step]:
+        return await self._page(_OUTLINE, run_id, limit, offset)
+
+    async def _page(self, sql: str, run_id: RunId, limit: int, offset: int) -> Sequence[Step]:
         params = {"run_id": run_id, "limit": limit, "offset": offset}
-        rows = await self._engine.read(lambda tx: tx.all(_LIST, params))
+        rows = await self._engine.read(lambda tx: tx.all(sql, params))
         return [_step_from(row) for row in rows]
 
     async def recorded(self, run_id: RunId, limit: int) -> Sequence[Step]:

@@ -121,6 +121,9 @@ class Steps:
         await self.append(harness, claim, step("b", at_us=1), step("a", at_us=2), step("c", at_us=2))
         assert [each.path for each in await harness.store.steps.list(claim.run_id, 2)] == ["b", "a"]
         assert [each.path for each in await harness.store.steps.list(claim.run_id, 2, offset=2)] == ["c"]
+        (outlined,) = await harness.store.steps.outline(claim.run_id, 2, offset=2)
+        (listed,) = await harness.store.steps.list(claim.run_id, 2, offset=2)
+        assert outlined == dataclasses.replace(listed, value=None, value_blob=None, error=None)
 
     async def test_a_parent_that_is_begun_again_stays_before_what_it_has_inside(self, harness: Harness) -> None:
         _, claim = await harness.running()
