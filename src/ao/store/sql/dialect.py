@@ -168,6 +168,9 @@ WHERE datname = current_database() AND usename = current_user AND application_na
     _TRANSIENT = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03"})
     """Connection lost, serialization failure, deadlock, lock timeout, shutdown, idle in transaction."""
 
+    OUTDATED = frozenset({"0A000", "26000"})
+    """What was prepared has another result since the schema changed, or is gone: it is prepared anew."""
+
     def __init__(self) -> None:
         self.sql = _Statements(self.translate)
         self.alone = _Statements(lambda text: self.translate(_NOW.sub(self.OWN_NOW, text)))
@@ -195,7 +198,7 @@ WHERE datname = current_database() AND usename = current_user AND application_na
     def is_transient(self, error: Exception) -> bool:
         """The server rolled it back, or never heard of it: trying again is right."""
         state = getattr(error, "sqlstate", None) or ""
-        return _is_lost(error) or state in self._TRANSIENT or state.startswith("08")
+        return _is_lost(error) or state in self._TRANSIENT | self.OUTDATED or state.startswith("08")
 
 
 def _is_lost(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from greenlet import greenlet
+from greenlet import GreenletExit, greenlet
 
 from ao.store.sql.postgres_session import Session, open_session
 
@@ -151,9 +151,11 @@ class _Greenlet:
             job, future = self._lane.next(self)
             try:
                 result = job(self)
-            except Exception as error:
+            except GreenletExit:
+                raise
+            except BaseException as error:  # as threads do: it is the caller's, and the lane lives on
                 if not future.done():
-                    future.set_exception(error)
+                    future.set_exception(_for_future(error))
             else:
                 if not future.done():
                     future.set_result(result)
@@ -176,6 +178,11 @@ class _Greenlet:
             if not self._loop.is_closed():
                 self._loop.remove_reader(session.fileno)
             session.close()
+
+
+def _for_future(error: BaseException) -> BaseException:
+    """A future takes no `StopIteration`: who awaits it could not tell it from its own end."""
+    return RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
 
 
 class ThreadLane:

@@ -85,6 +85,8 @@ class _Sent(NamedTuple):
 
 _Key = tuple[bytes, tuple[int, ...]]
 """A statement and the types of its parameters."""
+_Execution = tuple[bytes, Any, tuple[int, ...], Any]
+"""A statement, its parameters as they are sent, their types and their formats."""
 
 
 class Session:
@@ -113,13 +115,18 @@ class Session:
     def exchange(self, calls: Sequence[Call], wait: Wait) -> list[PGresult]:
         """Send all calls, and return an answer for each execution, in order. Raises `psycopg.Error` for the
         first that failed, after which the others were not executed."""
-        self._send(calls)
-        while self._pg.flush():
-            wait(self, True)
-            self._pg.consume_input()
-        wait(self, False)
-        while not self._receive():
+        executions = [self._bound(statement, row) for statement, row in _each(calls)]
+        try:
+            self._send(executions)
+            while self._pg.flush():
+                wait(self, True)
+                self._pg.consume_input()
             wait(self, False)
+            while not self._receive():
+                wait(self, False)
+        except BaseException:
+            self.close()  # in the middle of what is said: the next to ask would be given these answers
+            raise
         return self._answered()
 
     def drain(self) -> None:
@@ -129,8 +136,7 @@ class Session:
 
     def row(self, answer: PGresult) -> Row | None:
         """The first."""
-        self._adapt.set_pgresult(answer)
-        return self._adapt.load_row(0, tuple) if answer.ntuples else None
+        return self._loaded(answer, 1)[0] if answer.ntuples else None
 
     def number(self, answer: PGresult) -> int:
         """The first value of the first row."""
@@ -139,19 +145,24 @@ class Session:
         return int(row[0])
 
     def rows(self, answer: PGresult) -> list[Row]:
+        return self._loaded(answer, answer.ntuples)
+
+    def _loaded(self, answer: PGresult, rows: int) -> list[Row]:
         self._adapt.set_pgresult(answer)
-        return self._adapt.load_rows(0, answer.ntuples, tuple)
+        try:
+            return self._adapt.load_rows(0, rows, tuple)
+        finally:
+            self._adapt.set_pgresult(None)  # it may be large
 
     # --- sending
 
-    def _send(self, calls: Sequence[Call]) -> None:
-        """Nothing is sent when a parameter cannot be."""
-        executions = [self._bound(statement, row) for statement, row in _each(calls)]
+    def _send(self, executions: "Sequence[_Execution]") -> None:
         for text, values, types, formats in executions:
             self._execute((text, types), values, formats)
         self._pg.pipeline_sync()
 
-    def _bound(self, statement: Statement, params: Params) -> tuple[bytes, Any, tuple[int, ...], Any]:
+    def _bound(self, statement: Statement, params: Params) -> "_Execution":
+        """Before anything is sent: a parameter may be one that cannot be."""
         if not statement.names:
             return statement.text, None, (), None
         values = [params[name] for name in statement.names]
@@ -202,7 +213,10 @@ class Session:
             for (key, prepares), answer in zip(sent, answers, strict=False):
                 if prepares and answer.status in (_FAILED, _ABORTED):
                     del self._names[key]
-            raise psycopg.errors.error_from_result(failed, "utf-8")
+            error = psycopg.errors.error_from_result(failed, "utf-8")
+            if error.sqlstate in PostgresDialect.OUTDATED:
+                self._names.clear()
+            raise error
         return [answer for (_, prepares), answer in zip(sent, answers, strict=True) if not prepares]
 
 

@@ -43,7 +43,7 @@ class PostgresTx:
         try:
             self._run("COMMIT")
             self._send()
-        except psycopg.Error as error:
+        except Exception as error:
             if self._session.broken:
                 raise _unknown() from error
             self._roll_back()
