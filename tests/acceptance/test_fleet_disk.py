@@ -60,14 +60,14 @@ def test_gc_makes_a_workers_home_smaller_and_what_runs_goes_on(fleet: Fleet) -> 
     with client_of(server) as client:
         for version in (1, 2, 3):
             (large / "data" / "file").write_bytes(bytes([version]) * 1_000_000)
-            server.ao.ok("deploy", str(large))
+            client.deploy(large).wait()
             assert client.run("large", {}).result(timeout=60)["attempt"] == 1
-        server.ao.ok("deploy", str(project(fleet.root / "slow", "slow")))
-        slow = client.run("slow", {"wait": 12})
+        client.deploy(project(fleet.root / "slow", "slow")).wait()
+        slow = client.run("slow", {"wait": 8})
         until(lambda: client.workers().workers[0].running == 1, 60)
         for number in (2, 3):  # its version is neither live nor the one before
             agent = f"# {number}\n{AGENT}"
-            server.ao.ok("deploy", str(project(fleet.root / "slow", "slow", agent=agent)))
+            client.deploy(project(fleet.root / "slow", "slow", agent=agent)).wait()
         unused, used = unpacked(worker, client, "large", 1), unpacked(worker, client, "slow", 1)
         assert unused.is_dir()
         for path in unused.parent.iterdir():  # nobody has used them for an hour
