@@ -195,6 +195,19 @@ async def test_an_image_is_used_or_it_is_said_that_it_is_not(rig: Rig) -> None:
         assert any("ao-test/absent is not used" in line for line in ran.info.degraded)
 
 
+async def test_a_dockerfile_is_built_or_said_not_to_be_used(rig: Rig) -> None:
+    spec = rig.spec({"agent.py": "def main(): return 1", "image/Dockerfile": "FROM ao-test/absent:1"})
+    spec = dataclasses.replace(spec, dockerfile="image/Dockerfile")
+    if rig.level is Level.DOCKER:
+        with pytest.raises(SandboxError, match=r"image/Dockerfile does not build"):
+            await rig.executor.provide(spec, lambda _: None)
+        return
+    await rig.executor.provide(spec, lambda _: None)
+    ran = await finish(await rig.executor.start(spec))
+    assert ran.result == 1
+    assert any("the image of image/Dockerfile is not used" in line for line in ran.info.degraded)
+
+
 async def test_a_limit_above_the_hosts_own_is_no_mistake(rig: Rig) -> None:
     limits = dataclasses.replace(SMALL, open_files=1 << 20, processes=1 << 19)
     source = "import resource\ndef main(): return resource.getrlimit(resource.RLIMIT_NOFILE)[1]"
