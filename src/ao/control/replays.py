@@ -8,12 +8,13 @@ from ao.build import Builder
 from ao.bus import READY, Bus
 from ao.control import audit
 from ao.control.assistants import Assistants
+from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.concurrency import share_of
 from ao.control.session_use import gates_of
 from ao.control.step_names import gone, names_of
 from ao.domain.artifact import Part
-from ao.domain.errors import AoError, Conflict, InvalidInput, NotFound
+from ao.domain.errors import AoError, Conflict, InvalidInput, NotFound, QueueFull
 from ao.domain.run import RunState
 from ao.domain.session import KEPT_VERSIONS, SessionUse
 from ao.domain.step import Step, StepKind
@@ -47,13 +48,20 @@ class Replayed:
 
 class Replays:
     def __init__(
-        self, store: Store, catalog: Catalog, assistants: Assistants, builder: Builder, bus: Bus
+        self,
+        store: Store,
+        catalog: Catalog,
+        assistants: Assistants,
+        builder: Builder,
+        bus: Bus,
+        backpressure: Backpressure,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._assistants = assistants
         self._builder = builder
         self._bus = bus
+        self._backpressure = backpressure
 
     async def fork(self, run_id: RunId, step: str, version: int | None, actor: str) -> Made:
         """A new run that has the results of the steps which the old one began before `step`, and executes the
@@ -61,7 +69,7 @@ class Replays:
         as it was before the old run, with the files that those steps have left.
 
         Raises NotFound (run, step, version), Conflict (a version that cannot run, or without the steps),
-        InvalidInput (one that the overrides of the run's assistant do not fit).
+        InvalidInput (one that the overrides of the run's assistant do not fit), QueueFull.
         """
         source = await self._store.runs.get(run_id)
         found = await self._store.steps.get(run_id, step)
@@ -69,6 +77,7 @@ class Replays:
             raise NotFound(f"Run {run_id} has no step {step!r}.", hint=await self._known(run_id))
         chosen = await self._chosen(source, version)  # first: what is refused leaves no copy of a session
         await self._check_steps(source, chosen[0], found)
+        await self._backpressure.admit(source.agent)
         use = await self._branch(source, found, actor)
         return await self._again(source, Fork(run_id, found.path), chosen, actor, "run.fork", use)
 
@@ -78,8 +87,8 @@ class Replays:
         """A new run of one that has ended: with all its recorded steps, or from scratch with none. With
         `as_first` only if the dead letter was not replayed before.
 
-        Raises NotFound, Conflict: it goes on, what it recorded is gone, the version cannot run or is without
-        the steps, not the first.
+        Raises NotFound, QueueFull, Conflict: it goes on, what it recorded is gone, the version cannot run or
+        is without the steps, not the first.
         """
         source = await self._store.runs.get(run_id)
         if not source.head.state.terminal:
@@ -97,6 +106,7 @@ class Replays:
         chosen = await self._chosen(source, version)
         if not scratch:
             await self._check_steps(source, chosen[0], None)
+        await self._backpressure.admit(source.agent)
         return await self._again(source, fork, chosen, actor, "run.replay", use)
 
     async def replay_all(
@@ -109,7 +119,7 @@ class Replays:
                 await self._store.dead_letters.get(run_id)
                 made = await self.replay(run_id, scratch=scratch, version=version, actor=actor, as_first=True)
                 done.append(Replayed(run_id, made.run.id, None, made.warnings))
-            except (NotFound, Conflict, InvalidInput) as error:
+            except (NotFound, Conflict, InvalidInput, QueueFull) as error:
                 done.append(Replayed(run_id, None, error))
         return done
 

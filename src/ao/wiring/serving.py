@@ -52,7 +52,7 @@ def make_services(ground: Ground, keys: Keys, crew: Crew | None, stack: AsyncExi
         webhooks=webhooks,
         workers=Workers(store, bus),
         steps=Steps(store, ground.payloads),
-        replays=Replays(store, catalog, assistants, ground.builder, bus),
+        replays=Replays(store, catalog, assistants, ground.builder, bus, backpressure),
         sessions=Sessions(store, ground.payloads, ground.workspaces, bus),
         questions=Questions(store, ground.payloads, bus, SystemClock()),
         logs=Logs(store),

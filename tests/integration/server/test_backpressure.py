@@ -37,6 +37,17 @@ async def test_each_agent_and_all_together_have_a_limit(api: Served) -> None:
     assert len((await api.json("GET", "/v1/runs"))["items"]) == 5
 
 
+async def test_replays_are_new_runs_like_others(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backpressure, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(backpressure, "SHARE", 1e9)
+    first = (await api.json("POST", "/v1/runs", {"agent": "one"}, status=201))["id"]
+    await api.json("POST", f"/v1/runs/{first}/cancel")
+    for _ in range(3):
+        await api.json("POST", "/v1/runs", {"agent": "one"}, status=201)
+    problem = await api.problem("POST", f"/v1/runs/{first}/replay", {"begin": "start"}, status=429)
+    assert problem["details"]["agent"] == "one"
+
+
 async def test_there_is_room_again_when_runs_have_left(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backpressure, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(backpressure, "SHARE", 1e9)
