@@ -92,6 +92,10 @@ class Group:
         seconds = min(asyncio.get_running_loop().time() - slot.taken_at, 2 * self.import_seconds)
         self.run_seconds += (seconds - self.run_seconds) / 8
 
+    def works(self) -> int:
+        """How many of its slots have runs."""
+        return sum(slot.state == "busy" for slot in self.slots.values())
+
     def spare(self) -> bool:
         """Whether the next run will find a child, now or soon."""
         return any(slot.state in ("making", "tidy", "ready") for slot in self.slots.values())

@@ -93,7 +93,8 @@ class WarmPool:
         return slot.sandbox, ""
 
     async def prepare(self, spec: SandboxSpec) -> str:
-        """Return when a child waits for a run like this one, or why none ever will."""
+        """Return when a child waits for a run like this one, or why none ever will. Who would have to wait for
+        the end of a run, since all slots that there may be have one, is not kept."""
         why = unfit(spec) if self._options.enabled else "switched off by AO_WARM"
         if why:
             return why
@@ -101,6 +102,8 @@ class WarmPool:
         while not any(slot.state == "ready" for slot in group.slots.values()):
             if group.why_cold and not group.spare():
                 return group.why_cold
+            if group.works() >= self._options.slots:
+                return ""
             group.settled.clear()
             if not group.spare():
                 self._grow(group)
@@ -149,7 +152,7 @@ class WarmPool:
         for key, group in list(self._groups.items()):
             if len(self._groups) <= _REMEMBERED_GROUPS:
                 return
-            if not group.slots and not group.waiters:
+            if not group.slots and not group.waiters and key not in self._wanting:
                 del self._groups[key]
 
     # More slots, and fewer
@@ -170,6 +173,7 @@ class WarmPool:
             slot = Slot(f"slot-{next(self._numbers)}", group, self._host.take_uid(), now)
         except ValueError as error:
             group.why_cold = str(error)
+            group.settled.set()
             return None
         self._slots[slot.id] = group.slots[slot.id] = slot
         try:
@@ -183,13 +187,11 @@ class WarmPool:
         return sum(slot.state == "making" for slot in self._slots.values()) >= _IMPORTS_AT_ONCE
 
     def _grow_next(self) -> None:
-        """A slot has been made, or has failed: the turn of the next."""
-        if self._wanting:
+        """A slot has been made, or has failed: the turn of the next that can be made."""
+        while self._wanting and not self._importing():
             _, group = self._wanting.popitem(last=False)
             if not any(slot.state in ("tidy", "ready") for slot in group.slots.values()):
                 self._grow(group)
-            else:
-                self._grow_next()
 
     def _find_room(self, group: Group, wanted: int) -> bool:
         """End slots of others, the least used first, until so many bytes more fit. Of what is to be kept one
@@ -260,17 +262,21 @@ class WarmPool:
         else:
             asyncio.get_running_loop().call_later(_FORK_SECONDS, self._fork, slot)
 
-    def _is_old(self, slot: Slot) -> bool:
-        return slot.runs >= self._options.runs or slot.bytes > 2 * slot.first_bytes + _GROWTH_BYTES
+    def _is_old(self, slot: Slot, times: int = 1) -> bool:
+        most = times * (2 * slot.first_bytes + _GROWTH_BYTES)
+        return slot.runs >= times * self._options.runs or slot.bytes > most
 
     def _succeeded(self, slot: Slot) -> bool:
-        """Whether an old slot can go: its successor is there, or there is no room for both."""
-        if slot.successor is None:
-            if self._importing() and slot.runs < 2 * self._options.runs:
+        """Whether an old slot can go: its successor is there, or there is no room for both. While none can
+        be made it stays, for as long again."""
+        group, successor = slot.group, slot.successor
+        if successor is None or successor.state == "ending":
+            paused = asyncio.get_running_loop().time() < group.not_before
+            if (paused or self._importing()) and not self._is_old(slot, times=2):
                 return False
-            if self._find_room(slot.group, slot.bytes):
-                slot.successor = self._grow(slot.group, most=self._options.slots + 1)
-        return slot.successor is None or slot.successor.state != "making"
+            room = self._find_room(group, slot.bytes)
+            slot.successor = successor = self._grow(group, most=self._options.slots + 1) if room else None
+        return successor is None or successor.state not in ("making", "ending")
 
     def _fork(self, slot: Slot) -> None:
         """Have a slot that is free and empty ready its next child."""
