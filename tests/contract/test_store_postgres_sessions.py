@@ -1,15 +1,20 @@
 """What becomes of a session when a job on it goes wrong: the next one must find it as if nothing had been."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+import uvloop
 
-from ao.domain.errors import InvalidInput
+from ao.domain.errors import InvalidInput, Unavailable
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
 
+END_ALL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 INSERT = "INSERT INTO meta (key, value) VALUES (:key, :value)"
 READ = "SELECT value FROM meta WHERE key = :key"
 
@@ -109,3 +114,37 @@ async def test_statements_that_are_gone_are_prepared_anew(engine: PostgresEngine
             key = f"{order} {number} {_}"
             await engine.write(lambda tx, key=key: tx.run(INSERT, {"key": key, "value": "x"}))  # type: ignore[misc]
             assert await engine.read(lambda tx, key=key: tx.one(READ, {"key": key}), small=True) == ("x",)  # type: ignore[misc]
+
+
+def end_all(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(END_ALL)
+
+
+def test_connections_that_are_cut_in_the_middle_of_what_is_said_keep_nobody_waiting(postgres_url: str) -> None:
+    """On the loop of servers and workers, which stops listening to a socket once it has told of its error."""
+
+    async def write(engine: PostgresEngine, key: str) -> None:
+        large = {"key": key, "value": "x" * 300_000}
+
+        def insert(tx: Tx) -> None:
+            tx.count(INSERT, large)
+            tx.one(READ, {"key": key})
+
+        with contextlib.suppress(Unavailable):  # lost in a commit
+            await engine.write(insert)
+
+    async def writes_go_on() -> None:
+        engine = PostgresEngine(postgres_url, ClockOffset())
+        for round in range(8):
+            writing = [asyncio.create_task(write(engine, f"{round}-{number}")) for number in range(16)]
+            await asyncio.sleep(0.004 * round)
+            await asyncio.to_thread(end_all, postgres_url)
+            await asyncio.gather(*writing)
+        await engine.close()
+
+    async def in_time() -> None:
+        async with asyncio.timeout(20):
+            await writes_go_on()
+
+    uvloop.run(in_time())

@@ -95,6 +95,9 @@ class _Greenlet:
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
         self._waits = False
+        self._errors = select.poll()
+        """Of the session's socket: errors, and its end."""
+        self._failed = False
         self._greenlet: Any = greenlet(self._serve)
         self._back: Any = None
 
@@ -111,8 +114,11 @@ class _Greenlet:
         self._greenlet.throw()
 
     def _on_readable(self) -> None:
+        self._failed = bool(self._errors.poll(0))
         if self._waits:
             self.go_on()
+        elif self._failed:
+            self._forget()
         elif self._session is not None:
             # Nobody asked: the server says goodbye.
             self._session.drain()
@@ -127,10 +133,16 @@ class _Greenlet:
     def session(self) -> Session:
         if self._session is None:
             self._session = self._in_thread(functools.partial(open_session, self._lane.url))
+            self._failed = False
+            self._errors.register(self._session.fileno, 0)
             self._loop.add_reader(self._session.fileno, self._on_readable)
         return self._session
 
     def wait(self, session: Session, write: bool) -> None:
+        """Not when its socket has failed: uvloop listens to such a one no longer, once it has told, and what is
+        left to read, up to the error, is there."""
+        if self._failed:
+            return
         if write:
             self._loop.add_writer(session.fileno, self.go_on)
         self._waits = True
@@ -175,6 +187,7 @@ class _Greenlet:
     def _forget(self) -> None:
         session, self._session = self._session, None
         if session is not None:
+            self._errors.unregister(session.fileno)
             if not self._loop.is_closed():
                 self._loop.remove_reader(session.fileno)
             session.close()
