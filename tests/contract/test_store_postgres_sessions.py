@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import select
+import time
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -11,6 +13,7 @@ import uvloop
 from ao.domain.errors import InvalidInput, Unavailable
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
+from ao.store.sql.postgres_session import Session
 
 END_ALL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -114,6 +117,25 @@ async def test_statements_that_are_gone_are_prepared_anew(engine: PostgresEngine
             key = f"{order} {number} {_}"
             await engine.write(lambda tx, key=key: tx.run(INSERT, {"key": key, "value": "x"}))  # type: ignore[misc]
             assert await engine.read(lambda tx, key=key: tx.one(READ, {"key": key}), small=True) == ("x",)  # type: ignore[misc]
+
+
+async def test_an_answer_that_comes_while_the_rest_is_sent_is_not_waited_for_again(
+    engine: PostgresEngine,
+) -> None:
+    def late(session: Session, write: bool) -> None:
+        """All has been sent, and the answer is here, when it returns."""
+        while write and session._pg.flush():
+            select.select([session.fileno], [session.fileno], [])
+            session._pg.consume_input()
+        readable, _, _ = select.select([session.fileno], [], [], 5)
+        assert readable, "nothing is to come"
+        time.sleep(0.2)
+
+    def ask(tx: Tx) -> object:
+        tx._wait = late  # type: ignore[attr-defined]
+        return tx.one("SELECT LENGTH(CAST(:large AS text))", {"large": "x" * 10_000_000})
+
+    assert await engine.read(ask) == (10_000_000,)
 
 
 def end_all(url: str) -> None:

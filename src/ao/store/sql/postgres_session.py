@@ -121,9 +121,9 @@ class Session:
             while self._pg.flush():
                 wait(self, True)
                 self._pg.consume_input()
-            wait(self, False)
-            while not self._receive():
+            while not self._received():  # it may be here already, so that nothing would come to wait for
                 wait(self, False)
+                self._pg.consume_input()
         except BaseException:
             self.close()  # in the middle of what is said: the next to ask would be given these answers
             raise
@@ -191,9 +191,8 @@ class Session:
 
     # --- receiving
 
-    def _receive(self) -> bool:
+    def _received(self) -> bool:
         """Whether all answers are there."""
-        self._pg.consume_input()
         while not self._pg.is_busy():
             answer = self._pg.get_result()
             if answer is None:
