@@ -26,6 +26,10 @@ _LONGEST_IMPORT_SECONDS = 10.0
 """So long a run waits for an import that others began."""
 _FORK_SECONDS = 0.002
 """While others wait, a child is made when the run before it has been written down: both take a core."""
+_PATIENCE_SECONDS = 0.02
+"""A wait that is worth a slot more, where a core is free for it."""
+_AT_LEAST = 2
+"""Slots of a template that is used: one has the next child ready while the other has a run."""
 _GROWTH_BYTES = 64 << 20
 _IMPORTS_AT_ONCE = 1
 NO_ROOM = "templates have all the memory that they may have"
@@ -78,14 +82,14 @@ class WarmPool:
         group = self._group(spec)
         if group.comes():
             await self._settled(group)
-        slot = group.take()
-        waited = slot is None and group.comes_soon()
-        if waited:
+        began, slot = asyncio.get_running_loop().time(), group.take()
+        if slot is None and group.comes_soon():
             slot = await self._wait(group)
-        if slot is None or not self._cores.are_busy():
-            group.missed = group.missed or waited or slot is None
-            if not group.spare():
-                self._grow(group)
+        waited = asyncio.get_running_loop().time() - began
+        if slot is None or (waited > _PATIENCE_SECONDS and not self._cores.are_busy()):
+            group.missed = True
+        if not group.spare() and (group.missed or len(group.slots) < _AT_LEAST):
+            self._grow(group)
         if slot is None:
             return None, group.why_cold or "no child of its template was waiting"
         assert slot.sandbox is not None
