@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ao.domain.errors import SandboxError
 from ao.sandbox.process.streams import ready
@@ -18,6 +19,12 @@ OnLost = Callable[[], Awaitable[None]]
 
 _READY_SECONDS = 20.0
 _START = "import sys; sys.path.insert(0, {path!r}); from supervisor.main import main; main()"
+
+
+class _Read(NamedTuple):
+    here: list[control.Message]
+    last: bool
+    """Nothing more has come yet."""
 
 
 class Link:
@@ -131,29 +138,31 @@ class Link:
             messages = self._read()
             if messages is None:
                 return []
-            if messages:
-                return messages
-            await ready(self._sock.fileno())
+            if messages.here:
+                return messages.here
+            if messages.last:
+                await ready(self._sock.fileno())
 
-    def _read(self) -> list[control.Message] | None:
+    def _read(self) -> "_Read | None":
         """What is there; None when the supervisor is gone."""
         try:
             data, _fds = control.read(self._sock)
         except BlockingIOError:
-            return []
+            return _Read([], last=True)
         except OSError:
             return None
-        return [message for message, _ in self._inbox.feed(data, [])] if data else None
+        return _Read([message for message, _ in self._inbox.feed(data, [])], last=False) if data else None
 
     def _on_readable(self, on_message: OnMessage) -> None:
-        messages = self._read()
-        if messages is None:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            self.dead = True
-            self._over.set()
-            return
-        for message in messages:
-            on_message(message)
+        """Read all there is: of a socket that failed a loop may tell but once."""
+        while (messages := self._read()) is not None:
+            for message in messages.here:
+                on_message(message)
+            if messages.last:
+                return
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self.dead = True
+        self._over.set()
 
     async def _end(self, on_lost: OnLost) -> None:
         await self._over.wait()
