@@ -100,15 +100,15 @@ async def test_a_build_that_nobody_waits_for_any_more_ends(
     rig: Rig, docker_engine: Engine, base_image: str
 ) -> None:
     spec = spec_of(rig, f"FROM {base_image}\nRUN echo begun && sleep 600\n")
-    begun = asyncio.Event()
-    wanted = [
-        asyncio.create_task(
-            rig.executor.provide(spec, lambda line: begun.set() if line == "begun" else None), name=str(number)
-        )
-        for number in range(2)
-    ]
+    begun = [asyncio.Event(), asyncio.Event()]
+
+    async def want(number: int) -> None:
+        await rig.executor.provide(spec, lambda line: begun[number].set() if line == "begun" else None)
+
+    wanted = [asyncio.create_task(want(number)) for number in range(2)]
     async with asyncio.timeout(60):
-        await begun.wait()
+        for each in begun:  # both have joined it
+            await each.wait()
         wanted[0].cancel()
         await asyncio.wait({wanted[0]})
         assert docker_engine.docker("ps", "--quiet") != ""
