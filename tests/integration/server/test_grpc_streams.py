@@ -50,8 +50,9 @@ async def pending(rpc: Rpc) -> str:
 
 
 def subscribed(rpc: Rpc, run_id: str) -> bool:
+    """To its events, or to its end alone."""
     bus: Any = rpc.api.services.bus
-    return f"run:{run_id}" in bus._topics
+    return not {f"run:{run_id}", f"state:{run_id}"}.isdisjoint(bus._topics)
 
 
 async def until_subscribed(rpc: Rpc, run_id: str, wanted: bool = True) -> None:
