@@ -15,8 +15,7 @@ from ao.control.deployments import LEASE_US
 from ao.domain.run import RunState
 from ao.ids import new_deployment_id
 from ao.store.records import NewDeployment
-from ao.store.sql.store import SqlStore
-from ao.testing.many_runs import AGENTS, VERSIONS, fill
+from ao.testing.many_runs import AGENTS, VERSIONS
 
 FIRST = AGENTS[0]
 PAGES = (
@@ -54,16 +53,6 @@ ONCE = f"{FUNCTION}\nretries = 0"
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path, worker=True) as running:
-        yield running
-
-
-@pytest.fixture
-async def busy(tmp_path: Path) -> AsyncIterator[Served]:
-    """Five agents, one of them failing, and some thousand runs."""
-    async with served(tmp_path) as running:
-        store = running.services.store
-        assert isinstance(store, SqlStore)
-        await fill(store, 16_000)
         yield running
 
 

@@ -1,9 +1,7 @@
 """Pages that load again, for who goes by keyboard: everything is reached, and what has the focus keeps it."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 from tests.chromium import desk
 from tests.served import FUNCTION, Served, served
@@ -11,7 +9,7 @@ from tests.served import FUNCTION, Served, served
 from ao.domain.run import RunState
 from ao.store.insights import hour_of
 from ao.store.sql.store import SqlStore
-from ao.testing.many_runs import AGENTS, VERSIONS, fill
+from ao.testing.many_runs import AGENTS, VERSIONS
 
 FIRST, SECOND = AGENTS[:2]
 WAY_BACK = "Roll back to v7"
@@ -26,16 +24,6 @@ def work(task):
         yield number
         time.sleep(0.2)
 """
-
-
-@pytest.fixture
-async def busy(tmp_path: Path) -> AsyncIterator[Served]:
-    """Five agents, one of them failing, and some thousand runs."""
-    async with served(tmp_path) as running:
-        store = running.services.store
-        assert isinstance(store, SqlStore)
-        await fill(store, 16_000)
-        yield running
 
 
 async def loaded_again(page: Page) -> None:
