@@ -23,6 +23,7 @@ from ao.testing.store_contract.harness import digest
 AGENTS = ("support", "billing", "triage", "research", "translator-for-the-whole-support-department")
 VERSIONS = 8
 SPAN_US = 48 * HOUR_US
+SECOND_US = 1_000_000
 CHUNK = 5_000
 ERRORS = (
     "KeyError: 'customer_id'",
@@ -66,6 +67,8 @@ _ANSWERED = _ASK.format(state="'answered'", ended="h.finished_us", actor=":actor
 )
 _COUNTED = ("hour_us", "agent", "version", "state", "bucket")
 
+WAITING = 20
+"""So many of the newest runs are pending, and so many before them have a question open."""
 COPIES = 16
 """Of each run, inside the database: their ids differ in the first digit of the last group."""
 _ENDED = "FROM run_head h JOIN {} t ON t.run_id = h.run_id WHERE h.state <> 'pending' AND t.run_id LIKE :first"
@@ -120,12 +123,14 @@ async def _deploy(store: SqlStore, agent: str, number: int) -> Deployment:
 def _rows(
     deployments: dict[str, list[Deployment]], runs: int, now_us: int, random: random.Random
 ) -> Iterator[dict[str, Any]]:
+    ended = runs - 2 * WAITING  # up to now: what is recent is much the same in every minute of the hour
     for number in range(runs):
-        created_us = now_us - SPAN_US + SPAN_US * number // runs
+        waits, asks = number >= runs - WAITING, ended <= number < runs - WAITING
+        ago_us = SPAN_US - SPAN_US * number // ended if number < ended else (runs - number) * SECOND_US
+        created_us = now_us - ago_us
         agent = random.choices(AGENTS, (50, 25, 15, 9, 1))[0]
         version = min(VERSIONS, 1 + number * VERSIONS // runs)
         breaks = agent == AGENTS[0] and version == VERSIONS
-        waits, asks = number > runs - 20, runs - 40 < number <= runs - 20
         failed = not (waits or asks) and random.random() < (0.6 if breaks else 0.01)
         duration_us = int(random.lognormvariate(14.5, 1))
         retries = 2 if failed else random.choice((0, 0, 0, 1))
