@@ -11,7 +11,7 @@ from ao.cli.session import Session
 from ao.cli.values import agent_name, run_id, version_number
 from ao.client import replay_calls
 from ao.client.api import Client
-from ao.domain.errors import Conflict, NotFound, RunFailed, UsageError
+from ao.domain.errors import Conflict, InvalidInput, NotFound, QueueFull, RunFailed, UsageError
 from ao.domain.quantities import parse_duration
 
 _On = Annotated[str | None, typer.Option("--on", metavar="V", help="On this version instead of the old run's.")]
@@ -97,13 +97,17 @@ def replay(
         _tell(done)
     failed = [item for item in done if item["error"]]
     if failed:
-        raise RunFailed(f"{len(failed)} of {len(done)} could not be replayed: {failed[0]['error']}")
+        again = f"ao dlq replay {' '.join(item['run_id'] for item in failed)}" if runs else "the same command"
+        raise RunFailed(
+            f"{len(failed)} of {len(done)} could not be replayed: {failed[0]['error']}",
+            hint=f"they are dead letters as before: when that is mended, go on with {again}",
+        )
 
 
 def _replay_one(client: Client, run: str, begin: str, version: int | None) -> dict[str, Any]:
     try:
         made = client.send_json(replay_calls.replay_run(run, begin, version))
-    except (NotFound, Conflict) as error:
+    except (NotFound, Conflict, InvalidInput, QueueFull) as error:
         return {"run_id": run, "replay": None, "error": error.message, "warnings": []}
     return {"run_id": run, "replay": made["id"], "error": None, "warnings": made["warnings"]}
 

@@ -12,7 +12,7 @@ from ao.cli.session import Session
 from ao.cli.values import agent_name, instant, run_input, seconds
 from ao.client import schedule_calls
 from ao.client.schedule_calls import ScheduleFields
-from ao.domain.errors import UsageError
+from ao.domain.errors import QueueFull, UsageError
 from ao.domain.quantities import duration_text
 from ao.domain.schedule import DECLARED, Missed, Overlap, TickOutcome
 
@@ -287,12 +287,23 @@ def backfill(
     done = connect(session).send_json(call)
     if session.json:
         output.as_json(done)
-        return
-    for tick in done["ticks"]:
-        made = tick["run_id"] or ("a run" if dry_run else "-")
-        output.data(f"{tick['tick']}  {'has ' + tick['already'] if tick['already'] else made}")
-    verb = "would get" if dry_run else "got"
-    output.say(f"{done['runs']} of {done['total']} ticks {verb} a run")
+    else:
+        for tick in done["ticks"]:
+            output.data(f"{tick['tick']}  {_backfilled(tick, dry_run)}")
+        verb = "would get" if dry_run else "got"
+        output.say(f"{done['runs']} of {done['total']} ticks {verb} a run")
+    if done["refused"]:
+        first = next(tick for tick in done["ticks"] if tick["error"])
+        raise QueueFull(
+            f"{done['refused']} of {done['total']} ticks found no room in the queue: {first['error']}",
+            hint=f"when there is room, go on with: --from {first['tick']}",
+        )
+
+
+def _backfilled(tick: Mapping[str, Any], dry_run: bool) -> str:
+    if tick["already"]:
+        return f"has {tick['already']}"
+    return tick["run_id"] or tick["error"] or ("a run" if dry_run else "-")
 
 
 def history(

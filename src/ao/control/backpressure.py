@@ -40,35 +40,47 @@ class Backpressure:
 
     async def admit(self, agent: str) -> None:
         """Count one more run of this agent. Raises QueueFull."""
-        if self._limit:
-            await self._room(self._total, None, self._limit)
-        if self._limit_per_agent:
-            await self._room(self._of(agent), agent, self._limit_per_agent)
-            self._of(agent).count += 1
-        self._total.count += 1
+        _, full = await self.admit_some(agent, 1)
+        if full is not None:
+            raise full
+
+    async def admit_some(self, agent: str, wanted: int) -> tuple[int, QueueFull | None]:
+        """Count up to `wanted` more runs of this agent: (how many have room, why the next one has none)."""
+        room, full = wanted, None
+        limits = [(self._total, None, self._limit), (self._of(agent), agent, self._limit_per_agent)]
+        for depth, whose, limit in limits:
+            if limit:
+                await self._look(depth, whose, limit)
+                if limit - depth.count < room:
+                    room, full = max(0, limit - depth.count), _full(whose, limit)
+        for depth, _, _ in limits:
+            depth.count += room
+        return room, full
 
     def _of(self, agent: str) -> _Depth:
         if agent not in self._agents and len(self._agents) >= REMEMBERED:
             self._agents.popitem(last=False)
         return self._agents.setdefault(agent, _Depth())
 
-    async def _room(self, depth: _Depth, agent: str | None, limit: int) -> None:
+    async def _look(self, depth: _Depth, agent: str | None, limit: int) -> None:
         never_counted = not depth.until
         if never_counted or (depth.until <= time.monotonic() and not depth.counting.locked()):
             async with depth.counting:
                 if depth.until <= time.monotonic():
                     await self._count(depth, agent, limit)
-        if depth.count >= limit:
-            whose = f"runs of {agent}" if agent else "runs"
-            raise QueueFull(
-                f"{limit:,} {whose} wait already",
-                hint=f"try again in {RETRY_AFTER_SECONDS} s, or add workers; AO_MAX_QUEUED and"
-                " AO_MAX_QUEUED_PER_AGENT are the limits",
-                details={"limit": limit, "agent": agent, "retry_after_seconds": RETRY_AFTER_SECONDS},
-            )
 
     async def _count(self, depth: _Depth, agent: str | None, limit: int) -> None:
         started = time.monotonic()
         depth.count = await self._store.runs.queued(agent, limit)
         took = time.monotonic() - started
         depth.until = time.monotonic() + max(FRESH_SECONDS, took / SHARE)
+
+
+def _full(agent: str | None, limit: int) -> QueueFull:
+    whose = f"runs of {agent}" if agent else "runs"
+    return QueueFull(
+        f"{limit:,} {whose} wait already",
+        hint=f"try again in {RETRY_AFTER_SECONDS} s, or add workers; AO_MAX_QUEUED and"
+        " AO_MAX_QUEUED_PER_AGENT are the limits",
+        details={"limit": limit, "agent": agent, "retry_after_seconds": RETRY_AFTER_SECONDS},
+    )

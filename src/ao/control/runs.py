@@ -20,7 +20,7 @@ from ao.control.session_use import announce_cancelled, gates_of, session_of
 from ao.control.targets import Target
 from ao.control.waiting import why_pending
 from ao.control.webhooks import Webhooks
-from ao.domain.errors import InvalidInput, Problem
+from ao.domain.errors import InvalidInput, Problem, QueueFull
 from ao.domain.event import Event, EventKind
 from ao.domain.run import RunState
 from ao.ids import RunId, new_run_id
@@ -71,7 +71,7 @@ class Runs:
         share = share_of(target.agent, concurrency, request.concurrency_key, request.input)
         text = dump(request.input)
         session = session_of(request)
-        await self._backpressure.admit(target.agent)
+        await self._admit(target.agent, request.idempotency_key)
         webhook = None
         if request.webhook is not None:
             await self._webhooks.check(target.agent, request.webhook.url, request.webhook.secret)
@@ -103,6 +103,14 @@ class Runs:
                 self._bus.publish(DELAYED)
         announce_cancelled(self._bus, created.cancelled)
         return created
+
+    async def _admit(self, agent: str, idempotency_key: str | None) -> None:
+        """Raises QueueFull. A request that was accepted before is no new run: its key finds it again."""
+        try:
+            await self._backpressure.admit(agent)
+        except QueueFull:
+            if idempotency_key is None or await self._store.runs.of_key(agent, idempotency_key) is None:
+                raise
 
     async def agent_asked_for(self, request: RunCreate) -> str:
         """The agent that would run. NotFound for an assistant that is not there."""

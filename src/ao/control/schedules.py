@@ -1,6 +1,6 @@
 """Schedules as people make, change, pause and use them. `ao.control.ticker` makes their runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
@@ -10,6 +10,7 @@ from ao.blobs import BlobStore
 from ao.bus import SCHEDULES, Bus
 from ao.clock import from_datetime, iso_utc
 from ao.control import audit
+from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.payloads import Payloads, dump
 from ao.control.runs import check_input
@@ -19,7 +20,7 @@ from ao.domain.schedule import MAX_BACKFILL, Overlap, TickOutcome, is_reserved
 from ao.ids import RunId, ScheduleId, new_schedule_id
 from ao.store import Store
 from ao.store.audit import NewAudit
-from ao.store.records import Payload
+from ao.store.records import NewRun, Payload
 from ao.store.schedules import Pause, Schedule, Tick, TickFilter
 from ao.wire.schedules import ScheduleCreate, ScheduleFields, SchedulePatch
 
@@ -37,15 +38,26 @@ class Backfill:
     run_id: RunId | None
     already: Tick | None
     """It has a run, which is why it gets none."""
+    error: str = ""
+    """Why it gets none now: the queue is full."""
 
 
 class Schedules:
-    def __init__(self, store: Store, blobs: BlobStore, bus: Bus, catalog: Catalog, orders: Orders) -> None:
+    def __init__(
+        self,
+        store: Store,
+        blobs: BlobStore,
+        bus: Bus,
+        catalog: Catalog,
+        orders: Orders,
+        backpressure: Backpressure,
+    ) -> None:
         self._store = store
         self._payloads = Payloads(blobs)
         self._bus = bus
         self._catalog = catalog
         self.orders = orders
+        self.backpressure = backpressure
 
     async def list(self, agent: str | None = None) -> Sequence[Schedule]:
         return await self._store.schedules.list(agent)
@@ -131,11 +143,12 @@ class Schedules:
 
     async def trigger(self, agent: str, name: str, actor: str, overlap: Overlap | None = None) -> RunId:
         """Make a run now, whatever the time is and also while it is paused. `Conflict` when a run is in the way
-        and the overlap policy, or the one that is given, is `skip`."""
+        and the overlap policy, or the one that is given, is `skip`; `QueueFull`."""
         schedule = await self._store.schedules.get(agent, name)
         schedule = replace(schedule, overlap=overlap or schedule.overlap)
         run = scheduled_run(schedule, await self.orders.of(schedule), actor, None)
         entry = _noted(actor, "schedule.trigger", run=run.id)(schedule)
+        await self.backpressure.admit(agent)
         fired = await self._store.schedules.trigger(schedule, run, entry)
         tell(self._bus, fired)
         return run.id
@@ -153,7 +166,7 @@ class Schedules:
         dry_run: bool,
     ) -> Sequence[Backfill]:
         """Make the runs of past ticks from `first_us` to `last_us` (None: now), both included, oldest first. A
-        tick that has a run gets no other one, unless forced."""
+        tick that has a run gets no other one, unless forced. `QueueFull` when none finds room in the queue."""
         schedule = await self._store.schedules.get(agent, name)
         now_us = await self._store.schedules.now_us()
         last_us = now_us if last_us is None else last_us
@@ -164,21 +177,30 @@ class Schedules:
         order = await self.orders.of(schedule)
         behind = replace(schedule, priority=max(schedule.priority - 1, LEAST_PRIORITY))  # of new ticks
         runs = [scheduled_run(behind, order, actor, tick) for tick in ticks if tick not in kept]
-        made = {run.tick_us: run.id for run in runs}
-        if not dry_run:
-            entry = _noted(
-                actor, "schedule.backfill", first=iso_utc(first_us), last=iso_utc(last_us), runs=len(runs)
-            )
-            done: set[RunId] = set()
-            for begin in range(0, len(runs), BACKFILLED_AT_ONCE):
-                some = runs[begin : begin + BACKFILLED_AT_ONCE]
-                noted = entry(schedule) if begin == 0 else None
-                fired = await self._store.schedules.backfill(schedule, some, force=force, audit=noted)
-                tell(self._bus, fired)
-                done.update(fired.made)
-            made = {tick: run_id for tick, run_id in made.items() if run_id in done}
-        shown = {} if dry_run else made
-        return [Backfill(tick, shown.get(tick), kept.get(tick)) for tick in ticks]
+        if dry_run:
+            return [Backfill(tick, None, kept.get(tick)) for tick in ticks]
+        room, full = await self.backpressure.admit_some(agent, len(runs))
+        if full is not None and not room:
+            raise full
+        some = runs[:room]
+        span = {"first": iso_utc(first_us), "last": iso_utc(last_us)}
+        entry = _noted(actor, "schedule.backfill", **span, runs=len(some))(schedule)
+        made = await self._make_up(schedule, some, entry, force=force)
+        errors = {} if full is None else {run.tick_us: full.message for run in runs[room:]}
+        return [Backfill(tick, made.get(tick), kept.get(tick), errors.get(tick, "")) for tick in ticks]
+
+    async def _make_up(
+        self, schedule: Schedule, runs: Sequence[NewRun], entry: NewAudit, *, force: bool
+    ) -> Mapping[int | None, RunId]:
+        """By their tick, those that were made: another backfill may have been quicker."""
+        made: set[RunId] = set()
+        for begin in range(0, len(runs), BACKFILLED_AT_ONCE):
+            some = runs[begin : begin + BACKFILLED_AT_ONCE]
+            noted = entry if begin == 0 else None
+            fired = await self._store.schedules.backfill(schedule, some, force=force, audit=noted)
+            tell(self._bus, fired)
+            made.update(fired.made)
+        return {run.tick_us: run.id for run in runs if run.id in made}
 
     async def _ran(self, schedule_id: ScheduleId, where: TickFilter) -> Sequence[Tick]:
         found: list[Tick] = []

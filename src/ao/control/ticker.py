@@ -11,6 +11,7 @@ from ao.blobs import BlobStore
 from ao.bus import CANCEL, READY, Bus, announce
 from ao.clock import iso_utc
 from ao.control.agenda import Agenda
+from ao.control.backpressure import Backpressure
 from ao.control.catalog import Catalog
 from ao.control.concurrency import ALONE, Share, share_of
 from ao.control.payloads import Payloads, dump
@@ -130,11 +131,14 @@ def _declared_input(live: Deployment) -> JsonValue:
 
 
 class Ticker:
-    def __init__(self, store: Store, orders: Orders, bus: Bus) -> None:
+    def __init__(self, store: Store, orders: Orders, bus: Bus, backpressure: Backpressure) -> None:
         self._store = store
         self._orders = orders
         self._bus = bus
+        self._backpressure = backpressure
         self._broken: set[ScheduleId] = set()
+        self._held: dict[ScheduleId, int] = {}
+        """The newest tick of each that was told to find no room in the queue."""
 
     async def run_forever(self, agenda: Agenda) -> None:
         """Fire ticks as they come; any number of replicas may do this at the same time."""
@@ -148,9 +152,11 @@ class Ticker:
 
     async def fire_due(self) -> bool:
         """Make the runs of ticks that have come, of some schedules; whether there may be more of them."""
-        limit = AT_ONCE + len(self._broken)  # these stay due
+        limit = AT_ONCE + len(self._broken | self._held.keys())  # these stay due
         due = await self._store.schedules.due(limit)
-        self._broken.intersection_update(schedule.id for schedule in due)
+        still = {schedule.id for schedule in due}
+        self._broken &= still
+        self._held = {key: tick_us for key, tick_us in self._held.items() if key in still}
         for schedule in due:
             try:
                 await self._fire(schedule, await self._store.schedules.now_us())
@@ -173,7 +179,18 @@ class Ticker:
         due = schedule.timetable.newest(first_us, now_us, MAX_CAUGHT_UP)
         reasons = why_not(due, schedule.missed, schedule.overlap, schedule.catch_up_us, now_us)
         ticks = [*_untold(first_us, due), *await self._planned(schedule, due, reasons)]
-        fired = await self._store.schedules.fire(schedule, ticks, schedule.timetable.after(now_us))
+        runs = [tick for tick in ticks if tick.run is not None]
+        room, full = await self._backpressure.admit_some(schedule.agent, len(runs))
+        if full is None:
+            self._held.pop(schedule.id, None)
+            await self._write(schedule, ticks, schedule.timetable.after(now_us))
+        elif room or self._held.get(schedule.id) != due[-1]:
+            self._held[schedule.id] = due[-1]
+            held_us = runs[room].tick_us
+            await self._write(schedule, [_held(tick, held_us, full.message) for tick in ticks], held_us)
+
+    async def _write(self, schedule: Schedule, ticks: Sequence[PlannedTick], next_us: int | None) -> None:
+        fired = await self._store.schedules.fire(schedule, ticks, next_us)
         if fired is None:
             return
         tell(self._bus, fired)
@@ -202,6 +219,13 @@ class Ticker:
             PlannedTick(tick, None if why else scheduled_run(schedule, order, actor, tick), why)
             for tick, why in zip(due, reasons, strict=True)
         ]
+
+
+def _held(tick: PlannedTick, held_us: int, why: str) -> PlannedTick:
+    """One that finds no room stays due and is treated as one that is late; until then it is skipped."""
+    if tick.run is None or tick.tick_us < held_us:
+        return tick
+    return PlannedTick(tick.tick_us, None, f"the queue was full: {why}", TickOutcome.SKIPPED)
 
 
 def _untold(first_us: int, due: Sequence[int]) -> Sequence[PlannedTick]:

@@ -68,11 +68,13 @@ def backfill_view(done: Sequence[Backfill], *, dry_run: bool) -> s.BackfillView:
         dry_run=dry_run,
         total=len(done),
         runs=sum(1 for entry in done if entry.already is None and (dry_run or entry.run_id)),
+        refused=sum(1 for entry in done if entry.error),
         ticks=[
             s.BackfilledTick.model_construct(
                 tick=to_datetime(entry.tick_us),
                 run_id=entry.run_id,
                 already=None if entry.already is None else entry.already.run_id,
+                error=entry.error or None,
             )
             for entry in done
         ],

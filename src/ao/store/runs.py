@@ -35,6 +35,10 @@ class RunStore(Protocol):
         """
         ...
 
+    async def of_key(self, agent: str, idempotency_key: str) -> RunId | None:
+        """The run that an idempotency key was used for."""
+        ...
+
     async def claim(self, worker_id: WorkerId, limit: int) -> Claims:
         """Take up to `limit` ready runs, highest priority first, oldest first within one.
 

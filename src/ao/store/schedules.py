@@ -137,7 +137,8 @@ class ScheduleStore(Protocol):
 
     async def fire(self, schedule: Schedule, ticks: Sequence[PlannedTick], next_us: int | None) -> Fired | None:
         """Make the runs of ticks, note what became of each, and move `next_us`, once: None when another replica
-        did, or when the schedule was changed or paused since it was read. No tick fires twice."""
+        did, or when the schedule was changed or paused since it was read. No tick fires twice; one that was
+        noted as skipped with no run in its way may fire later."""
         ...
 
     async def trigger(self, schedule: Schedule, run: NewRun, audit: NewAudit | None = None) -> Fired:

@@ -316,26 +316,30 @@ class BackfillScheduleRequest(_message.Message):
     def __init__(self, agent: _Optional[str] = ..., name: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., force: _Optional[bool] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class BackfillScheduleResponse(_message.Message):
-    __slots__ = ("dry_run", "total", "runs", "ticks")
+    __slots__ = ("dry_run", "total", "runs", "ticks", "refused")
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
     TICKS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     dry_run: bool
     total: int
     runs: int
     ticks: _containers.RepeatedCompositeFieldContainer[BackfilledTick]
-    def __init__(self, dry_run: _Optional[bool] = ..., total: _Optional[int] = ..., runs: _Optional[int] = ..., ticks: _Optional[_Iterable[_Union[BackfilledTick, _Mapping]]] = ...) -> None: ...
+    refused: int
+    def __init__(self, dry_run: _Optional[bool] = ..., total: _Optional[int] = ..., runs: _Optional[int] = ..., ticks: _Optional[_Iterable[_Union[BackfilledTick, _Mapping]]] = ..., refused: _Optional[int] = ...) -> None: ...
 
 class BackfilledTick(_message.Message):
-    __slots__ = ("tick", "run_id", "already")
+    __slots__ = ("tick", "run_id", "already", "error")
     TICK_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     ALREADY_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     tick: _timestamp_pb2.Timestamp
     run_id: str
     already: str
-    def __init__(self, tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., already: _Optional[str] = ...) -> None: ...
+    error: str
+    def __init__(self, tick: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., already: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
 
 class ListScheduleTicksRequest(_message.Message):
     __slots__ = ("agent", "name", "outcome", "limit", "cursor")

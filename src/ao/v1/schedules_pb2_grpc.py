@@ -149,7 +149,8 @@ class ScheduleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BackfillSchedule(self, request, context):
-        """Makes the runs of past ticks. A tick that has a run gets no other one, unless forced.
+        """Makes the runs of past ticks, of as many as the queue has room for. A tick that has a run gets no other one,
+        unless forced.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

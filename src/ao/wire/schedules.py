@@ -145,12 +145,14 @@ class BackfilledTick(Response):
     tick: datetime
     run_id: str | None = Field(description="The run that was made; null in a dry run, and where there is one.")
     already: str | None = Field(description="The run that it has, and that it keeps.")
+    error: str | None = Field(None, description="Why it gets none now: the queue is full.")
 
 
 class BackfillView(Response):
     dry_run: bool
     total: int = Field(description="Ticks in the range.")
     runs: int = Field(description="How many get a run.")
+    refused: int = Field(0, description="How many would, but for the queue, which is full.")
     ticks: list[BackfilledTick]
 
 

@@ -95,7 +95,8 @@ async def open_platform(
     if not settings.on_postgres:  # the home is ours: every earlier worker and build is gone
         await services.deployments.recover()
         await take_back_runs(ground.store, ground.bus)
-    ticker = Ticker(ground.store, services.schedules.orders, ground.bus)
+    schedules = services.schedules
+    ticker = Ticker(ground.store, schedules.orders, ground.bus, schedules.backpressure)
     agenda = Agenda(ground.store.agenda, ground.bus, settings.sweep_seconds)
     return Platform(ground, crew, services, ticker, agenda, local_key)
 

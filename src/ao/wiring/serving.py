@@ -57,7 +57,9 @@ def make_services(ground: Ground, keys: Keys, crew: Crew | None, stack: AsyncExi
         questions=Questions(store, ground.payloads, bus, SystemClock()),
         logs=Logs(store),
         deployments=deployments,
-        schedules=Schedules(store, ground.blobs, bus, catalog, Orders(store, ground.blobs, catalog)),
+        schedules=Schedules(
+            store, ground.blobs, bus, catalog, Orders(store, ground.blobs, catalog), backpressure
+        ),
         secrets=ground.secrets,
         keys=keys,
         logins=Logins(store, keys),

@@ -55,6 +55,11 @@ class SqlRunStore:
 
         return await self._engine.write(write)
 
+    async def of_key(self, agent: str, idempotency_key: str) -> RunId | None:
+        params: Params = {"agent": agent, "idempotency_key": idempotency_key}
+        row = await self._engine.read(lambda tx: tx.one(sql.FIND_KEY, params))
+        return None if row is None else RunId(row[0])
+
     async def claim(self, worker_id: WorkerId, limit: int) -> Claims:
         if limit <= 0:
             return Claims()

@@ -70,6 +70,13 @@ NOTE_TICK = f"{_PUT_TICK} NOTHING"
 REPLACE_TICK = f"""{_PUT_TICK} UPDATE
   SET outcome = excluded.outcome, run_id = excluded.run_id, reason = excluded.reason, at_us = excluded.at_us"""
 
+_HAD_NO_ROOM = "WHERE schedule_tick.outcome = 'skipped' AND schedule_tick.run_id = ''"
+
+FIRE_TICK = f"""{_PUT_TICK} UPDATE
+  SET outcome = excluded.outcome, run_id = excluded.run_id, at_us = excluded.at_us {_HAD_NO_ROOM}"""
+
+SKIP_TICK = f"{REPLACE_TICK} {_HAD_NO_ROOM}"
+
 MAKE_UP_TICK = f"{REPLACE_TICK} WHERE schedule_tick.outcome IN ('skipped', 'missed')"
 
 LAST_RUN = """

@@ -25,9 +25,9 @@ def fire(tx: Tx, schedule: Schedule, ticks: Sequence[PlannedTick]) -> Fired:
             _note(tx, sql.NOTE_TICK, schedule, tick.tick_us, tick.outcome, None, tick.reason)
         elif before and schedule.overlap is Overlap.SKIP:
             reason = f"run {before[-1]} had not ended"
-            if _note(tx, sql.NOTE_TICK, schedule, tick.tick_us, TickOutcome.SKIPPED, before[-1], reason):
+            if _note(tx, sql.SKIP_TICK, schedule, tick.tick_us, TickOutcome.SKIPPED, before[-1], reason):
                 skipped.append(before[-1])
-        elif _note(tx, sql.NOTE_TICK, schedule, tick.tick_us, TickOutcome.FIRED, tick.run.id):
+        elif _note(tx, sql.FIRE_TICK, schedule, tick.tick_us, TickOutcome.FIRED, tick.run.id):
             if schedule.overlap is Overlap.CANCEL_PREVIOUS and not cancelled:
                 cancelled += _cancel(tx, schedule, before)
             _make(tx, schedule, tick.run)

@@ -285,6 +285,20 @@ class Overlaps:
         await harness.finish(claim, COMPLETED)
         assert len((await fire(harness, "nightly", 300)).made) == 1
 
+    async def test_a_tick_that_found_no_room_fires_later_and_says_both(self, harness: Harness) -> None:
+        await harness.deploy()
+        of = await made(harness, next_us=100)
+        full = PlannedTick(100, None, "the queue was full", TickOutcome.SKIPPED)
+        held = await harness.store.schedules.fire(of, [full], 100)
+        assert (held is not None, await history(harness, of)) == (True, [(100, "skipped", None)])
+        first = (await fire(harness, "nightly", 100)).made[0]
+        (tick,) = await harness.store.schedules.ticks(of.id, TickFilter(), 10)
+        assert (tick.outcome, tick.run_id, tick.reason) == (TickOutcome.FIRED, first, "the queue was full")
+        of = await harness.store.schedules.get(AGENT, "nightly")
+        await harness.store.schedules.fire(of, [replace(full, tick_us=200)], 200)
+        assert (await fire(harness, "nightly", 200)).skipped == [first]
+        assert (await history(harness, of))[0] == (200, "skipped", first)
+
     async def test_allow_lets_them_run_beside_each_other(self, harness: Harness) -> None:
         await harness.deploy()
         await made(harness, next_us=100, overlap=Overlap.ALLOW)
