@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from sqlalchemy import NullPool, create_engine
 
-from ao.ids import new_run_id
+from ao.domain.errors import Unavailable
+from ao.ids import new_run_id, new_worker_id
 from ao.store.records import NewRun, Payload, RunFilter
-from ao.store.sql import migrate, open_postgres, postgres_migrating, revisions
+from ao.store.sql import migrate, open_postgres, postgres, postgres_migrating, revisions
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
-from ao.store.sql.postgres_session import connect, is_pooled
+from ao.store.sql.postgres_session import Patience, open_session
 from ao.store.sql.store import SqlStore
 from ao.testing import store_contract
+from ao.testing.postgres import PostgresServer
 from ao.testing.store_contract import Harness
 
 
@@ -54,8 +56,9 @@ class TestSteps(store_contract.Steps):
 class TestPooled:
     def test_a_pool_is_told_from_a_server(self, postgres_url: str, pooled: Callable[[str], str]) -> None:
         for url, expected in ((postgres_url, False), (pooled(postgres_url), True)):
-            with connect(url) as connection:
-                assert is_pooled(connection) is expected
+            session = open_session(url, Patience(5, 6))
+            assert session.own is not expected
+            session.close()
 
     async def test_no_session_state_is_left_for_the_next_user_of_a_connection(
         self, postgres_url: str, pooled: Callable[[str], str]
@@ -74,8 +77,30 @@ class TestPooled:
                 tx.all("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'", {}),
             ]
 
-        for found in await asyncio.gather(*(engine.read(leftovers) for _ in range(5))):
+        for found in await asyncio.gather(*(engine.read(leftovers, small=True) for _ in range(5))):
             assert found == [[], [], []]
+        await engine.close()
+
+    async def test_what_stands_for_itself_has_its_limits_and_begins_no_transaction(
+        self,
+        postgres_server: PostgresServer,
+        postgres_url: str,
+        pooled: Callable[[str], str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(postgres, "_FOR_URGENT", Patience(1, 6))
+        engine = PostgresEngine(pooled(postgres_url), ClockOffset())
+        store = SqlStore(engine)
+        worker_id = new_worker_id()
+        await store.workers.register(worker_id, "host", 1, "", 12_000_000)
+        with postgres_server.telling_statements() as told:
+            await store.workers.heartbeat(worker_id, 12_000_000)
+            await store.agenda.look()
+            statements = [" ".join(statement.split()) for statement in told()]
+        kinds = [statement.split(" ", 1)[0] for statement in statements if "pg_backend_pid" not in statement]
+        assert kinds == ["SELECT", "UPDATE", "SELECT"], statements
+        with pytest.raises(Unavailable, match="statement timeout"):
+            await engine.each(lambda tx: tx.one("SELECT 1 FROM pg_sleep(3)", {}), urgent=True)
         await engine.close()
 
     async def test_many_more_clients_than_connections_work_at_once(self, harness: Harness) -> None:

@@ -133,8 +133,7 @@ which takes two hours without these, it holds what it has locked."""
 _POSTGRES_SETTINGS = {
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "10s",
-    "lock_timeout": "5s",
-    "statement_timeout": "60s",
+    "lock_timeout": "4s",
 }
 
 
@@ -157,19 +156,21 @@ WHERE datname = current_database() AND usename = current_user AND application_na
     OWN_NOW = "((extract(epoch FROM statement_timestamp()) * 1000000)::bigint + :offset_us)"
     """`:now` in a statement that is alone. It is one instant for the planner, too, so that indexes are used."""
     BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-    SESSION = "; ".join(
-        f"SET {name} = '{value}'" for name, value in (_POSTGRES_SESSION | _POSTGRES_SETTINGS).items()
-    )
-    LOCAL = "SELECT " + ", ".join(
-        f"set_config('{name}', '{value}', true)" for name, value in _POSTGRES_SETTINGS.items()
-    )
-    """The same for one transaction: behind a pooler a session's settings would leak or be lost."""
-
     _TRANSIENT = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03"})
     """Connection lost, serialization failure, deadlock, lock timeout, shutdown, idle in transaction."""
 
     OUTDATED = frozenset({"0A000", "26000"})
     """What was prepared has another result since the schema changed, or is gone: it is prepared anew."""
+
+    @staticmethod
+    def settings(statement_seconds: int, *, local: bool) -> str:
+        """Sets them, where a statement takes so long at most. `local`: for one transaction; behind a pooler
+        those of a session would leak or be lost."""
+        settings = _POSTGRES_SETTINGS | {"statement_timeout": f"{statement_seconds}s"}
+        settings |= {} if local else _POSTGRES_SESSION
+        return "SELECT " + ", ".join(
+            f"set_config('{name}', '{value}', {str(local).lower()})" for name, value in settings.items()
+        )
 
     def __init__(self) -> None:
         self.sql = _Statements(self.translate)

@@ -4,7 +4,7 @@ Statements whose result nobody asks for travel with the next one that is asked, 
 writes are two round trips. Reads, and statements that stand for themselves, begin no transaction. What is
 asked of Postgres itself is prepared; behind a pooler, which hands out another session for each transaction,
 nothing is, and no session state is kept. A few connections are reserved for heartbeats and outcomes: load
-from outside must not cost a worker its lease.
+from outside must not cost a worker its lease, nor must a server that says nothing any more.
 
 Writes and small reads run on the event loop, see `postgres_lanes`; reads that may be long have threads.
 """
@@ -19,6 +19,7 @@ from ao.store.sql.dialect import PostgresDialect
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres_alone import AloneTx
 from ao.store.sql.postgres_lanes import Carrier, LoopLane, ThreadLane
+from ao.store.sql.postgres_session import Patience
 from ao.store.sql.postgres_tx import PostgresTx
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ _Execute = Callable[[Carrier, Callable[[Tx], T]], T]
 _WRITERS = 8
 _URGENT_WRITERS = 5
 _READERS = 5
+_FOR_WRITES, _FOR_URGENT, _FOR_READS = Patience(10, 12), Patience(5, 6), Patience(60, 65)
+"""A heartbeat that is not answered is sent again, on another connection, before the lease ends."""
 _TRIES = 5
 _BACKOFF_SECONDS = 0.02
 
@@ -37,9 +40,9 @@ class PostgresEngine:
     def __init__(self, url: str, offset: ClockOffset) -> None:
         self._dialect = PostgresDialect()
         self._offset = offset
-        self._writes = LoopLane(url, "writer", _WRITERS)
-        self._urgent = LoopLane(url, "urgent", _URGENT_WRITERS)
-        self._reads = ThreadLane(url, "reader", _READERS)
+        self._writes = LoopLane(url, "writer", _WRITERS, _FOR_WRITES)
+        self._urgent = LoopLane(url, "urgent", _URGENT_WRITERS, _FOR_URGENT)
+        self._reads = ThreadLane(url, "reader", _READERS, _FOR_READS)
         self._closing = False
 
     @property
@@ -54,8 +57,8 @@ class PostgresEngine:
 
     async def read(self, fn: Callable[[Tx], T], *, small: bool = False, urgent: bool = False) -> T:
         if small or urgent:
-            return await self._on(self._urgent if urgent else self._writes, self._read, fn)
-        return await self._on(self._reads, self._read, fn)
+            return await self._on(self._urgent if urgent else self._writes, self._small_read, fn)
+        return await self._on(self._reads, self._each, fn)
 
     async def close(self) -> None:
         if not self._closing:
@@ -86,8 +89,9 @@ class PostgresEngine:
         return PostgresTx(carrier.session(), carrier.wait, self._dialect, self._offset).write(fn)
 
     def _each(self, carrier: Carrier, fn: Callable[[Tx], T]) -> T:
-        """Behind a pooler the settings need a transaction."""
-        return self._read(carrier, fn) if carrier.session().own else self._write(carrier, fn)
+        session = carrier.session()
+        return fn(AloneTx(session, carrier.wait, self._dialect, self._offset, session.local))
 
-    def _read(self, carrier: Carrier, fn: Callable[[Tx], T]) -> T:
+    def _small_read(self, carrier: Carrier, fn: Callable[[Tx], T]) -> T:
+        """It takes no lock and no time that would have to be limited."""
         return fn(AloneTx(carrier.session(), carrier.wait, self._dialect, self._offset))

@@ -16,7 +16,14 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from greenlet import GreenletExit, greenlet
 
-from ao.store.sql.postgres_session import Session, open_session
+from ao.store.sql.postgres_session import (
+    Patience,
+    Session,
+    is_ready,
+    open_session,
+    silent,
+    wait_in_thread,
+)
 
 T = TypeVar("T")
 
@@ -46,8 +53,9 @@ class _Given(NamedTuple):
 class LoopLane:
     """So many sessions, opened when they are needed, of the event loop that the first job comes from."""
 
-    def __init__(self, url: str, name: str, size: int) -> None:
+    def __init__(self, url: str, name: str, size: int, patience: Patience) -> None:
         self.url = url
+        self.patience = patience
         self.threads = ThreadPoolExecutor(size, f"ao-store-{name}")
         """For opening sessions."""
         self._size = size
@@ -95,6 +103,9 @@ class _Greenlet:
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
         self._waits = False
+        self._silent_at = 0.0
+        """When what it waits for is given up."""
+        self._alarm: asyncio.TimerHandle | None = None
         self._errors = select.poll()
         """Of the session's socket: errors, and its end."""
         self._failed = False
@@ -109,6 +120,8 @@ class _Greenlet:
 
     def close(self) -> None:
         """When it has no job."""
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._forget()
         self._greenlet.parent = greenlet.getcurrent()
         self._greenlet.throw()
@@ -124,6 +137,18 @@ class _Greenlet:
             self._session.drain()
             self._forget_broken()
 
+    def _on_alarm(self) -> None:
+        """One alarm for many waits, most of which are over long before it."""
+        self._alarm = None
+        if self._waits and self._session is not None:
+            left = self._silent_at - self._loop.time()
+            if left > 0:
+                self._alarm = self._loop.call_later(left, self._on_alarm)
+            elif is_ready(self._session, False, 0):  # this process was stopped itself, and the answer is here
+                self._alarm = self._loop.call_later(self._session.patience.silence, self._on_alarm)
+            else:
+                self.go_on(silent(self._session.patience.silence))
+
     # In the greenlet
 
     def pause(self) -> object:
@@ -132,7 +157,8 @@ class _Greenlet:
 
     def session(self) -> Session:
         if self._session is None:
-            self._session = self._in_thread(functools.partial(open_session, self._lane.url))
+            opening = functools.partial(open_session, self._lane.url, self._lane.patience)
+            self._session = self._in_thread(opening)
             self._failed = False
             self._errors.register(self._session.fileno, 0)
             self._loop.add_reader(self._session.fileno, self._on_readable)
@@ -146,12 +172,17 @@ class _Greenlet:
         if write:
             self._loop.add_writer(session.fileno, self.go_on)
         self._waits = True
+        self._silent_at = self._loop.time() + session.patience.silence
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(self._silent_at, self._on_alarm)
         try:
-            self.pause()
+            failure = self.pause()
         finally:
             self._waits = False
             if write:
                 self._loop.remove_writer(session.fileno)
+        if isinstance(failure, Exception):
+            raise failure
 
     def sleep(self, seconds: float) -> None:
         self._forget_broken()
@@ -201,8 +232,9 @@ def _for_future(error: BaseException) -> BaseException:
 class ThreadLane:
     """Threads with a session each."""
 
-    def __init__(self, url: str, name: str, size: int) -> None:
+    def __init__(self, url: str, name: str, size: int, patience: Patience) -> None:
         self._url = url
+        self._patience = patience
         self._local = threading.local()
         self._open: set[Session] = set()
         self._threads = ThreadPoolExecutor(size, f"ao-store-{name}")
@@ -217,14 +249,12 @@ class ThreadLane:
             session.close()
             session = None
         if session is None:
-            session = self._local.session = open_session(self._url)
+            session = self._local.session = open_session(self._url, self._patience)
             self._open.add(session)
         return session
 
     def wait(self, session: Session, write: bool) -> None:
-        poll = select.poll()
-        poll.register(session.fileno, select.POLLIN | (select.POLLOUT if write else 0))
-        poll.poll()
+        wait_in_thread(session, write)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

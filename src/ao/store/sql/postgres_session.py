@@ -3,6 +3,7 @@ one go. A cursor of psycopg for each of them takes several times the processor."
 
 import contextlib
 import itertools
+import select
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ Connection = psycopg.Connection[Row]
 Call = tuple[Statement, Params | Sequence[Params]]
 """A statement with its parameters, or with those of each row that it is to be executed for."""
 Wait = Callable[["Session", bool], None]
-"""Returns when the session has something to read or, if True is given, can be written to."""
+"""Returns when the session has something to read or, if True is given, can be written to. Raises
+`psycopg.Error` when the server is silent for too long."""
 
 _PREPARE_AFTER = 2
 _PREPARED = 400
@@ -36,6 +38,10 @@ _PATIENCE = {
 }
 """Seconds, and milliseconds that sent data may wait for its acknowledgement. A server that is cut off says
 nothing, and the kernel's own times would keep a worker out for a quarter of an hour. The URL may say others."""
+
+_OPENING_SECONDS = 5
+"""For each answer to what is asked first: behind a pooler it is the first that the server itself hears."""
+_PID = Statement(b"SELECT pg_backend_pid()", (), False)
 
 _SYNC, _FAILED, _ABORTED = (
     pq.ExecStatus.PIPELINE_SYNC,
@@ -57,23 +63,52 @@ def connect(url: str) -> Connection:
     return connection
 
 
-def is_pooled(connection: Connection) -> bool:
-    """Whether a pool such as PgBouncer is between: it makes up the process id that it greets with."""
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    return row is not None and row[0] != connection.info.backend_pid
+class Patience(NamedTuple):
+    """In seconds."""
+
+    statement: int
+    """The server ends a statement that takes longer."""
+    silence: float
+    """A server that says nothing for so long hangs, or what is between does: nobody waits for it any longer. It
+    is more than a statement takes, so that what was given up is not still at work while it is tried again."""
 
 
-def open_session(url: str) -> "Session":
-    """A session that is kept. It prepares statements and has its settings, if it is not shared."""
+def open_session(url: str, patience: Patience) -> "Session":
+    """A session that is kept. It prepares statements and has its settings, if it is not shared: a pool such as
+    PgBouncer makes up the process id that it greets with."""
     connection = connect(url)
     try:
-        own = not is_pooled(connection)
-        if own:
-            connection.execute(PostgresDialect.SESSION)
-        return Session(connection, own=own)
+        session = Session(connection, patience)
+        pid = session.exchange([(_PID, {})], _wait_for_opening)[-1]
+        if session.number(pid) == connection.info.backend_pid:
+            settings = PostgresDialect.settings(patience.statement, local=False)
+            session.exchange([(Statement(settings.encode(), (), False), {})], _wait_for_opening)
+            session.local = ""
     except BaseException:
         connection.close()
         raise
+    return session
+
+
+def wait_in_thread(session: "Session", write: bool, seconds: float | None = None) -> None:
+    """See `Wait`."""
+    seconds = session.patience.silence if seconds is None else seconds
+    if not is_ready(session, write, seconds):
+        raise silent(seconds)
+
+
+def _wait_for_opening(session: "Session", write: bool) -> None:
+    wait_in_thread(session, write, _OPENING_SECONDS)
+
+
+def is_ready(session: "Session", write: bool, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(session.fileno, select.POLLIN | (select.POLLOUT if write else 0))
+    return bool(poll.poll(seconds * 1000))
+
+
+def silent(seconds: float) -> psycopg.OperationalError:
+    return psycopg.OperationalError(f"the server has said nothing for {seconds:g} s")
 
 
 class _Sent(NamedTuple):
@@ -90,10 +125,13 @@ _Execution = tuple[bytes, Any, tuple[int, ...], Any]
 
 
 class Session:
-    """For one user at a time. `own`: no pool hands it out to others between two transactions."""
+    """For one user at a time."""
 
-    def __init__(self, connection: Connection, *, own: bool) -> None:
-        self.own = own
+    def __init__(self, connection: Connection, patience: Patience) -> None:
+        self.patience = patience
+        self.local = PostgresDialect.settings(patience.statement, local=True)
+        """What a transaction has to begin with, because a pool hands the session out to others between two;
+        empty when it is `own`."""
         self.fileno = connection.fileno()
         self._connection = connection
         self._pg = connection.pgconn
@@ -104,6 +142,10 @@ class Session:
         self._numbers = itertools.count()
         self._sent: list[_Sent] = []
         self._answers: list[PGresult] = []
+
+    @property
+    def own(self) -> bool:
+        return not self.local
 
     @property
     def broken(self) -> bool:

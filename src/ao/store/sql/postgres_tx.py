@@ -52,8 +52,8 @@ class PostgresTx:
 
     def _begin(self) -> None:
         self._run(self._dialect.BEGIN)
-        if not self._session.own:
-            self._run(self._dialect.LOCAL)
+        if self._session.local:
+            self._run(self._session.local)
 
     def _run(self, sql: str) -> None:
         self._later.append((self._dialect.sql[sql], {}))
