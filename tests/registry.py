@@ -1,7 +1,6 @@
 """A registry of container images on loopback: Debian's, gone at the end."""
 
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -11,7 +10,9 @@ from pathlib import Path
 
 from tests.databases import IN_CI, install, missing
 
-START_SECONDS = 30.0
+from ao.testing.ports import free_port
+
+START_SECONDS = 90.0
 
 
 @contextmanager
@@ -21,9 +22,7 @@ def registry(root: Path) -> Iterator[str]:
         install("docker-registry")
     if shutil.which("docker-registry") is None:
         missing("no registry: install docker-registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     config = root / "registry.yml"
     config.write_text(
         f"version: 0.1\nlog: {{level: warn}}\nhttp: {{addr: '{address}'}}\n"

@@ -54,7 +54,7 @@ def running_fleet(root: Path, variables: Mapping[str, str], source: Path | None 
     given = {
         "AO_BLOBS": str(root / "shared"),
         "AO_SECRETS_KEY": base64.b64encode(os.urandom(32)).decode(),
-        "AO_LEASE_SECONDS": "4",
+        "AO_LEASE_SECONDS": "8",
         "AO_HEARTBEAT_SECONDS": "1",
         "AO_DRAIN_SECONDS": "0",
         **variables,

@@ -119,11 +119,11 @@ def _use(stack: Stack, ao: Ao, engine: Engine, directory: Path) -> None:
     with Client(url, key) as client:
         assert {worker.sandbox for worker in client.status().workers} == {"landlock"}
         runs: list[Any] = [client.run("echo", {"wait": 3}) for _ in range(4)]
-        until(lambda: all(worker.running for worker in client.status().workers), 60)
+        until(lambda: all(worker.running for worker in client.status().workers))
         engine.docker("kill", workers[0])
         for started in runs:
-            assert client.get_run(started.id).result(timeout=60)["echo"] == {"wait": 3}
-        assert len(client.status().workers) == 1
+            assert client.get_run(started.id).result(timeout=180)["echo"] == {"wait": 3}
+        until(lambda: len(client.status().workers) == 1)
 
 
 def _health(engine: Engine, container: str) -> str:

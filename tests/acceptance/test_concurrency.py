@@ -72,7 +72,9 @@ def test_a_limit_holds_whatever_dies_and_nothing_is_left_behind(alone: Ao, up: U
     until(lambda: count(alone.home, "completed") == RUNS)
     with Client(home=alone.home) as client:
         spans = [client.get_run(run).result() for run in made]
-        assert most_at_once(spans) == LIMIT
+        assert most_at_once(spans) <= LIMIT
         # Nobody who is gone holds a place: two go on at the same time again.
-        again = [client.run("support", {}, concurrency_key="acme") for _ in range(LIMIT)]
-        assert most_at_once([run.result(60) for run in again]) == LIMIT
+        again = [client.run("support", {"hangs": True}, concurrency_key="acme") for _ in range(LIMIT)]
+        until(lambda: count(alone.home, "running") == LIMIT)
+        for run in again:
+            run.cancel()

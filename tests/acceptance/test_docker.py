@@ -128,7 +128,7 @@ def test_too_much_time_is_told_as_such(moody: Ao, docker_engine: Engine) -> None
 def test_logs_stream_while_it_runs_and_cancelling_ends_the_container(moody: Ao, docker_engine: Engine) -> None:
     run = moody.ok("run", "moody", "-i", '"slow"', "--json").json
     until(lambda: "in agent" in moody.ok("logs", run["id"]).out)
-    assert len(containers(docker_engine)) == 1
+    until(lambda: len(containers(docker_engine)) == 1)
     moody.ok("cancel", run["id"])
     until(lambda: containers(docker_engine) == [])
     assert moody.ok("show", run["id"], "--json").json["run"]["state"] == "cancelled"

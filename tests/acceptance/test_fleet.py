@@ -57,12 +57,12 @@ def tell_one_and_work_with_another(fleet: Fleet) -> None:
     worker = fleet.start("worker", "worker")
     assert worker.facts["url"] is None
     assert worker.facts["slots"] == 2
-    until(lambda: second.ao.ok("show", waiting, "--json").json["run"]["state"] == "completed", 60)
+    until(lambda: second.ao.ok("show", waiting, "--json").json["run"]["state"] == "completed")
     run = second.ao.ok("run", "echo", "--wait", "--json", "-i", json.dumps({"text": "x" * 100_000})).json
     assert run["output"]["token"] == "swordfish-1234"
     assert len(run["output"]["echo"]["text"]) == 100_000
     assert "hello from echo" in first.ao.ok("logs", run["id"]).out
-    until(lambda: worker.ao("health").status == 0, 60)
+    until(lambda: worker.ao("health").status == 0)
     assert worker.ao.ok("health", "--json").json["role"] == "worker"
     assert first.ao.ok("health", "--json").json["role"] == "server"
     (shown,) = first.ao.ok("workers", "--json").json["workers"]
@@ -81,7 +81,7 @@ def test_a_run_waits_for_the_worker_that_it_requires_and_says_so(fleet: Fleet) -
     listed = server.ao.ok("workers").out
     assert "label gpu=a100 and 64 GiB of memory" in listed
     better = fleet.start("worker", "better", "--memory", "80G", "--label", "gpu=a100", "--label", "zone=eu")
-    until(lambda: server.ao.ok("show", waiting, "--json").json["run"]["state"] == "completed", 60)
+    until(lambda: server.ao.ok("show", waiting, "--json").json["run"]["state"] == "completed")
     with client_of(server) as client:
         for worker in client.workers().workers:
             is_better = worker.labels == {"gpu": "a100", "zone": "eu"}
@@ -100,7 +100,7 @@ def test_runs_of_a_killed_worker_and_followers_of_a_killed_server_go_on(fleet: F
     with client_of(doomed) as client:
         runs = [client.run("echo", {"wait": 2}).id for _ in range(6)]
     with client_of(server) as client:
-        until(lambda: sum(worker.running for worker in client.status().workers) == 4, 60)
+        until(lambda: sum(worker.running for worker in client.status().workers) == 4)
         for victim in (doomed, workers[0]):
             victim.process.send_signal(signal.SIGKILL)
             victim.process.communicate(timeout=SECONDS)
@@ -110,10 +110,10 @@ def test_runs_of_a_killed_worker_and_followers_of_a_killed_server_go_on(fleet: F
             result = dead.ao("health")
             assert result.status == 7
             assert why in result.err
-        assert [worker.running for worker in client.status().workers] == [0]
+        until(lambda: [worker.running for worker in client.status().workers] == [0])
 
         last = client.run("echo", {"wait": 2})
-        until(lambda: client.status().workers[0].running == 1, 60)
+        until(lambda: client.status().workers[0].running == 1)
         assert workers[1].stop().status == 0  # it lets the run end
         assert last.result(timeout=60)["attempt"] == 1
         assert client.status().workers == []

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from tests.acceptance.command import Ao, platform_up
 from tests.platform import Up, until
 
 import ao as ao_package
+from ao.testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW = """
@@ -30,12 +30,6 @@ for event in follow(sys.argv[1]):
     print(event.seq, flush=True)
 print("end", flush=True)
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

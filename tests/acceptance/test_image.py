@@ -96,7 +96,7 @@ def told(engine: Engine, container: str) -> str:
 def used(engine: Engine, container: str) -> Any:
     """The output of a run there; the only version is v1, and the container ends well."""
     status = ("inspect", "--format", "{{.State.Health.Status}}", container)
-    until(lambda: engine.docker(*status) == "healthy", 120, tell=lambda: told(engine, container))
+    until(lambda: engine.docker(*status) == "healthy", 300, tell=lambda: told(engine, container))
     ao = ("exec", container, "ao")
     run = json.loads(engine.docker(*ao, "run", "probed", "--input", "[1]", "--wait", "--json"))
     (agent,) = json.loads(engine.docker(*ao, "agents", "--json"))

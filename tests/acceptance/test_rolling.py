@@ -19,6 +19,7 @@ from tests.platform import until
 
 from ao import AsyncClient, Client
 from ao.testing import haproxy
+from ao.testing.ports import free_port
 from ao.testing.redis import RedisServer
 
 AGENT = """
@@ -67,7 +68,7 @@ def ports() -> list[int]:
         install("haproxy")
     if haproxy.find_binary() is None:
         missing("no haproxy: install it")
-    return [haproxy.free_port() for _ in range(SERVERS)]
+    return [free_port() for _ in range(SERVERS)]
 
 
 @dataclass
@@ -100,14 +101,14 @@ class Load:
             while not self.stop.is_set():
                 task = self.next()
                 run = client.run("parts", task, wait=0.05)
-                self.check(run.id, task, run.result(timeout=60))
+                self.check(run.id, task, run.result(timeout=180))
 
     def is_waited_for(self) -> None:
         with Client(self.url, self.key) as client:
             while not self.stop.is_set():
                 task = self.next()
                 run = client.run_and_wait("parts", task)
-                self.check(run.id, task, run.result(timeout=60))
+                self.check(run.id, task, run.result(timeout=180))
 
     def streams(self) -> None:
         with Client(self.url, self.key) as client:
@@ -125,13 +126,13 @@ class Load:
             run = await client.run("parts", task)
             seqs = [event.seq async for event in run.events()]
             assert seqs == list(range(1, len(seqs) + 1))
-            self.check(run.id, task, await run.result(timeout=60))
+            self.check(run.id, task, await run.result(timeout=180))
 
     async def awaits(self, client: AsyncClient) -> None:
         while not self.stop.is_set():
             task = self.next()
             run = await client.run("parts", task, priority=1)
-            self.check(run.id, task, await run.result(timeout=60))
+            self.check(run.id, task, await run.result(timeout=180))
 
     async def together(self) -> None:
         async with AsyncClient(self.url, self.key) as client, asyncio.TaskGroup() as group:
@@ -147,7 +148,7 @@ class Load:
             finally:
                 self.stop.set()
             for each in done:
-                each.result(timeout=90)
+                each.result(timeout=240)
 
 
 def fill_with_long_runs(load: Load) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.acceptance.command import Ao
+from tests.platform import until
 
 NOTES = Path(__file__).resolve().parents[2] / "examples" / "notes"
 
@@ -48,7 +49,7 @@ def test_a_session_in_use_is_a_conflict_and_wrong_use_says_so(ao: Ao, tmp_path: 
     refused = ao("run", "asker", "--session", "s", "--on-overlap", "reject")
     assert (refused.status, first in refused.err) == (4, True)
     second = ao.ok("run", "asker", "--session", "s", "--on-overlap", "interrupt").out.strip()
-    assert ao.ok("show", first, "--json").json["run"]["state"] == "cancelled"
+    until(lambda: ao.ok("show", first, "--json").json["run"]["state"] == "cancelled")
     assert ao("sessions", "delete", "asker", "s").status == 4
     assert second in ao.ok("sessions", "delete", "asker", "s", "--force").err
     assert ao.ok("show", second, "--json").json["run"]["session"] == "s"

@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.acceptance.command import Ao, Platform
 from tests.platform import children_of, descendants_of, until
 
+from ao import Client
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -27,7 +29,9 @@ def test_refunds_asks_before_it_pays_a_large_one(ao: Ao) -> None:
 def test_research_goes_on_where_it_was_killed(ao: Ao, platform: Platform) -> None:
     ao.ok("deploy", str(EXAMPLES / "research"))
     run = ao.ok("run", "research", "-i", '{"seconds": 1.5}').out.strip()
-    until(lambda: "reading leases.md" in ao.ok("logs", run).out)
+    with Client(home=ao.home) as client:
+        handle = client.get_run(run)
+        until(lambda: "reading leases.md" in [line.text for line in handle.logs()])
     for supervisor in children_of(platform.process.pid):
         for pid in descendants_of(supervisor):
             try:

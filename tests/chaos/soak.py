@@ -138,7 +138,7 @@ class Soak:
             self._up.stop()
             self._witness.close()
         home = str(self._up.home)
-        until(lambda: not processes_mentioning(home), 15, lambda: processes_mentioning(home))
+        until(lambda: not processes_mentioning(home), tell=lambda: processes_mentioning(home))
         self.counts["seconds"] = round(time.monotonic() - began)
         self.counts.update({f"blow: {name}": count for name, count in self._chaos.counts.items()})
         self.counts.update({f"cut between by {name}": count for name, count in self._witness.cuts.items()})

@@ -12,6 +12,8 @@ from tests.chaos.fleet.cluster import Size
 from tests.chaos.fleet.soak import FleetSoak, Form, remove
 from tests.databases import missing
 
+RATE, PATIENCE = 3.0, 4.0
+"""Whether it is quick is for `make chaos`, on a machine that does nothing else."""
 FAULTS = ("worker-killed", "cut-from-both", "postgres-crashed")
 
 
@@ -28,7 +30,8 @@ def test_a_fleet_keeps_its_promises_when_parts_of_it_are_lost(root: Path) -> Non
     if why := network.why_not() or services.why_not():
         missing(why)
     seed = int(os.environ.get("CHAOS_SEED", random.SystemRandom().randrange(2**32)))
-    soak = FleetSoak(root, Form(seed, FAULTS, rate=4.0, size=Size(lease_seconds=4.0, heartbeat_seconds=1.0)))
+    size = Size(lease_seconds=4.0, heartbeat_seconds=1.0)
+    soak = FleetSoak(root, Form(seed, FAULTS, rate=RATE, size=size, patience=PATIENCE))
     try:
         soak.run()
     finally:

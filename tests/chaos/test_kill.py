@@ -142,7 +142,7 @@ def _survive(up: Up, rng: random.Random, total: int, port: int) -> Counter[str]:
     chaos = Chaos(up, rng)
     submitter = threading.Thread(target=submit, args=(up, tasks, accepted))
     submitter.start()
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while (unfinished := _unfinished(up)) or submitter.is_alive():
         assert time.monotonic() < deadline, f"runs did not end: {unfinished}; {chaos.counts}"
         # The last runs end in peace: hit by every blow, one would come to the losses that fail a run.

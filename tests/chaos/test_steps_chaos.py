@@ -9,7 +9,7 @@ from tests.chaos.soak import Form, Soak
 
 def form(runs: int, *, warm: bool = True) -> Form:
     seed = int(os.environ.get("CHAOS_SEED", random.SystemRandom().randrange(2**32)))
-    return Form(runs, seed, seconds=300.0, warm=warm)
+    return Form(runs, seed, seconds=600.0, warm=warm)
 
 
 def test_no_recorded_step_is_executed_again_under_kills(tmp_path: Path) -> None:

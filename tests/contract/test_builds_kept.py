@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.local import ACTOR, local_platform
+from tests.served import until
 
 from ao.control import deployments
 from ao.domain.deployment import DeploymentStatus
@@ -66,10 +67,13 @@ async def test_after_a_time_without_the_store_other_servers_renew_their_leases_f
             if len(looks) >= 15:
                 seen.set()
 
-        monkeypatch.setattr(store, "renew", cut_off)
+        monkeypatch.setattr(store, "renew", cut_off)  # for the one that watches builds here
+
+        async def is_cut_off() -> bool:
+            return len(looks) > 1
+
+        await until(is_cut_off)
         new = NewDeployment(new_deployment_id(), "support", ACTOR, digest("source"), "", 1)
         await store.create(new)
-        watching = asyncio.create_task(ao.platform.deployments.watch_forever())
         await seen.wait()
-        watching.cancel()
         assert (await store.get_by_id(new.id)).status is DeploymentStatus.BUILDING

@@ -123,7 +123,7 @@ def test_a_killed_worker_takes_its_containers_with_it(
 def test_a_stopped_worker_loses_its_containers_with_its_lease(
     root: Path, docker_engine: Engine, base_image: str
 ) -> None:
-    worker = Worker(root, docker_engine, base_image, lease_seconds=0.5)
+    worker = Worker(root, docker_engine, base_image, lease_seconds=3.0)
     worker.process.send_signal(signal.SIGSTOP)
     worker.wait_until_its_container_is_gone()
     worker.close()

@@ -39,7 +39,7 @@ def opened(root: Path) -> Opening:
         try:
             yield executor, Rig(executor, root, root / "env", warm=True)
         finally:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 await executor.close()
 
     return opened
@@ -50,7 +50,7 @@ async def test_templates_are_looked_after_while_all_of_one_have_long_runs(opened
         spec = rig.spec(LONG, 600)
         assert await executor.prepare(spec) == ""
         long = await executor.start(spec)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await executor.prepare(spec) == ""
             assert await executor.prepare(rig.spec("def main(): return 1")) == ""
         await long.stop(StopCause.CANCELLED)
@@ -70,7 +70,7 @@ async def test_a_template_that_finds_no_room_at_its_turn_keeps_none_from_being_m
         making = asyncio.create_task(executor.prepare(slow))
         await asyncio.sleep(0.2)
         runs.append(await executor.start(dataclasses.replace(crowded, id="another")))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await executor.prepare(rig.spec("def main(): return 2")) == ""
             await making
         for run in runs:
@@ -81,7 +81,7 @@ async def test_a_template_that_finds_no_room_at_its_turn_keeps_none_from_being_m
 async def test_without_a_user_for_it_a_template_is_not_waited_for(opened: Opening) -> None:
     async with opened(WarmOptions()) as (executor, rig):
         executor._users = Users(2_000_000_000, 0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert "uids for sandboxes are taken" in await executor.prepare(rig.spec("def main(): return 1"))
 
 

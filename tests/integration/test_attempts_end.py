@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from tests.local import ACTOR, Local, local_platform
-from tests.platform import children_of, until
+from tests.platform import children_of
+from tests.served import until
 
 from ao.build.releases import remove_tree
 from ao.domain.deployment import DeploymentStatus
@@ -47,17 +48,23 @@ async def test_a_cancel_that_the_supervisor_does_not_hear_ends_the_run(
     os.kill(stopped, signal.SIGSTOP)
     await ao.platform.services.runs.cancel(run_id, ACTOR)
     assert (await ao.result(run_id)).head.state is RunState.CANCELLED
-    until(lambda: stopped not in children_of(os.getpid()))
+
+    async def replaced() -> bool:
+        return stopped not in children_of(os.getpid())
+
+    await until(replaced)
 
 
 async def test_a_timeout_that_the_supervisor_does_not_hear_costs_one_attempt(
     ao: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempt, "STOP_SECONDS", 0.3)
-    await ao.deploy("late", {"agent.py": SLEEPS_ONCE}, toml=f'{FUNCTION}\ntimeout = "6s"\nretries = 0')
+    await ao.deploy("late", {"agent.py": SLEEPS_ONCE}, toml=f"{FUNCTION}\nretries = 0")
     run_id = await ao.submit("late")
     await ao.until_line(run_id, "on")
     os.kill(ao.supervisors()[0], signal.SIGSTOP)
+    ((late, _),) = ao.worker._attempts.values()
+    late.stop(StopCause.TIMEOUT)
     run = await ao.result(run_id)
     assert await ao.output(run) == "done"
     assert (run.head.attempt, run.head.failures, run.head.losses) == (2, 0, 1)

@@ -81,7 +81,7 @@ async def sandboxes_gone(ao: Local) -> None:
     """No run is left, nor a template that waits for the next."""
     (supervisor,) = ao.supervisors()
     await ao.platform.executor.cool()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while descendants_of(supervisor):  # noqa: ASYNC110 - the kernel gives no other sign
             await asyncio.sleep(0.02)
 
@@ -151,7 +151,7 @@ async def test_a_worker_that_cannot_write_its_sign_of_life_goes_on(tmp_path: Pat
         beating = asyncio.create_task(beat_forever(ao.worker, file, 0.01))
         await asyncio.sleep(0.1)
         file.parent.mkdir()
-        await until(lambda: thread(file.exists), 10)
+        await until(lambda: thread(file.exists))
         assert not beating.done()
         beating.cancel()
         await asyncio.wait({beating})

@@ -53,7 +53,7 @@ async def cut_while_writing(harness: Harness, proxy: Proxy, claim: Claim) -> Rec
     recorder = Recorder(harness.store, LocalBus(), claim.run_id, claim.fence, claim.attempt, lambda: None)
     proxy.unanswered = 1.0
     recorder.event(EventKind.OUTPUT, 10, {"value": 1})
-    await asyncio.to_thread(until, lambda: proxy.cuts == 1, 10)
+    await asyncio.to_thread(until, lambda: proxy.cuts == 1)
     recorder.event(EventKind.OUTPUT, 11, {"value": 2})
     return recorder
 
@@ -62,7 +62,7 @@ async def test_events_of_an_attempt_are_written_once(harness: Harness, proxy: Pr
     _, claim = await harness.running()
     recorder = await cut_while_writing(harness, proxy, claim)
     proxy.unanswered = 0.0
-    assert await asyncio.wait_for(recorder.durable(), 10)
+    assert await asyncio.wait_for(recorder.durable(), 60)
     assert await recorder.close() == []
     assert [event.data.get("value") for event in await harness.events(claim.run_id)] == [None, None, 1, 2]
 
@@ -75,5 +75,5 @@ async def test_events_of_an_attempt_that_ends_meanwhile_are_written_once(
     closing = asyncio.create_task(recorder.close())
     await asyncio.sleep(0.1)
     proxy.unanswered = 0.0
-    await harness.store.runs.append(claim.run_id, claim.fence, await asyncio.wait_for(closing, 10))
+    await harness.store.runs.append(claim.run_id, claim.fence, await asyncio.wait_for(closing, 60))
     assert [event.data.get("value") for event in await harness.events(claim.run_id)] == [None, None, 1, 2]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.local import ACTOR, WAIT_SECONDS, Local, local_platform
 from tests.platform import descendants_of
+from tests.served import until
 
 from ao.bus import run_topic
 from ao.domain.errors import AlreadyAnswered, Conflict, InvalidInput, NotFound
@@ -59,7 +60,11 @@ async def test_a_question_ends_the_process_and_its_answer_goes_on(ao: Local) -> 
     run_id = await ao.submit("asks", "Rome")
     (question,) = await until_asked(ao, run_id)
     assert (question.text, question.details) == ("Where to?", '{"from": "Rome"}')
-    assert descendants_of(ao.supervisors()[0]) == []
+
+    async def no_process_is_left() -> bool:
+        return descendants_of(ao.supervisors()[0]) == []
+
+    await until(no_process_is_left)
     with pytest.raises(InvalidInput) as caught:
         await answer(ao, run_id, answer={"city": 5})
     assert caught.value.problems[0].field == "answer.city"

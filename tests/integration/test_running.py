@@ -5,9 +5,10 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.local import ACTOR, Local, local_platform
+from tests.local import ACTOR, WAIT_SECONDS, Local, local_platform
 from tests.platform import descendants_of, processes_mentioning, until
 
 from ao.bus import READY
@@ -16,6 +17,7 @@ from ao.domain.errors import Conflict, IdempotencyConflict, InvalidInput
 from ao.domain.event import EventKind
 from ao.domain.outcome import OutcomeKind
 from ao.domain.run import RunState
+from ao.ids import RunId
 from ao.store.records import RunFilter
 from ao.wire.schemas import RunCreate
 
@@ -180,6 +182,26 @@ async def test_input_is_checked_at_the_door_and_the_error_names_the_path(ao: Loc
     assert await ao.output(await ao.run("strict", {"q": "hi"})) == "hi"
 
 
+async def test_who_can_see_that_a_version_is_live_is_held_to_its_schema(
+    ao: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before the build that made it live has heard of that."""
+    toml = f'{FUNCTION}\ninput_schema = {{ type = "%s" }}'
+    code = {"agent.py": "def work(task): return task"}
+    await ao.deploy("typed", code, toml=toml % "string")
+    store, seen = ao.platform.store.deployments, list[RunId]()
+    succeed = store.succeed
+
+    async def told_late(*made: Any) -> None:
+        await ao.submit("typed", "a text")  # what is live is known
+        await succeed(*made)
+        seen.append(await ao.submit("typed", 7))
+
+    monkeypatch.setattr(store, "succeed", told_late)
+    await ao.deploy("typed", code, toml=toml % "integer")
+    assert await ao.output(await ao.result(seen[0])) == 7
+
+
 async def test_a_thousand_submits_with_one_key_are_one_run(ao: Local) -> None:
     await ao.deploy("once", {"agent.py": "def work(task): return 1"}, toml=FUNCTION)
     request = RunCreate(agent="once", input={}, idempotency_key="order-7")
@@ -257,7 +279,7 @@ async def test_a_cron_schedule_follows_the_live_version_and_fires_by_itself(ao: 
     runs = ao.platform.store.runs
     with ao.platform.bus.subscribe(READY) as ready:
         while len(found := await runs.list(_of("ticking"), 10)) < 2:
-            assert await ready.wait(10), "no tick came"
+            assert await ready.wait(WAIT_SECONDS), "no tick came"
     run = await ao.result(found[-1].id)
     assert await ao.output(run) == "cron"
     assert run.actor == f"schedule:{schedule.id}"

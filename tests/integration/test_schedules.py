@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.local import Local, local_platform
+from tests.local import WAIT_SECONDS, Local, local_platform
 
 from ao.bus import READY
 from ao.clock import to_datetime
@@ -30,6 +30,11 @@ def hourly() -> str:
     return f"{(datetime.now(UTC).minute + 35) % 60} * * * *"
 
 
+def daily(minute: int = 0) -> str:
+    """Once a day, and not within the next half."""
+    return f"{minute} {(datetime.now(UTC).hour + 12) % 24} * * *"
+
+
 async def schedule_of(ao: Local, agent: str) -> Schedule:
     (schedule,) = await ao.platform.schedules.list(agent)
     return schedule
@@ -39,7 +44,7 @@ async def runs_of(ao: Local, agent: str, count: int) -> Sequence[Run]:
     """The first `count` runs of an agent, oldest first, as soon as they are there."""
     with ao.platform.bus.subscribe(READY) as ready:
         while len(found := await ao.platform.store.runs.list(RunFilter(agent=agent), 500)) < count:
-            assert await ready.wait(10), f"{len(found)} of {count} runs came"
+            assert await ready.wait(WAIT_SECONDS), f"{len(found)} of {count} runs came"
     return sorted(found, key=lambda run: run.id)
 
 
@@ -93,12 +98,14 @@ async def test_a_long_downtime_is_told_in_one_line_beyond_the_newest_ticks(tmp_p
 
 async def test_a_rollback_brings_the_old_timetable_back(tmp_path: Path) -> None:
     async with local_platform(tmp_path) as ao:
-        await ao.deploy("moved", AGENT, toml=toml("0 9 * * *", 'timezone = "Europe/Berlin"'))
+        await ao.deploy("moved", AGENT, toml=toml(daily(), 'timezone = "Europe/Berlin"'))
         first = await schedule_of(ao, "moved")
-        await ao.deploy("moved", AGENT, toml=toml("30 10 * * *"))
+        later = daily(30)
+        await ao.deploy("moved", AGENT, toml=toml(later))
         second = await schedule_of(ao, "moved")
-        assert (second.id, second.cron, second.timezone) == (first.id, "30 10 * * *", "UTC")
-        assert to_datetime(second.next_us or 0).strftime("%H:%M") == "10:30"
+        assert (second.id, second.cron, second.timezone) == (first.id, later, "UTC")
+        at = to_datetime(second.next_us or 0)
+        assert f"{at.minute} {at.hour} * * *" == later
         await ao.platform.deployments.rollback("moved", 1, "", "key:test")
         assert await schedule_of(ao, "moved") == replace(first, revision=2)
         await ao.deploy("moved", AGENT, toml=FUNCTION)

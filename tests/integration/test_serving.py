@@ -79,10 +79,10 @@ def test_a_part_that_crashes_ends_the_process_with_a_clear_log(up: Up, tmp_path:
     with sqlite3.connect(up.home / "ao.db", timeout=10) as database:
         database.execute("ALTER TABLE run_delayed RENAME TO gone")
     database.close()
-    until(lambda: not up.alive, 40)
+    until(lambda: not up.alive)
     assert up.status not in (0, None)
     assert '"a part crashed; the process ends"' in up.log.read_text()
-    until(lambda: not processes_mentioning(str(up.home)), 60, lambda: processes_mentioning(str(up.home)))
+    until(lambda: not processes_mentioning(str(up.home)), tell=lambda: processes_mentioning(str(up.home)))
     with sqlite3.connect(up.home / "ao.db") as database:
         database.execute("ALTER TABLE gone RENAME TO run_delayed")
     database.close()

@@ -32,7 +32,7 @@ def test_a_session_survives_its_server_that_is_killed_in_the_middle_of_a_run(tmp
     project.mkdir()
     (project / "ao.toml").write_text(f'name = "chat"\n{FUNCTION}')
     (project / "agent.py").write_text(AGENT)
-    server = Up(tmp_path / "home", {"AO_LEASE_SECONDS": "2", "AO_HEARTBEAT_SECONDS": "0.4"})
+    server = Up(tmp_path / "home")
     server.start()
     try:
         with Client(home=server.home) as client:

@@ -234,7 +234,7 @@ def sleeps():
 tries = []
 def twice():
     tries.append(1)
-    time.sleep(0.7)
+    time.sleep(1.5)
     if len(tries) < 2:
         raise Retry("once more", after=0.01)
     return len(tries)
@@ -242,7 +242,7 @@ def work(task):
     if task == "async":
         return asyncio.run(asynchronous())
     if task == "twice":
-        return step.run("twice", twice, timeout=1.0, retries=1)
+        return step.run("twice", twice, timeout=2.8, retries=1)
     if task == "blocking":
         return asyncio.run(step.run("sleeps", blocking, timeout=0.3))
     return step.run("sleeps", sleeps, timeout=task)

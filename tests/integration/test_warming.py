@@ -1,6 +1,7 @@
 """Templates are there before the first run: after a deploy and after a rollback."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -58,6 +59,7 @@ async def test_the_first_run_after_a_deploy_and_after_a_rollback_starts_warm(ao:
         run = await ao.run("support")
         assert (await ao.output(run), await started(ao, run.id)) == (answer, (True, ""))
     await ao.platform.deployments.rollback("support", 1, reason="", actor="key:test")
+    assert (await settled(ao, "support", 1)).state == "ready"
     run = await ao.run("support")
     assert (await ao.output(run), await started(ao, run.id)) == (1, (True, ""))
 
@@ -76,7 +78,8 @@ async def test_a_child_that_dies_while_it_waits_costs_a_run_no_attempt(ao: Local
     for _ in range(3):
         await settled(ao, "fragile", deployed.version)
         for pid in _waiting_children(ao):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # that of the run before, at its end
+                os.kill(pid, signal.SIGKILL)
         run = await ao.run("fragile")
         assert (await ao.output(run), run.head.attempt, run.head.failures) == (1, 1, 0)
 

@@ -3,6 +3,8 @@
 import json
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jsonschema_rs
 
@@ -25,7 +27,7 @@ class Catalog:
         self._store = store
         self._live: OrderedDict[tuple[str, str], tuple[float, Deployment]] = OrderedDict()
         self._pinned: OrderedDict[DeploymentId, Deployment] = OrderedDict()
-        self._moves = 0
+        self._moves = self._moving = 0
         self._queue_seconds: OrderedDict[DeploymentId, float | None] = OrderedDict()
         self._validators: OrderedDict[DeploymentId, jsonschema_rs.Validator | None] = OrderedDict()
         self._concurrency: OrderedDict[DeploymentId, Concurrency] = OrderedDict()
@@ -59,17 +61,23 @@ class Catalog:
                 f"{agent} has no live version in {environment}",
                 hint=f"deploy it with `ao deploy`; `ao deployments {agent}` shows failed builds",
             )
-        if moves != self._moves:
-            return live  # a pointer moved while it was read
+        if moves != self._moves or self._moving:
+            return live  # a pointer moved while it was read, or does
         self._live[(agent, environment)] = (time.monotonic() + POINTER_SECONDS, live)
         if len(self._live) > REMEMBERED:
             self._live.popitem(last=False)
         return live
 
-    def forget_pointers(self) -> None:
-        """A pointer was moved by this process: what follows sees it at once."""
-        self._moves += 1
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """A pointer is moved by this process: who comes when others can see it sees it, too."""
+        self._moving += 1
         self._live.clear()
+        try:
+            yield
+        finally:
+            self._moving -= 1
+            self._moves += 1
 
     def queue_seconds(self, deployment: Deployment) -> float | None:
         """`queue_timeout` of a deployment."""

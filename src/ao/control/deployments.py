@@ -127,12 +127,12 @@ class Deployments:
         release = await self._builder.build(BuildRequest(upload, previous, upgrade), build_log.write)
         schedule = declared(upload.config, await self._store.schedules.now_us())
         await build_log.flush()
-        await self._store.deployments.succeed(deployment.id, release, schedule)
+        with self._catalog.moving():
+            await self._store.deployments.succeed(deployment.id, release, schedule)
         self._tell_pointer_moved()
         log.info("deployed", deployment=f"{deployment.agent} v{deployment.version}", digest=release.digest)
 
     def _tell_pointer_moved(self) -> None:
-        self._catalog.forget_pointers()
         for topic in (SCHEDULES, POINTERS, READY):  # runs may have waited for it
             self._bus.publish(topic)
 
@@ -216,9 +216,10 @@ class Deployments:
         config = AgentConfig.model_validate_json(target.release.config)
         schedule = declared(config, await self._store.schedules.now_us())
         entry = audit.entry(actor, "agent.rollback", f"agent:{agent}", agent, to=to, reason=reason)
-        move = await self._store.agents.move_pointer(
-            agent, DEFAULT_ENVIRONMENT, to, reason, actor, schedule, entry
-        )
+        with self._catalog.moving():
+            move = await self._store.agents.move_pointer(
+                agent, DEFAULT_ENVIRONMENT, to, reason, actor, schedule, entry
+            )
         self._tell_pointer_moved()
         log.warning("rolled back", agent=agent, frm=move.frm, to=move.to, actor=actor, reason=reason)
         return move

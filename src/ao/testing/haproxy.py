@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ao.domain.errors import Unavailable
+from ao.testing.ports import free_port
 
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 10.0
@@ -101,13 +102,6 @@ def _await_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> No
             time.sleep(0.02)
         else:
             return
-
-
-def free_port() -> int:
-    """One that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -18,7 +18,7 @@ import psycopg
 from ao.domain.errors import Unavailable
 from ao.testing.processes import die_with_parent, identity, other_user
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _PORT = 6432
 """Of the socket's name only."""
 

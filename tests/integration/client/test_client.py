@@ -68,7 +68,7 @@ async def test_the_sync_client_deploys_runs_and_gets_the_result(
     await thread(deployment.wait)
     assert (deployment.view.status, deployment.view.message) == ("succeeded", "first")
     run = await thread(sync.run, "echo", {"n": 1})
-    assert await thread(run.result, 30) == {"n": 1}
+    assert await thread(run.result, 60) == {"n": 1}
     assert (run.view.version, run.state) == (1, "completed")
     assert [attempt.number for attempt in await thread(run.attempts)] == [1]
     assert [entry.id for entry in (await thread(sync.list_runs)).items] == [run.id]
@@ -104,7 +104,7 @@ async def test_a_failed_run_raises_what_is_known_of_it(api: Served, sync: "ao.Cl
     await api.local.deploy("broken", BROKEN, toml=f"{FUNCTION}\n{ONCE}")
     run = await thread(sync.run, "broken")
     with pytest.raises(RunFailed, match="ValueError: no luck") as caught:
-        await thread(run.result, 30)
+        await thread(run.result, 60)
     details: Any = caught.value.details
     assert details["run_id"] == run.id
     assert "agent.py" in details["error"]["traceback"]

@@ -1,7 +1,6 @@
 """What a client does when its connection is cut: nothing lost, nothing twice."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import ao
 from ao.client import retry
 from ao.client.target import find
 from ao.domain.errors import ServerUnreachable
+from ao.testing.ports import free_port
 
 STEADY = {
     "agent.py": """
@@ -24,6 +24,14 @@ def work(task):
         time.sleep(0.25)
 """
 }
+
+CUT_OFF = """
+import os, time
+def work(task):
+    print("on", flush=True)
+    time.sleep(600 if os.environ["AO_ATTEMPT"] == "1" else 0)
+"""
+"""It ends with its second attempt."""
 
 
 @pytest.fixture
@@ -154,7 +162,7 @@ async def test_a_deploy_is_not_sent_twice(api: Served, tmp_path: Path) -> None:
 
 async def test_a_stream_survives_the_restart_of_its_server(tmp_path: Path) -> None:
     """kill -9 in the middle of a run: the stream goes on where it was, through the new attempt to the end."""
-    port = _free_port()
+    port = free_port()
     up = Up(tmp_path / "home", {"AO_PORT": str(port)})
     await thread(up.start)
     try:
@@ -163,7 +171,7 @@ async def test_a_stream_survives_the_restart_of_its_server(tmp_path: Path) -> No
             source = tmp_path / "steady"
             source.mkdir()
             (source / "ao.toml").write_text(f'name = "steady"\n{FUNCTION}\n')
-            (source / "agent.py").write_text(STEADY["agent.py"])
+            (source / "agent.py").write_text(CUT_OFF)
             await (await client.deploy(source)).wait()
             run = await client.run("steady")
             seen = []
@@ -199,9 +207,3 @@ def test_the_home_of_a_server_says_where_it_is_and_its_key_stays_here(tmp_path: 
     assert find(home=tmp_path, variables={}).origin == "the default"
     with pytest.raises(ao.errors.InvalidConfig, match="AO_URL"):
         find(variables={"AO_URL": "localhost:7433"})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

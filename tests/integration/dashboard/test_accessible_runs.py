@@ -10,7 +10,6 @@ from pydantic import JsonValue
 from tests.chromium import desk, findings, fits
 from tests.served import Served, served
 
-from ao.control.deployments import LEASE_US
 from ao.domain.run import RunState
 from ao.ids import new_deployment_id
 from ao.store.records import NewDeployment
@@ -51,6 +50,8 @@ def work(task):
         pay(task["pay"])
 """
 TOML = 'entrypoint = "agent:work"\nretries = { max_retries = 1, initial_delay = 0.05, jitter = false }'
+NEVER_US = 3_600_000_000
+"""The lease of a build that goes on as long as the test."""
 SCHEMA: JsonValue = {
     "type": "object",
     "required": ["cents", "tone"],
@@ -93,7 +94,7 @@ async def paths_of(server: Served) -> list[str]:
     store = local.platform.store.deployments
     first = await store.get("refunds", 1)
     await store.create(
-        NewDeployment(new_deployment_id(), "refunds", "key:test", first.source_digest, "", LEASE_US)
+        NewDeployment(new_deployment_id(), "refunds", "key:test", first.source_digest, "", NEVER_US)
     )
     letters = f"/agents/refunds/failures/{group['fingerprint']}"
     return [

@@ -72,7 +72,7 @@ async def test_the_first_load_of_a_page_is_small_on_the_wire(
         run = await server.local.run("echo", {"text": "x" * 2_000})
         async with wire_to(server.url) as wire, desk(browser) as visitor:
             link = await server.json("POST", "/v1/login-links", status=201)
-            async with httpx.AsyncClient(base_url=wire.url, trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=wire.url, trust_env=False, timeout=60) as http:
                 cookies = (await http.get(link["path"])).cookies
             await visitor.context.add_cookies(
                 [{"name": name, "value": value, "url": f"{wire.url}/ui"} for name, value in cookies.items()]

@@ -6,12 +6,11 @@ from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.chromium import desk, findings, fits
+from tests.chromium import desk, findings, fits, until
 from tests.served import FUNCTION, Served, served
 from tests.wire import wire_to
 
 from ao.bus import build_topic
-from ao.control.deployments import LEASE_US
 from ao.domain.run import RunState
 from ao.ids import new_deployment_id
 from ao.store.records import NewDeployment
@@ -48,6 +47,8 @@ def work(task):
 """
 }
 ONCE = f"{FUNCTION}\nretries = 0"
+NEVER_US = 3_600_000_000
+"""The lease of a build that goes on as long as a test."""
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ class TestLive:
         store, bus = server.services.store.deployments, server.services.bus
         first = await store.get("support", 1)
         building = await store.create(
-            NewDeployment(new_deployment_id(), "support", "key:test", first.source_digest, lease_us=LEASE_US)
+            NewDeployment(new_deployment_id(), "support", "key:test", first.source_digest, lease_us=NEVER_US)
         )
 
         async def write(*texts: str) -> None:
@@ -248,4 +249,9 @@ class TestStories:
             await visitor.log_in(busy.url, busy.key)
             page = await visitor.tab(f"{busy.url}/ui/agents/{FIRST}/rollback?to=3")
             await page.get_by_role("button", name="Copy the command").click()
-            assert await page.evaluate("navigator.clipboard.readText()") == f"ao rollback {FIRST} --to v3"
+
+            async def copied() -> bool:
+                said = await page.evaluate("navigator.clipboard.readText()")
+                return bool(said == f"ao rollback {FIRST} --to v3")
+
+            await until(copied)

@@ -173,7 +173,7 @@ async def test_assistants_that_alternate_on_warm_templates_see_nothing_of_each_o
         "support": seen("Be kind.\n", env=[None, None, None]),
     }
     warm: set[str] = set()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while warm != set(expected):
             for name, output in expected.items():
                 ended = await run(shared, name)

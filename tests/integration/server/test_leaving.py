@@ -29,8 +29,9 @@ async def test_a_stream_that_is_cut_says_that_another_server_goes_on_with_it(tmp
         headers = {"accept": "text/event-stream"}
         async with server.http.stream("GET", f"/v1/runs/{run_id}/events", headers=headers) as answer:
             chunks = answer.aiter_bytes()
-            first = await anext(chunks)
-            assert b"event: state" in first
+            first = b""
+            while b"event: state" not in first:
+                first += await anext(chunks)
             server.services.closing.leave()
             await asyncio.sleep(0)
             assert not answer.is_closed
@@ -48,6 +49,6 @@ async def test_answers_have_the_date_of_now_as_long_as_a_server_stays(
         first = (await server.http.get("/livez")).headers["date"]
 
         async def goes_on() -> bool:
-            return (await server.http.get("/livez")).headers["date"] > first
+            return (await server.http.get("/livez")).headers["date"] != first
 
-        await until(goes_on, 30)
+        await until(goes_on)

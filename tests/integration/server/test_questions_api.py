@@ -48,7 +48,7 @@ async def test_questions_are_listed_and_answered_once_by_those_who_may(tmp_path:
         assert (noted["actor"], noted["target"], noted["agent"]) == ("key:approver", f"run:{run_id}", "asks")
         problem = await ao.problem("POST", path, {"answer": 4}, status=409)
         assert problem["code"] == "already_answered"
-        run = await ao.json("GET", f"/v1/runs/{run_id}", params={"wait": 30})
+        run = await ao.json("GET", f"/v1/runs/{run_id}", params={"wait": 60})
         assert run["output"] == 3
         assert (await ao.json("GET", "/v1/questions"))["items"] == []
         page = await ao.json("GET", "/v1/questions", params={"all": True, "run": run_id, "limit": 1})
@@ -67,7 +67,7 @@ async def test_clients_ask_for_questions_answer_and_decide(tmp_path: Path) -> No
             assert (await thread(handle.answer, 7)).answer == 7
             with pytest.raises(AlreadyAnswered):
                 await thread(handle.answer, 8)
-            assert await thread(handle.result, 30) == 7
+            assert await thread(handle.result, 60) == 7
         async with AsyncClient(ao.url, ao.key) as client:
             assert [question.run_id for question in await client.questions("asks")] == [second]
             run = await client.get_run(second)
@@ -76,4 +76,4 @@ async def test_clients_ask_for_questions_answer_and_decide(tmp_path: Path) -> No
             assert (decided.answer, decided.actor) == (True, "key:local")
             with pytest.raises(AlreadyAnswered):
                 await run.decide(False)
-            assert await run.result(30) == "good"
+            assert await run.result(60) == "good"

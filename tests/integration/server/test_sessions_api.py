@@ -37,7 +37,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Served]:
 
 async def run(api: Served, text: str, status: int = 201, **more: object) -> Any:
     body = {"agent": "chat", "input": text, "session": "s", **more}
-    return await api.json("POST", "/v1/runs?wait=30", body, status=status)
+    return await api.json("POST", "/v1/runs?wait=60", body, status=status)
 
 
 async def test_large_messages_come_in_pages_of_some_megabytes(api: Served) -> None:
@@ -112,7 +112,7 @@ async def test_a_session_in_use_is_not_touched_without_force(api: Served) -> Non
         problem = await api.problem(method, f"/v1/sessions/chat/s{path}", body, status=409)
         assert problem["code"] == "session_busy"
     assert (await api.json("DELETE", "/v1/sessions/chat/s?force=true")) == {"cancelled": [long["id"]]}
-    ended = await api.json("GET", f"/v1/runs/{long['id']}?wait=30")
+    ended = await api.json("GET", f"/v1/runs/{long['id']}?wait=60")
     assert ended["state"] == "cancelled"
 
 

@@ -24,7 +24,7 @@ def measured(code: str) -> tuple[float, set[str]]:
 
 def test_importing_ao_costs_next_to_nothing() -> None:
     milliseconds, heavy = measured("import ao")
-    assert milliseconds < 5
+    assert milliseconds < 20
     assert heavy == set()
 
 
