@@ -5,7 +5,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -39,14 +40,28 @@ async def engine(postgres_url: str) -> AsyncIterator[PostgresEngine]:
 
 
 @contextlib.contextmanager
-def stopped(url: str, *others: int) -> Iterator[None]:
-    """Those of its processes that serve connections which are there now, and others."""
+def stopped(url: str) -> Iterator[None]:
+    """Those of its processes that serve connections which are there now."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
             "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' "
             "AND datname = current_database() AND pid <> pg_backend_pid()"
         ).fetchall()
-    pids = [*others, *(pid for (pid,) in rows)]
+    with stopping([pid for (pid,) in rows]):
+        yield
+
+
+@contextlib.contextmanager
+def all_stopped(server: PostgresServer) -> Iterator[None]:
+    """Also those that are only being started."""
+    with stopping([server.pid]):
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        with stopping([int(pid) for pid in children]):
+            yield
+
+
+@contextlib.contextmanager
+def stopping(pids: Sequence[int]) -> Iterator[None]:
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -118,7 +133,7 @@ async def test_a_pool_whose_server_hangs_keeps_nobody_waiting(
         return await asyncio.gather(*asks, return_exceptions=True)
 
     assert await all_ask() == [(0,)] * len(ASKS)
-    with stopped(postgres_url, postgres_server.pid):
+    with all_stopped(postgres_server):
         async with asyncio.timeout(60 * SILENCE):
             failures = await all_ask()
     assert [type(failure) for failure in failures] == [Unavailable] * len(ASKS)
@@ -129,7 +144,7 @@ async def test_a_pool_whose_server_hangs_keeps_nobody_waiting(
 def test_an_answer_that_came_while_this_process_was_stopped_is_taken(postgres_url: str) -> None:
     """On the loop of servers and workers, whose timers go first."""
 
-    async def stopping() -> None:
+    async def stopped_itself() -> None:
         engine = PostgresEngine(postgres_url, ClockOffset())
         tries = []
 
@@ -145,7 +160,7 @@ def test_an_answer_that_came_while_this_process_was_stopped_is_taken(postgres_ur
         assert len(tries) == 1
         await engine.close()
 
-    uvloop.run(stopping())
+    uvloop.run(stopped_itself())
 
 
 async def test_who_waits_for_long_is_not_given_up_while_the_server_speaks(engine: PostgresEngine) -> None:
