@@ -60,3 +60,4 @@ $(STAMP): locks/dev.txt pyproject.toml scripts/bootstrap.py scripts/uv_wheel.py
 
 clean: ## Remove what make has made, the environment too
 	rm -rf .venv .cache site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

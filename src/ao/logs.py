@@ -4,6 +4,7 @@ Keys and secrets do not reach the output: fields with a telling name, and anythi
 API key, a bearer token or a password in a URL, are replaced before a line is written.
 """
 
+import json
 import logging
 import re
 import sys
@@ -25,6 +26,7 @@ _IN_TEXT = re.compile(
     r"|(?P<url>(?<=://)[^/\s:@]*:[^/\s@]+(?=@))",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\s\"'=\x00-\x1f\x7f-\x9f]+")
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -81,7 +83,21 @@ def _order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 def _renderer(format: Format) -> structlog.typing.Processor:
     if format == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+    return _for_people
+
+
+def _for_people(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """`TIME info    worker ready  slots=12`; values with blanks or quotes as JSON, a traceback as it is."""
+    when, level, what = (event.pop(name, "") for name in ("timestamp", "level", "event"))
+    traceback = event.pop("exception", "")
+    fields = " ".join(f"{name}={_word(value)}" for name, value in event.items())
+    line = f"{when} {level:<7} {' '.join(str(what).split())}  {fields}".rstrip()
+    return f"{line}\n{traceback}" if traceback else line
+
+
+def _word(value: object) -> str:
+    text = str(value)
+    return text if _WORD.fullmatch(text) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 class _Lines:

@@ -62,6 +62,7 @@ def test_a_mistyped_command_is_answered_with_a_suggestion(ao: Ao) -> None:
     [
         ("run", "nobody"),
         ("run", "Nobody!"),
+        ("runs", "--agent", "nobody"),
         ("run", "echo", "--version", "v99"),
         ("show", "01890000-0000-7000-8000-000000000000"),
         ("logs", "not-an-id"),
@@ -152,6 +153,26 @@ def test_ctrl_c_is_130_and_says_that_the_run_goes_on(ao: Ao) -> None:
     run_id = seen.split()[1]
     assert ao.ok("show", run_id, "--json").json["run"]["state"] == "running"
     ao.ok("cancel", run_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show",), "Missing argument RUN."),
+        (("runs", "--state", "lost"), "Invalid value for '--state': 'lost' is not one of 'pending', 'running'"),
+        (("runs", "--limit", "0"), "must be greater than or equal to 1"),
+        (("run", "echo", "--session", "a b"), "session: must be up to 128 letters, digits and . _ : @ -"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_of_the_command(
+    ao: Ao, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in ao(*arguments).err
+
+
+def test_help_is_a_command_too(ao: Ao) -> None:
+    assert ao.ok("help", "run").out == ao.ok("run", "--help").out
+    assert ao.ok("help").out == ao.ok("--help").out
 
 
 def test_closed_pipe_is_quiet(ao: Ao) -> None:

@@ -1,6 +1,7 @@
 """A full disk: what was accepted is not lost, what is refused is told, and space is all it takes to go on."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.small_disk import SmallDisk, small_disk
 from ao.domain.errors import StorageFull
 from ao.domain.run import RunState
 from ao.ids import RunId
+from ao.store.audit import AuditFilter
 from ao.wiring.pulse import beat_forever
 from ao.worker import steps
 
@@ -105,6 +107,22 @@ async def test_what_ends_while_the_disk_is_full_is_written_when_there_is_space(
     await check(ao, running)
     for run_id in accepted[:20]:
         await check(ao, run_id)
+    await check(ao, await ao.submit("filled", 0))
+
+
+async def test_garbage_is_collected_while_the_disk_is_full_and_is_in_the_audit_log(
+    ao: Local, disk: SmallDisk
+) -> None:
+    unused = await ao.platform.ground.blobs.put(bytes(8 << 20))
+    (file,) = ao.platform.ground.home.root.rglob(unused.removeprefix("sha256:"))
+    os.utime(file, (0, 0))
+    disk.fill()
+    await submit_until_refused(ao)
+    collected = await ao.platform.deployments.gc(dry_run=False, actor="key:admin")
+    assert collected.freed_bytes >= 8 << 20
+    assert not await ao.platform.ground.blobs.exists(unused)
+    entries = await ao.platform.store.audit.list(AuditFilter(action="server.gc"), 10)
+    assert [each.entry.actor for each in entries] == ["key:admin"]
     await check(ao, await ao.submit("filled", 0))
 
 

@@ -57,6 +57,24 @@ def test_a_line_break_in_a_value_does_not_make_a_second_line(stream: io.StringIO
     assert len(lines(stream)) == 1
 
 
+def test_for_people_fields_stand_behind_the_message_and_a_traceback_below() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "text", stream)
+    try:
+        logs.get_logger("ao.test").info("worker ready", slots=12, why="one\ntwo", name="a b", empty="")
+        raise ValueError("no")
+    except ValueError:
+        logs.get_logger("ao.test").exception("failed")
+    finally:
+        logs.configure("warning", "text")
+    first, second, *traceback = stream.getvalue().splitlines()
+    assert first.partition(" ")[2] == (
+        r'info    worker ready  module=ao.test slots=12 why="one\ntwo" name="a b" empty=""'
+    )
+    assert second.partition(" ")[2] == "error   failed  module=ao.test"
+    assert (traceback[0], traceback[-1]) == ("Traceback (most recent call last):", "ValueError: no")
+
+
 def test_the_standard_librarys_loggers_come_out_in_the_same_format(stream: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").error("lost %s", "it")
     [line] = lines(stream)

@@ -68,6 +68,10 @@ def _value(value: object, setting: Setting) -> str:
         return str(value)
     if isinstance(value, dict):
         value = ",".join(f"{name}={each}" for name, each in value.items()) or "-"
+    elif isinstance(value, tuple):
+        value = ",".join(value) or "-"
+    elif isinstance(value, float):
+        value = f"{value:g}"
     return "(not shown)" if setting.secret else str(value)
 
 
@@ -190,7 +194,7 @@ def sizes(session: Session) -> SizesView | None:
 
 
 def _table(table: TableSizeView) -> str:
-    rows = "" if table.rows is None else f" in {table.rows:,} rows"
+    rows = "" if table.rows is None else f" in {table.rows:,} row{'s' if table.rows != 1 else ''}"
     return f"{output.size(table.bytes or 0)}{rows}"
 
 

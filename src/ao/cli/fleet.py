@@ -152,7 +152,7 @@ def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
         f"{memory_words(used['memory'])}/{memory_words(has['memory'])}",
         f"{used['cpu']:g}/{has['cpu']:g}",
         f"{used['gpu']}/{has['gpu']}",
-        ",".join(f"{name}={value}" for name, value in item["labels"].items()),
+        ",".join(f"{name}={value}" for name, value in item["labels"].items()) or "-",
         item["sandbox"],
         item["version"] or "-",
         output.age(item["heartbeat_at"]),

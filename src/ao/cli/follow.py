@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ao.cli import output, steps
 from ao.client import calls
-from ao.domain.tracebacks import place_of
+from ao.domain.tracebacks import place_of, shortened
 
 if TYPE_CHECKING:
     from ao.client.api import Client
@@ -89,7 +89,8 @@ def _attempt_end(data: dict[str, Any]) -> str:
         return output.style(f"✓ attempt {data['attempt']} completed in {took}", "green")
     error = data.get("error") or {}
     place = place_of(error.get("traceback", ""))
-    text = f"✗ attempt {data['attempt']} failed after {took}: {error.get('message', data['kind'])}"
+    message = output.shortened(error.get("message", data["kind"]))
+    text = f"✗ attempt {data['attempt']} failed after {took}: {message}"
     return output.style(text + (f" ({place})" if place else ""), "red")
 
 
@@ -139,5 +140,6 @@ def _show(events: "Iterable[EventView]", write: Callable[[str], None], as_json: 
 
 
 def traceback_of(text: str, lines: int = 12) -> Sequence[str]:
-    """The end of a traceback, which says what happened."""
-    return [output.style(f"  {line}", "dim") for line in text.rstrip().splitlines()[-lines:]]
+    """The end of a traceback, which says what happened, with paths as they are in the project."""
+    end = shortened(text).rstrip().splitlines()[-lines:]
+    return [output.style(f"  {output.shortened(line)}", "dim") for line in end]

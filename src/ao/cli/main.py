@@ -1,6 +1,7 @@
 """The entry point of `ao`: parses, executes, and turns every error into a message and an exit status."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
     if args[:1] == ["--version"]:
         args[0] = "version"
+    elif args[:1] == ["help"]:
+        args = [*args[1:], "--help"]
     output.configure(colour=not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
     session = Session(json="--json" in args)
     if "_AO_COMPLETE" in os.environ:
@@ -47,7 +50,7 @@ def _report(error: BaseException, session: Session) -> int:
             if not error.format_message() or type(error).__name__ == "NoArgsIsHelpError":
                 error.show()  # type: ignore[attr-defined]
                 return exits.USAGE
-            known = UsageError(error.format_message(), hint=_help_of(error))
+            known = UsageError(_plain(error.format_message()), hint=_help_of(error))
         case _:
             traceback.print_exception(error, file=sys.stderr)
             known = InternalError(
@@ -65,6 +68,12 @@ def _help_of(error: TyperException) -> str:
     return f"{context.command_path if context else 'ao'} --help lists what it takes"
 
 
+def _plain(message: str) -> str:
+    """The parser's words without those of the validator below it, and with arguments named as in the help."""
+    message = message.replace(": Value error, ", ": ").replace(": Input should be ", ": must be ")
+    return re.sub(r"^Missing argument '(\w+)'", lambda found: f"Missing argument {found[1].upper()}", message)
+
+
 def _document(error: AoError) -> dict[str, object]:
     problems = [
         {"field": p.field, "message": p.message, "hint": p.hint, "line": p.line} for p in error.problems
@@ -79,7 +88,7 @@ def _document(error: AoError) -> dict[str, object]:
 
 
 def _tell(error: AoError) -> None:
-    output.say(f"{output.style('error:', 'red', 'bold')} {error.message}")
+    output.say(f"{output.style('error:', 'red', 'bold')} {output.shortened(error.message)}")
     file = "ao.toml:" if isinstance(error, InvalidConfig) else "line "
     for problem in error.problems:
         if problem.message in error.message:

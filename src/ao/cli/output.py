@@ -141,6 +141,11 @@ def _cut(text: str, room: int) -> str:
     return text if len(_visible(text)) <= room else _visible(text)[: max(1, room - 1)] + "…"
 
 
+def shortened(text: str, most: int = 1000) -> str:
+    """What agents say of themselves may be long; `--json` has all of it."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters; --json shows all)"
+
+
 def _visible(cell: str) -> str:
     return _SGR.sub("", cell)
 

@@ -40,11 +40,14 @@ def runs(
     states = [state.value] if state else []
     call = calls.list_runs(agent=agent, assistant=assistant, state=states, session=session_id, limit=limit)
     # Plain JSON: the models would double the time to the first line.
-    page = connect(session).send_json(call)
+    client = connect(session)
+    page = client.send_json(call)
     if session.json:
         output.as_json(page)
         return
     if not page["items"]:
+        if agent is not None:
+            client.send_json(calls.get_agent(agent))  # a name that is mistyped has no runs either
         _none(agent, state)
         return
     output.table(
@@ -139,7 +142,9 @@ def sentence(view: "RunView") -> str:
     elif view.started_at is not None:
         text += f" for {output.age(view.started_at).removesuffix(' ago')}, attempt {view.attempt}"
     if view.error is not None:
-        text += f": {view.error.message}" + (f" (in step {view.error.step})" if view.error.step else "")
+        text += f": {output.shortened(view.error.message)}" + (
+            f" (in step {view.error.step})" if view.error.step else ""
+        )
     return text + (" (a stop was asked for)" if view.cancel_requested and not view.state.terminal else "")
 
 
@@ -157,7 +162,8 @@ def _attempt(attempt: "AttemptView") -> str:
         ending = output.style("completed", "green")
     else:
         place = place_of(attempt.error.traceback)
-        ending = output.style(attempt.error.message + (f" ({place})" if place else ""), "red")
+        first = output.shortened(attempt.error.message.partition("\n")[0])
+        ending = output.style(first + (f" ({place})" if place else ""), "red")
     seconds = (attempt.finished_at - attempt.started_at).total_seconds()
     facts = [
         output.duration(seconds) if seconds else "",

@@ -86,8 +86,8 @@ def told_when_full(home: Path) -> Iterator[None]:
     """A start writes to many places; wherever the space ends, it is the disk of the home."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, StorageFull) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StorageFull(
             f"there is no space left for {home}",

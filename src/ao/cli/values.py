@@ -45,7 +45,10 @@ def agent_name(text: str) -> str:
 def run_id(text: str) -> str:
     """Checked here, because only people mistype ids."""
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.strip().lower()) is None:
-        raise NotFound(f"there is no run {text!r}", hint="`ao runs` lists them")
+        raise NotFound(
+            f"there is no run {text!r}",
+            hint="`ao runs` lists them; an id has 32 hexadecimal digits and 4 dashes",
+        )
     return text.strip().lower()
 
 

@@ -114,6 +114,11 @@ def as_json(call: Call[Any]) -> Call[Any]:
 
 
 def unreachable(target: Target, reason: str) -> ServerUnreachable:
+    if "WRONG_VERSION_NUMBER" in reason:  # what a server that speaks no TLS looks like to OpenSSL
+        return ServerUnreachable(
+            f"what answers at {target.url} (from {target.origin}) speaks no TLS",
+            hint="write http:// for https://",
+        )
     return ServerUnreachable(
         f"no AO server answers at {target.url} (from {target.origin}): {reason}",
         hint="start one with `ao up`" if target.local else "check the URL, and that the server is up",

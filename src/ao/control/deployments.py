@@ -14,7 +14,7 @@ from ao.control.catalog import Catalog
 from ao.control.ticker import declared
 from ao.domain.agent_config import AgentConfig
 from ao.domain.deployment import DEFAULT_ENVIRONMENT, DeploymentStatus
-from ao.domain.errors import AoError, Conflict, InvalidInput, Problem, Unavailable
+from ao.domain.errors import AoError, Conflict, InvalidInput, Problem, StorageFull, Unavailable
 from ao.ids import DeploymentId, Digest, new_deployment_id
 from ao.logs import get_logger
 from ao.sandbox import Executor
@@ -248,14 +248,25 @@ class Deployments:
 
     async def gc(self, dry_run: bool, actor: str) -> Collected:
         """Remove environments, unpacked releases and blobs that nothing refers to."""
-        if not dry_run:  # before: what is removed is outside of the store, and nobody may remove unseen
-            await self._store.audit.append(audit.entry(actor, "server.gc", "server", ""))
+        noted = dry_run or await self._note_gc(actor)
         since = await building_since(self._store)
         environments, digests = await self._store.deployments.in_use()
         collected = await self._builder.collect(environments, digests, dry_run, since)
+        if not noted:
+            await self._store.audit.append(audit.entry(actor, "server.gc", "server", ""))
         if not dry_run:
             await self._store.processes.ask_to_tidy()
         return collected
+
+    async def _note_gc(self, actor: str) -> bool:
+        """Before: what is removed is outside of the store, and nobody may remove unseen. On a full disk after:
+        this is what makes the room."""
+        try:
+            await self._store.audit.append(audit.entry(actor, "server.gc", "server", ""))
+        except StorageFull as error:
+            log.warning("garbage is collected before its audit entry", actor=actor, error=str(error))
+            return False
+        return True
 
     async def _built(self, agent: str, version: int) -> Digest:
         deployment = await self._store.deployments.get(agent, version)

@@ -14,6 +14,7 @@ _ID = re.compile(
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE
 )
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_CONTROL = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x1f\x7f-\x9f]")
 _KEY = re.compile(r"\[[^\]]*\]|#\d+")
 
 
@@ -24,16 +25,17 @@ class Fingerprint:
     digest: str
     """16 hexadecimal digits."""
     title: str
-    """The error in one line, without what differs from run to run."""
+    """The error in one line, as it was."""
 
 
 def fingerprint(error: ErrorInfo) -> Fingerprint:
     """By what kind of error it was and where in the agent's code. An error without a place there counts by
     its message, without numbers and ids."""
-    title = _plain(error.message)[:MAX_TITLE]
-    place = _place(error.traceback)
-    parts = [str(error.kind), error.type, _KEY.sub("", error.step), place or title]
-    return Fingerprint(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16], title)
+    title = error.message.strip().partition("\n")[0]
+    alike = _place(error.traceback) or _plain(title)[:MAX_TITLE]
+    parts = [str(error.kind), error.type, _KEY.sub("", error.step), alike]
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+    return Fingerprint(digest, _CONTROL.sub("", title)[:MAX_TITLE])
 
 
 def _place(traceback: str) -> str:
@@ -45,6 +47,6 @@ def _place(traceback: str) -> str:
     return f"{file}:{own[-1]['function']}"
 
 
-def _plain(message: str) -> str:
-    first = message.strip().partition("\n")[0]
-    return _NUMBER.sub("<n>", _ID.sub("<id>", first))
+def _plain(title: str) -> str:
+    """Without what differs from run to run."""
+    return _NUMBER.sub("<n>", _ID.sub("<id>", title))

@@ -47,7 +47,8 @@ def schema(value: object, path: Path) -> Iterator[Finding]:
     except ValueError as error:
         message = str(error).splitlines()[0]
         hint = "only references within the schema are followed" if "$ref" in repr(value) else ""
-        yield Finding(path, f"{dotted(path)} is not a valid JSON Schema: {message}", hint)
+        place = (*path, *getattr(error, "instance_path", ()))
+        yield Finding(place, f"{dotted(place)} is not valid in a JSON Schema: {message}", hint)
 
 
 def _json(value: object, path: Path) -> Iterator[Finding]:

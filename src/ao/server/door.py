@@ -23,6 +23,8 @@ log = get_logger(__name__)
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Of the API, all that answers without a key."""
 
+_TOO_LARGE = "pass a reference, such as a path or URL, in place of the content"
+
 _REQUEST_ID = re.compile(rb"^[0-9A-Za-z_.-]{1,64}$")
 
 
@@ -96,7 +98,7 @@ class Door:
             if length.isdigit() and int(length) <= limit:
                 return receive
             visit.refusal_status = 413
-            raise InvalidInput(f"the request body is too large: {detail}", hint="send less")
+            raise InvalidInput(f"the request body is too large: {detail}", hint=_TOO_LARGE)
         taken = 0
 
         async def counted() -> Message:

@@ -8,6 +8,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ao.domain.errors import InvalidInput, Problem
+from ao.wire.access import KEY_ID, KEY_NAME
+from ao.wire.schemas import AGENT_NAME, ENV_NAME, NO_NUL, SESSION_ID
+
+_IN_WORDS = {
+    AGENT_NAME: "must be up to 63 lower-case letters, digits and dashes, a letter first",
+    ENV_NAME: "must be up to 128 letters, digits and _, not a digit first",
+    SESSION_ID: "must be up to 128 letters, digits and . _ : @ -, a letter or digit first",
+    KEY_NAME: "must be up to 63 letters, digits and . _ @ -, a letter or digit first",
+    KEY_ID: "must be an id: 32 hexadecimal digits and 4 dashes",
+    NO_NUL: "must not have a NUL character",
+}
+"""What the patterns of the API ask for, for people."""
 
 
 def refused(error: ValidationError, model: type[BaseModel], document: object) -> InvalidInput:
@@ -40,7 +52,8 @@ def refusal(
     if kind == "missing":
         return Problem(field, "is required", entry.get("ctx", {}).get("hint", ""))
     if kind == "string_pattern_mismatch":
-        return Problem(field, f"does not match {entry['ctx']['pattern']}")
+        pattern = entry["ctx"]["pattern"]
+        return Problem(field, _IN_WORDS.get(pattern, f"does not match {pattern}"))
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return Problem(field, "must be an object")
     message = str(entry["ctx"]["error"]) if kind == "value_error" else str(entry["msg"])

@@ -21,8 +21,9 @@ AGENT_NAME = r"^[a-z][a-z0-9-]{0,62}$"
 MAX_VERSION = 2**31 - 1
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 SESSION_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
+NO_NUL = r"^[^\x00]*$"
 
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Field(pattern=NO_NUL)]
 """Any text that every database can keep."""
 
 

@@ -30,6 +30,7 @@ T = TypeVar("T")
 _LOCK = re.compile(r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?", re.IGNORECASE)
 _NOW = re.compile(r"(?<!:):now\b")
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+_POSTGRES_HINT = "see that Postgres is up, and that AO_DATABASE_URL names it with a user who may enter"
 _FULL_HINT = "Free space on the disk that holds the database; AO continues by itself."
 
 
@@ -193,7 +194,8 @@ WHERE datname = current_database() AND usename = current_user AND application_na
         if state.startswith("XX"):
             return DatabaseDamaged(f"Postgres reports damage: {error}")
         if _is_lost(error) or state[:2] in {"08", "40", "53", "55", "57", "58"} or state == "25006":
-            return Unavailable(f"Postgres cannot be used now: {error}")
+            reason = " ".join(str(error).split())
+            return Unavailable(f"Postgres cannot be used now: {reason}", hint=_POSTGRES_HINT)
         return InternalError(f"Postgres ({state}): {error}")
 
     def is_transient(self, error: Exception) -> bool:

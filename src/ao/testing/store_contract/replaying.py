@@ -86,7 +86,7 @@ class DeadLetters:
         await harness.finish(await harness.claim_one(worker_id), failed("KeyError: 12", permanent=True))
         (letter,) = await harness.replica.dead_letters.list(DeadLetterFilter(), 10)
         assert (letter.run_id, letter.agent, letter.version) == (claim.run_id, "support", 1)
-        assert (letter.title, letter.reason, letter.replayed_by) == ("KeyError: <n>", "permanent_error", None)
+        assert (letter.title, letter.reason, letter.replayed_by) == ("KeyError: 12", "permanent_error", None)
         assert await harness.store.dead_letters.get(claim.run_id) == letter
         await harness.submit()
         done = await harness.claim_one(worker_id)
@@ -100,7 +100,7 @@ class DeadLetters:
         two = await self.die(harness, failed("KeyError: 2", permanent=True))
         await self.die(harness, failed("OSError: disk", permanent=True))
         other, group = await harness.store.dead_letters.groups(DeadLetterFilter(agents=["support"]), 10)
-        assert (group.count, group.title, group.newest, other.count) == (2, "KeyError: <n>", two, 1)
+        assert (group.count, group.title, group.newest, other.count) == (2, "KeyError: 2", two, 1)
         assert group.first_us <= group.last_us <= other.last_us
         assert (group.open, group.first_version, group.last_version, group.step) == (2, 1, 1, "")
         found = await harness.store.dead_letters.list(DeadLetterFilter(fingerprint=group.fingerprint), 10)

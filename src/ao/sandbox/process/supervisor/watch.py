@@ -38,9 +38,8 @@ class Watch:
         pause = min(_LONGEST_SECONDS, max(_SHORTEST_SECONDS, headroom / _GROWTH_BYTES_PER_SECOND))
         self.next_at = time.monotonic() + pause
         if used > self.memory_bytes:
-            return "out_of_memory", (
-                f"{mib(used)} MiB in {len(pids)} processes, the limit is {mib(self.memory_bytes)} MiB"
-            )
+            where = "1 process" if len(pids) == 1 else f"{len(pids)} processes"
+            return "out_of_memory", f"{mib(used)} MiB in {where}, the limit is {mib(self.memory_bytes)} MiB"
         if self.processes is not None:
             count = tree.thread_count(pids)
             if count > self.processes:
