@@ -161,6 +161,21 @@ async def test_a_build_sees_neither_variables_nor_files_of_the_worker(
     assert json.loads(docker_engine.docker("inspect", image))[0]["Config"]["Labels"] == {"ao.dockerfile": "1"}
 
 
+async def test_what_is_ignored_is_neither_in_the_build_nor_a_reason_for_another(
+    rig: Rig, docker_engine: Engine, base_image: str
+) -> None:
+    text = f"FROM {base_image}\nCOPY . /opt/all\n"
+    ignore = "**/*.key\n*.txt\n!kept.txt\nDockerfile\n"
+    files = {".dockerignore": ignore, "kept.txt": "", "left.txt": "", "deep/a.key": "one", "deep/a.pem": ""}
+    spec, other = spec_of(rig, text, files), spec_of(rig, text, files | {"deep/a.key": "two"})
+    await rig.executor.provide(spec, lambda _: None)
+    (image,) = {await named(rig, each) for each in (spec, other)}
+    found = docker_engine.docker(
+        "run", "--rm", "--network", "none", image, "find", "/opt/all", "-type", "f", "-printf", "%P\n"
+    )
+    assert sorted(found.split()) == [".dockerignore", "deep/a.pem", "kept.txt"]
+
+
 async def test_images_go_with_the_last_release_that_has_them(
     rig: Rig, docker_engine: Engine, base_image: str
 ) -> None:

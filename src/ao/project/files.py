@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ao.domain.agent_config import AgentConfig
+from ao.domain.errors import InvalidInput
 from ao.project import checks, entrypoint
 from ao.project.nearest import did_you_mean
 from ao.project.paths import why_refused
@@ -27,7 +28,7 @@ def check(config: AgentConfig, root: Path) -> Iterator[Finding]:
             for index, pattern in enumerate(paths.paths):
                 yield from _exists(pattern, (section, "paths", index), root)
     if config.sandbox.dockerfile is not None:
-        yield from _file(config.sandbox.dockerfile, _DOCKERFILE, root)
+        yield from _dockerfile(config.sandbox.dockerfile, root)
     if isinstance(config.input_schema, str):
         yield from _schema(config.input_schema, root)
 
@@ -53,13 +54,22 @@ def _exists(name: str, path: Keys, root: Path) -> Iterator[Finding]:
         yield Finding(path, f"{dotted(path)}: there is no {name}", did_you_mean(Path(simple).name, names))
 
 
-def _file(name: str, path: Keys, root: Path) -> Iterator[Finding]:
+def _dockerfile(name: str, root: Path) -> Iterator[Finding]:
+    path = _DOCKERFILE
     if (root / name).is_dir():
         yield Finding(
             path, f"{dotted(path)}: {name} is a directory", f'such as "{name.rstrip("/")}/Dockerfile"'
         )
-    else:
-        yield from _exists(name, path, root)
+        return
+    problems = list(_exists(name, path, root))
+    yield from problems
+    if not problems:
+        from ao.project import dockerignore  # noqa: PLC0415  (few have one, and re2 is large)
+
+        try:
+            dockerignore.beside(root / name)
+        except InvalidInput as error:
+            yield Finding(path, f"{dotted(path)}: {error.message}", error.hint)
 
 
 def _schema(name: str, root: Path) -> Iterator[Finding]:

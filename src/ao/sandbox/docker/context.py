@@ -1,4 +1,5 @@
-"""What the image of an agent's Dockerfile is made of: the files of the release in its directory.
+"""What the image of an agent's Dockerfile is made of: the files of the release in its directory
+that its `.dockerignore` does not keep out.
 
 Its digest is a function of their names and content alone, so equal directories of two releases are one image.
 """
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ao.project import packing, paths
+from ao.domain.errors import InvalidInput, SandboxError
+from ao.project import dockerignore, packing, paths
 from ao.project.archive import Entry, Kind
 
 _COMPILED = "__pycache__"
@@ -23,22 +25,26 @@ class Context:
     """In `root`."""
     digest: str
     """Hexadecimal SHA-256."""
+    entries: list[Entry]
 
     def archive(self) -> Iterator[bytes]:
         """As an uncompressed tar."""
-        return packing.stream(self.root, _entries(self.root))
+        return packing.stream(self.root, self.entries)
 
 
 def context_of(code_dir: Path, dockerfile: str) -> Context:
+    """Raises `SandboxError` when its `.dockerignore` cannot be read."""
     file = code_dir / dockerfile
+    try:
+        ignored = dockerignore.beside(file)
+    except InvalidInput as error:
+        raise SandboxError(f"{dockerfile} does not build: {error.message}", hint=error.hint) from error
+    kept = (entry for entry in _below(file.parent, "") if not ignored.excludes(entry.path))
+    entries = sorted(kept, key=lambda entry: entry.path.encode())
     digest = hashlib.sha256(f"{file.name}\n".encode())
-    for chunk in packing.stream(file.parent, _entries(file.parent)):
+    for chunk in packing.stream(file.parent, entries):
         digest.update(chunk)
-    return Context(file.parent, file.name, digest.hexdigest())
-
-
-def _entries(root: Path) -> list[Entry]:
-    return sorted(_below(root, ""), key=lambda entry: entry.path.encode())
+    return Context(file.parent, file.name, digest.hexdigest(), entries)
 
 
 def _below(directory: Path, prefix: str) -> Iterator[Entry]:
