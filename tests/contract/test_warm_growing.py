@@ -13,6 +13,7 @@ import pytest
 from ao.domain.errors import SandboxError
 from ao.sandbox import Level, StopCause
 from ao.sandbox.process import ProcessExecutor, WarmOptions
+from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.users import Users
 from ao.testing.sandbox_conformance.rig import Rig, finish
 
@@ -100,3 +101,27 @@ async def test_an_old_slot_stays_while_its_successor_cannot_be_made(opened: Open
             warm.append((await finish(sandbox)).info.warm)
             await asyncio.sleep(0.3)
         assert warm == [True] * 6
+
+
+async def test_an_old_slot_that_has_others_beside_it_makes_no_room_for_its_successor(opened: Opening) -> None:
+    """They serve meanwhile, and a template of another agent stays."""
+    async with opened(WarmOptions(slots=1)) as (executor, rig):
+        assert await executor.prepare(rig.spec("def main(): return 1")) == ""
+        (template,) = executor.templates()
+    room = int(3.5 * template.memory_bytes)
+    async with opened(WarmOptions(slots=2, memory_bytes=room, runs=20)) as (executor, rig):
+        other, used = rig.spec("def main(): return 1"), rig.spec("def main(): return 2")
+        assert await executor.prepare(other) == ""
+        slots, both = set[str](), False
+        for number in range(1000):
+            assert await executor.prepare(used) == ""
+            sandbox = await executor.start(dataclasses.replace(used, id=f"one-{number}"))
+            assert isinstance(sandbox, ProcessSandbox)
+            assert (await finish(sandbox)).info.warm
+            both = both or executor.templates()[1].memory_bytes > 1.5 * template.memory_bytes
+            if both:
+                assert executor.templates()[0].state == "ready"
+                slots.add(sandbox.slot_id)
+            if len(slots) == 4:
+                return
+        pytest.fail("no slot was replaced")

@@ -100,6 +100,11 @@ class Group:
         """Whether the next run will find a child, now or soon."""
         return any(slot.state in ("making", "tidy", "ready") for slot in self.slots.values())
 
+    def has_beside(self, slot: Slot) -> bool:
+        """Whether another slot serves runs."""
+        states = {each.state for each in self.slots.values() if each is not slot}
+        return bool(states & {"tidy", "ready", "busy"})
+
     def offer(self, slot: Slot) -> None:
         """A child waits: it is for the run that has waited longest."""
         slot.state = "ready"

@@ -278,7 +278,10 @@ class WarmPool:
             paused = asyncio.get_running_loop().time() < group.not_before
             if (paused or self._importing()) and not self._is_old(slot, times=2):
                 return False
-            room = self._find_room(group, slot.bytes)
+            if group.has_beside(slot):  # runs find a child there: nobody else has to make room
+                room = self._used() + slot.bytes <= self._options.memory_bytes
+            else:
+                room = self._find_room(group, slot.bytes)
             slot.successor = successor = self._grow(group, most=self._options.slots + 1) if room else None
         return successor is None or successor.state not in ("making", "ending")
 
