@@ -202,10 +202,15 @@ def _listing(session: Session, found: Mapping[str, Any]) -> None:
         output.as_json(found)
         return
     for entry in found["entries"]:
-        target = f" -> {entry['target']}" if entry["kind"] == "link" else "/" if entry["kind"] == "dir" else ""
+        target = f" -> {_name(entry['target'])}" if entry["kind"] == "link" else "/" if entry["kind"] == "dir" else ""
         size = output.size(entry["size"]) if entry["kind"] == "file" else "-"
-        output.data(f"{entry['mode']:04o}  {size:>10}  {entry['path']}{target}")
+        output.data(f"{entry['mode']:04o}  {size:>10}  {_name(entry['path'])}{target}")
     output.say(_amount(found))
+
+
+def _name(path: str) -> str:
+    """On one line, whatever is in it."""
+    return path if path.isprintable() else json.dumps(path, ensure_ascii=False)
 
 
 def _amount(found: Mapping[str, Any]) -> str:

@@ -4,8 +4,11 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import httpcore
 
@@ -13,6 +16,8 @@ from ao.sandbox.egress.rules import Rules, address_allowed, normal_host
 
 TIMEOUT_SECONDS = 15.0
 """For one request with everything: name, connection, answer."""
+CONNECT_SECONDS = 4.0
+"""For one address of a name that has others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,19 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        address = await self._resolve(host, port)
-        return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+        *others, last = await self._resolve(host, port)
+        for address in others:
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    return await self._backend.connect_tcp(
+                        address, port, timeout, local_address, socket_options
+                    )
+            except (TimeoutError, httpcore.ConnectError):
+                continue  # it has another one
+        return await self._backend.connect_tcp(last, port, timeout, local_address, socket_options)
 
-    async def _resolve(self, host: str, port: int) -> str:
+    async def _resolve(self, host: str, port: int) -> Sequence[str]:
+        """The addresses that may be connected to, in the resolver's order; at least one."""
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
@@ -82,13 +96,23 @@ class _Guarded(httpcore.AsyncNetworkBackend):
             reason = getattr(error, "strerror", None) or str(error)
             raise NotSent(f"the name {host} cannot be resolved: {reason}") from error
         rules = self._allowed.matching(normal_host(host), port)
-        addresses = [str(entry[4][0]) for entry in found]
-        for address in addresses:
-            if address_allowed(ipaddress.ip_address(address.partition("%")[0]), rules):
-                return address
-        raise NotSent(f"{host} is {addresses[0]}, an address that is not public; AO_WEBHOOK_HOSTS allows hosts")
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        allowed = [
+            each for each in addresses if address_allowed(ipaddress.ip_address(each.partition("%")[0]), rules)
+        ]
+        if not allowed:
+            refused = f"{host} is {addresses[0]}, an address that is not public"
+            raise NotSent(f"{refused}; AO_WEBHOOK_HOSTS allows hosts")
+        return allowed
 
 
 def _seconds(value: bytes | None) -> float | None:
-    """A Retry-After in seconds; the form with a date is not used by those who limit rates."""
-    return float(value) if value is not None and value.isdigit() and len(value) < 10 else None
+    """A Retry-After, which is a number of seconds or a date; None for anything else."""
+    text = (value or b"").decode("latin-1").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, until.replace(tzinfo=until.tzinfo or UTC).timestamp() - time.time())

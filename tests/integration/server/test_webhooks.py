@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,21 @@ async def test_a_receiver_that_is_down_hears_it_later_with_the_same_id(
     assert len({sent for _, sent in hook.got}) == 1
     for headers, sent in hook.got:
         Webhook(SECRET).verify(sent, headers)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_receiver_says_when_to_come_again(api: Served, hook: Receiver, form: str) -> None:
+    asks = "7200" if form == "seconds" else format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    hook.answers, hook.headers = [503], [("retry-after", asks)]
+    await api.json("POST", "/v1/runs/wait", body(hook), timeout=60)
+
+    async def waits() -> bool:
+        return bool((await the_delivery(api, "pending"))["attempts"])
+
+    await until(waits, 30)
+    delivery = await the_delivery(api, "pending")
+    tried, due = (datetime.fromisoformat(at) for at in (delivery["attempts"][0]["at"], delivery["due_at"]))
+    assert 6000 < (due - tried).total_seconds() < 7300
 
 
 async def test_a_receiver_that_never_hears_is_given_up(
@@ -203,6 +220,22 @@ async def test_a_name_is_resolved_once_and_connected_to_as_it_was_checked(
     reply = await outbound.post(f"http://localhost:{port}/", {"host": "x", "content-length": "2"}, b"{}")
     await outbound.close()
     assert (reply.status, asked.count("localhost")) == (204, 1)
+
+
+async def test_a_name_with_several_addresses_is_reached_at_the_one_that_answers(
+    hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    port = int(hook.host.rpartition(":")[2])
+
+    async def two(host: Any, *args: Any, **more: Any) -> Any:
+        return [(2, 1, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(loop, "getaddrinfo", two)
+    outbound = Outbound([f"localhost:{port}"])
+    reply = await outbound.post(f"http://localhost:{port}/", {"host": "x", "content-length": "2"}, b"{}")
+    await outbound.close()
+    assert reply.status == 204
 
 
 def test_an_end_that_was_not_told_is_told_after_kill_9(tmp_path: Path) -> None:

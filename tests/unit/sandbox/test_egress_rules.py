@@ -50,10 +50,26 @@ def test_a_listed_name_may_not_lead_to_this_machine_or_its_metadata(address: str
 
 
 @pytest.mark.parametrize(
-    "disguise", ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::ffff:127.0.0.1"]
+    "disguise",
+    [
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+    ],
 )
 def test_an_address_inside_another_is_seen(disguise: str) -> None:
     assert not leads_to(["example.com"], "example.com", disguise)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1", "100.64.0.1", "192.0.0.192", "fc00::1", "fec0::1", "64:ff9b:1::a00:1", "2001:db8::1"],
+)
+def test_what_no_internet_carries_is_not_public(address: str) -> None:
+    assert not address_allowed(ip_address(address), ())
 
 
 def test_private_addresses_need_the_exact_name() -> None:

@@ -13,8 +13,13 @@ _METADATA = frozenset(
     for text in ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254")
 )
 """Where clouds hand out a machine's credentials."""
-_NAT64 = ip_network("64:ff9b::/96")
-_TRANSLATED = ip_network("::/96")
+_LOCAL = tuple(
+    ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "fec0::/10", "3fff::/20", "5f00::/16")
+)
+"""What no Internet carries, whatever the version of Python knows of it."""
+_CARRYING_IPV4 = (ip_network("64:ff9b::/96"), ip_network("::ffff:0:0:0/96"), ip_network("::/96"))
+"""Their last 32 bits are an IPv4 address: NAT64, SIIT, and what is no address any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def address_allowed(address: Address, rules: Sequence[HostRule]) -> bool:
         return False
     if address.is_loopback:
         return "localhost" in named
-    return address.is_global or bool(named)
+    is_public = address.is_global and not any(address in network for network in _LOCAL)
+    return is_public or bool(named)
 
 
 def normal_host(host: str) -> str:
@@ -104,6 +110,6 @@ def _unwrapped(address: Address) -> Address:
     inner = address.ipv4_mapped or address.sixtofour
     if inner is not None:
         return inner
-    if address in _NAT64 or (address in _TRANSLATED and int(address) > 1):
+    if int(address) > 1 and any(address in network for network in _CARRYING_IPV4):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
