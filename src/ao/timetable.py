@@ -1,10 +1,12 @@
 """When a schedule ticks: a cron expression in a time zone, or `@every` and a length of time.
 
 Daylight saving follows Debian's cron: a time that is skipped ticks right after the gap, a time that comes
-twice ticks once; wildcard hours follow the wall clock. `@every` ticks at the whole multiples of its length
-since 1970 in UTC, so that its ticks do not depend on when somebody began to count.
+twice ticks once; with a wildcard in minute or hour ticks follow the wall clock. `@every`
+ticks at the whole multiples of its length since 1970 in UTC, so that its ticks do not depend on when somebody
+began to count.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,14 +63,21 @@ class Timetable:
         return takewhile(lambda tick: end_us is None or tick <= end_us, self._forwards(after_us))
 
     def newest(self, first_us: int, last_us: int, limit: int) -> Sequence[int]:
-        """Ticks from `first_us` to `last_us` in order: the newest `limit` of them. The search goes backwards,
-        so the length of the time between does not matter. Raises BrokenTimetable."""
+        """Ticks from `first_us` to `last_us` in order: the newest `limit` of them. The length of the time
+        between does not matter. Raises BrokenTimetable."""
         if self.start_us is not None:
             first_us = max(first_us, self.start_us)
         if self.end_us is not None:
             last_us = min(last_us, self.end_us)
-        found = takewhile(lambda tick: tick >= first_us, self._backwards(last_us))
-        return list(islice(found, limit))[::-1]
+        reach = limit
+        while True:
+            behind = list(islice(takewhile(lambda tick: tick >= first_us, self._backwards(last_us)), reach))
+            begin_us = behind[-1] if len(behind) == reach else first_us
+            ticks = takewhile(lambda tick: tick <= last_us, self._forwards(begin_us - 1))
+            found = deque(ticks, maxlen=limit)
+            if begin_us == first_us or len(found) == limit:
+                return list(found)
+            reach *= 2
 
     def _forwards(self, after_us: int) -> Iterator[int]:
         period_us = _period_us(self.cron)
@@ -79,12 +88,13 @@ class Timetable:
             yield from_datetime(moment)
 
     def _backwards(self, until_us: int) -> Iterator[int]:
-        """Ticks not later than `until_us`, newest first."""
+        """Ticks not later than `until_us`, newest first; where clocks are put back it may have others than
+        `_forwards`, which decides what is one."""
         period_us = _period_us(self.cron)
         if period_us is not None:
             yield from count(until_us // period_us * period_us, -period_us)
             return
-        start = to_datetime(until_us).astimezone(_zone(self.timezone)) + timedelta(seconds=1)
+        start = (to_datetime(until_us) + timedelta(seconds=1)).astimezone(_zone(self.timezone))
         for moment in _simulated(self.cron, start, backwards=True):
             tick = from_datetime(moment)
             if tick <= until_us:

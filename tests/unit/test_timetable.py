@@ -1,4 +1,5 @@
 from datetime import datetime
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -41,6 +42,31 @@ def test_a_time_that_comes_twice_runs_once() -> None:
     first = next_tick("30 2 * * *", BERLIN, at("2026-10-24 12:00"))
     second = next_tick("30 2 * * *", BERLIN, first)
     assert [wall(first, BERLIN), wall(second, BERLIN)] == ["2026-10-25 02:30", "2026-10-26 02:30"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        (BERLIN, "2026-03-29"),
+        (BERLIN, "2026-10-25"),
+        ("Australia/Lord_Howe", "2026-04-05"),  # by half an hour
+        ("Australia/Lord_Howe", "2026-10-04"),
+        ("America/Sao_Paulo", "2018-11-04"),  # at midnight
+        ("Pacific/Apia", "2011-12-31"),  # by a day
+    ],
+)
+@pytest.mark.parametrize("cron", ["*/20 * * * *", "30 2 * * *", "*/30 1-3 * * *", "7 */2 * * *", "0 0 * * *"])
+def test_every_tick_of_a_changing_day_is_due_when_it_comes_and_when_it_is_late(
+    zone: str, day: str, cron: str
+) -> None:
+    table, noon = Timetable(cron, zone), at(f"{day} 12:00", zone)
+    start = noon - 36 * 60 * MINUTE_US
+    ticks = list(takewhile(lambda tick: tick <= noon, table.upcoming(start)))
+    assert table.newest(start + 1, noon, 1000) == ticks
+    for tick, following in pairwise([*ticks, noon + MINUTE_US]):
+        assert table.after(tick - 1) == tick
+        assert table.newest(tick, tick + 1, 10) == [tick]
+        assert table.newest(tick, following - 1, 10) == [tick]
 
 
 def test_next_tick_is_strictly_later() -> None:

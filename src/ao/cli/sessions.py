@@ -202,7 +202,13 @@ def _listing(session: Session, found: Mapping[str, Any]) -> None:
         output.as_json(found)
         return
     for entry in found["entries"]:
-        target = f" -> {_name(entry['target'])}" if entry["kind"] == "link" else "/" if entry["kind"] == "dir" else ""
+        target = (
+            f" -> {_name(entry['target'])}"
+            if entry["kind"] == "link"
+            else "/"
+            if entry["kind"] == "dir"
+            else ""
+        )
         size = output.size(entry["size"]) if entry["kind"] == "file" else "-"
         output.data(f"{entry['mode']:04o}  {size:>10}  {_name(entry['path'])}{target}")
     output.say(_amount(found))
