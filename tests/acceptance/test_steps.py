@@ -105,6 +105,7 @@ def test_dead_letters_are_grouped_replayed_and_purged(ao: Ao) -> None:
     listed = ao.ok("dlq", "ls", "--agent", "broken")
     assert re.search(r"broken +2 .*ZeroDivisionError: division by zero", listed.out)
     assert "ao dlq replay --agent broken --fingerprint" in listed.err
+    assert "there are more: -n 2" in ao.ok("dlq", "ls", "--each", "-n", "1").err
     each = ao.ok("dlq", "ls", "--each", "--json").json
     assert [item["step"] for item in each] == ["second", "second"]
     replayed = ao.ok("dlq", "replay", each[0]["run_id"], "--json").json
@@ -112,7 +113,9 @@ def test_dead_letters_are_grouped_replayed_and_purged(ao: Ao) -> None:
     shown = ao.ok("show", replayed[0]["replay"], "--json").json
     assert shown["run"]["fork_of"] == each[0]["run_id"]
     assert [(step["path"], step["attempt"]) for step in shown["steps"]] == [("first", 0), ("second", 1)]
-    assert "2 replayed" in ao.ok("dlq", "replay", "--agent", "broken").err
+    said = ao.ok("dlq", "replay", "--agent", "broken", "-n", "1").err
+    assert said == "1 replayed\nthere are more: the same command goes on with them\n"
+    assert ao.ok("dlq", "replay", "--agent", "broken", "-n", "1").err.startswith("1 replayed\n")
     assert ao("dlq", "replay").status == ao("dlq", "replay", each[0]["run_id"], "--agent", "broken").status == 2
     assert ao("dlq", "purge", "--older-than", "soon").status == 2
     until(lambda: len(ao.ok("dlq", "ls", "--each", "--all", "--json").json) == 5)

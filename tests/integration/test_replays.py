@@ -178,12 +178,22 @@ async def test_what_was_forgotten_is_replayed_from_the_start_only(ao: Local) -> 
     await ao.deploy("agent", {"agent.py": FIXED}, toml=FUNCTION)
     failed, completed = await ao.run("agent", version=1), await ao.run("agent")
     replays, store = ao.platform.services.replays, ao.platform.store
-    assert await replays.purge(DeadLetterFilter(["agent"]), 0.000001, ACTOR, 10) == 1
+    assert await replays.purge(DeadLetterFilter(["agent"]), 0.000001, ACTOR) == 1
     await remove_old(store, Kept(history_us=1, audit_us=None))
     for run in (failed, completed):
         with pytest.raises(Conflict, match="it can only be replayed from the start"):
             await replay(ao, run.id)
         assert (await replay(ao, run.id, scratch=True)).head.state.terminal
+
+
+async def test_a_purge_takes_all_that_are_old_however_many(ao: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ao.control.replays.PURGED_AT_ONCE", 2)
+    await ao.deploy("agent", {"agent.py": BROKEN}, toml=FUNCTION)
+    for _ in range(3):
+        await ao.run("agent")
+    replays = ao.platform.services.replays
+    assert await replays.purge(DeadLetterFilter(), 0.000001, ACTOR) == 3
+    assert await replays.letters(DeadLetterFilter(open_only=False), 10) == []
 
 
 async def test_a_run_that_goes_on_is_not_replayed(ao: Local) -> None:

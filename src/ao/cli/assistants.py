@@ -34,8 +34,7 @@ def list_assistants(
         return
     header = ("NAME", "AGENT", "VERSION", "RUNS ON", "OVERRIDES", "CHANGED", "DESCRIPTION")
     output.table(header, map(_row, page["items"]))
-    if page["next"]:
-        output.say(f"there are more: -n {limit * 2}")
+    output.more(page, limit)
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,6 +105,7 @@ def history(
         output.next_step(f"ao deployments {name}")
         return
     output.table(("VERSION", "WHAT", "FROM", "AGE", "BY", "MESSAGE"), map(_move, page["items"]))
+    output.more(page, limit)
 
 
 def _move(item: Mapping[str, Any]) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def audit(
         output.say("no such changes")
         return
     output.table(("AGE", "WHO", "WHAT", "ON", "FROM", "DETAILS"), (_row(item) for item in page["items"]))
+    output.more(page, limit)
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:

@@ -36,11 +36,15 @@ def list_letters(
     client = connect(session)
     if each or fingerprint is not None:
         call = replay_calls.list_letters(agent=agent, fingerprint=fingerprint, all=all_, limit=limit)
-        items = client.send_json(call)["items"]
+        page = client.send_json(call)
         header, row = ("RUN", "AGENT", "FAILED", "REPLAYED BY", "FINGERPRINT", "ERROR"), _letter
     else:
-        items = client.send_json(replay_calls.letter_groups(agent=agent, all=all_))[:limit]
+        found = client.send_json(
+            replay_calls.letter_groups(agent=agent, all=all_, limit=min(limit + 1, output.MOST_LISTED))
+        )
+        page = {"items": found[:limit], "next": len(found) > limit}
         header, row = ("FINGERPRINT", "AGENT", "RUNS", "FIRST", "LAST", "ERROR"), _group
+    items = page["items"]
     if session.json:
         output.as_json(items)
         return
@@ -48,6 +52,7 @@ def list_letters(
         output.say("no dead letters")
         return
     output.table(header, map(row, items))
+    output.more(page, limit)
     chosen = items[0].get("run_id") or f"--agent {items[0]['agent']} --fingerprint {items[0]['fingerprint']}"
     output.next_step(f"ao dlq replay {chosen}")
 
@@ -95,6 +100,8 @@ def replay(
         output.as_json(done)
     else:
         _tell(done)
+        if agent is not None and len(done) == limit:
+            _tell_rest(client, agent, fingerprint)
     failed = [item for item in done if item["error"]]
     if failed:
         again = f"ao dlq replay {' '.join(item['run_id'] for item in failed)}" if runs else "the same command"
@@ -118,6 +125,11 @@ def _tell(done: list[dict[str, Any]]) -> None:
     for warning in dict.fromkeys(warning for item in done for warning in item["warnings"]):
         _warn(warning)
     output.say(f"{sum(1 for item in done if item['replay'])} replayed")
+
+
+def _tell_rest(client: Client, agent: str, fingerprint: str | None) -> None:
+    if client.send_json(replay_calls.list_letters(agent=agent, fingerprint=fingerprint, limit=1))["items"]:
+        output.say("there are more: the same command goes on with them")
 
 
 def _warn(warning: str) -> None:

@@ -4,9 +4,9 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36, "bold": 1, "dim": 2}
 _STATES = {
@@ -29,6 +29,9 @@ _CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f
 
 _LEAST_LAST = 20
 """Columns that the last one of a table wants at least, before it moves to a second line."""
+
+MOST_LISTED = 1000
+"""Of what `-n` takes."""
 
 _colour_wanted = True
 
@@ -117,6 +120,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
                 text = _cut(text, room)
             if text.strip() or not first:
                 data(style(text, "dim") if number == 0 else text)
+
+
+def more(page: Mapping[str, Any], limit: int) -> None:
+    """That a list does not end with what is shown of it."""
+    if page["next"]:
+        say(f"there are more: -n {min(limit * 2, MOST_LISTED)}" if limit < MOST_LISTED else "there are more")
 
 
 def _folds(widths: Sequence[int], room: int) -> Sequence[tuple[int, int]]:

@@ -29,6 +29,7 @@ def questions(
         output.say("no questions" if all_ else "nothing waits for an answer")
         return
     output.table(("RUN", "AGENT", "ASKED", "TIME LEFT", "STATE", "QUESTION"), map(_row, page["items"]))
+    output.more(page, limit)
     waiting = [item for item in page["items"] if item["answerable"]]
     if waiting:
         output.next_step(command_for(waiting[0]["run_id"], waiting[0]["kind"]))

@@ -47,6 +47,7 @@ def deployments(
         return
     header = ("VERSION", "STATUS", "START", "ARTIFACT", "AGE", "BY", "MESSAGE")
     output.table(header, (_row(item) for item in page["items"]))
+    output.more(page, limit)
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:

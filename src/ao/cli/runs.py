@@ -53,6 +53,7 @@ def runs(
     output.table(
         ("RUN", "AGENT", "STATE", "ATTEMPT", "AGE", "TOOK", "ERROR"), (_row(run) for run in page["items"])
     )
+    output.more(page, limit)
 
 
 def _none(agent: str | None, state: RunState | None) -> None:

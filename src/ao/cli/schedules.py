@@ -323,6 +323,7 @@ def history(
         return
     for tick in page["items"]:
         output.data(_line(tick))
+    output.more(page, limit)
 
 
 def _line(tick: Mapping[str, Any]) -> str:

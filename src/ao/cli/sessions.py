@@ -36,6 +36,7 @@ def list_sessions(
         return
     headers = ("AGENT", "SESSION", "VERSION", "MESSAGES", "WORKSPACE", "USED", "RUN")
     output.table(headers, (_row(item) for item in page["items"]))
+    output.more(page, limit)
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
@@ -121,6 +122,7 @@ def history(
         return
     headers = ("VERSION", "AGE", "WHY", "CHANGED", "MESSAGES", "BY", "RUN")
     output.table(headers, (_version(item) for item in page["items"]))
+    output.more(page, limit)
 
 
 def _version(item: Mapping[str, Any]) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ def list_webhooks(
         return
     headers = ("ID", "AGENT", "RUN", "STATE", "TRIES", "AGE", "NEXT", "URL")
     output.table(headers, (_row(item) for item in page["items"]))
+    output.more(page, limit)
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:

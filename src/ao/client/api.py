@@ -269,9 +269,11 @@ class Client:
         """Runs that failed for good; the arguments are those of `ao.client.replay_calls.list_letters`."""
         return self.send(replay_calls.list_letters(**where))
 
-    def dead_letter_groups(self, agent: str | None = None, *, all: bool = False) -> "list[DeadLetterGroupView]":
+    def dead_letter_groups(
+        self, agent: str | None = None, *, all: bool = False, limit: int = 50
+    ) -> "list[DeadLetterGroupView]":
         """Those that failed alike; `all`: also what was replayed."""
-        return self.send(replay_calls.letter_groups(agent=agent, all=all))
+        return self.send(replay_calls.letter_groups(agent=agent, all=all, limit=limit))
 
     def replay_dead_letters(self, agent: str, **how: Any) -> "list[ReplayedView]":
         """New runs of many, of each at most one; the arguments are those of `replay_calls.replay_letters`."""

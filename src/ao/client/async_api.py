@@ -275,10 +275,10 @@ class AsyncClient:
         return await self.send(replay_calls.list_letters(**where))
 
     async def dead_letter_groups(
-        self, agent: str | None = None, *, all: bool = False
+        self, agent: str | None = None, *, all: bool = False, limit: int = 50
     ) -> "list[DeadLetterGroupView]":
         """Those that failed alike; `all`: also what was replayed."""
-        return await self.send(replay_calls.letter_groups(agent=agent, all=all))
+        return await self.send(replay_calls.letter_groups(agent=agent, all=all, limit=limit))
 
     async def replay_dead_letters(self, agent: str, **how: Any) -> "list[ReplayedView]":
         """New runs of many, of each at most one; the arguments are those of `replay_calls.replay_letters`."""

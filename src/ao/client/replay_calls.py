@@ -38,8 +38,10 @@ def list_letters(
     return Call("GET", _LETTERS, page("replays.DeadLetterView"), query)
 
 
-def letter_groups(*, agent: str | None = None, all: bool = False) -> "Call[list[DeadLetterGroupView]]":
-    query = {"agent": agent, "all": all or None}
+def letter_groups(
+    *, agent: str | None = None, all: bool = False, limit: int = 50
+) -> "Call[list[DeadLetterGroupView]]":
+    query = {"agent": agent, "all": all or None, "limit": limit}
     return Call("GET", f"{_LETTERS}/groups", listed("replays.DeadLetterGroupView"), query)
 
 

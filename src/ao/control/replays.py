@@ -25,6 +25,7 @@ from ao.store.records import Deployment, Fork, NewRun, Run
 from ao.store.sessions import SessionKey
 
 PAGE = 10_000
+PURGED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,16 @@ class Replays:
         """What a replay from the checkpoint would not do again."""
         return await self._store.dead_letters.recorded(where, limit)
 
-    async def purge(self, where: DeadLetterFilter, older_than_seconds: float, actor: str, limit: int) -> int:
-        """Forget dead letters and what their runs have recorded of steps; returns how many."""
+    async def purge(self, where: DeadLetterFilter, older_than_seconds: float, actor: str) -> int:
+        """Forget dead letters and what their runs have recorded of steps; returns how many. Each part of them
+        is one write, with its audit entry."""
         agent = where.agents[0] if where.agents else ""
         entry = audit.entry(actor, "dead_letters.purge", "dead-letters", agent, older_than=older_than_seconds)
         before_us = await self._store.schedules.now_us() - int(older_than_seconds * 1_000_000)
-        return await self._store.dead_letters.purge(where, before_us, limit, entry)
+        purged = 0
+        while some := await self._store.dead_letters.purge(where, before_us, PURGED_AT_ONCE, entry):
+            purged += some
+        return purged
 
     async def _branch(self, source: Run, first: Step, actor: str) -> SessionUse | None:
         """A session of its own for a fork, which begins as that of `source` did, with the files that its steps

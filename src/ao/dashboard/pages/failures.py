@@ -21,7 +21,6 @@ PAGE = 50
 AT_ONCE = 100
 """Runs that are replayed together unless somebody chooses."""
 MOST_AT_ONCE = 1000
-PURGED_AT_ONCE = 10_000
 COMPARABLE = 200
 AGES: Mapping[str, str] = {"1d": "a day", "7d": "a week", "30d": "30 days", "90d": "90 days"}
 FAILURES = Crumb("Failures", "/failures")
@@ -161,7 +160,7 @@ class FailurePages:
             problem = Problem("older_than", str(error))
             raise InvalidInput(f"older_than: {error}", hint="such as 30d", problems=[problem]) from error
         where = DeadLetterFilter([agent] if agent else [], open_only=False)
-        purged = await self._replays.purge(where, seconds, visit.actor, PURGED_AT_ONCE)
+        purged = await self._replays.purge(where, seconds, visit.actor)
         return redirect(f"/failures?purged={purged}" + (f"&agent={agent}" if agent else ""))
 
     async def _group(self, visit: Visit) -> tuple[DeadLetterGroup, DeadLetterFilter]:

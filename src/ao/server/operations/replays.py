@@ -27,8 +27,6 @@ from ao.wire.replays import (
 )
 from ao.wire.schemas import Page, Request
 
-_PURGED_AT_ONCE = 10_000
-
 
 class LettersQuery(Request):
     agent: AgentFilter = None
@@ -105,7 +103,7 @@ class ReplayOperations:
 
     async def purge(self, caller: Caller, query: PurgeQuery) -> PurgedView:
         where = DeadLetterFilter([query.agent] if query.agent else [], query.fingerprint, open_only=False)
-        purged = await self._replays.purge(where, query.older_than, caller.actor, _PURGED_AT_ONCE)
+        purged = await self._replays.purge(where, query.older_than, caller.actor)
         return PurgedView(purged=purged)
 
     async def _view(self, made: Made) -> RemadeView:
