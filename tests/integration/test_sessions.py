@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.local import Local, local_platform
 
-from ao.domain.errors import NotFound, SessionBusy
+from ao.domain.errors import Conflict, NotFound, SessionBusy
 from ao.domain.payload import Payload
 from ao.domain.run import RunState
 from ao.store.sessions import Session, SessionFilter, SessionKey
@@ -324,6 +324,19 @@ async def test_a_fork_has_a_session_of_its_own(cold: Local) -> None:
     assert await cold.output(done) == ["a", "a!", "b", "b!"]
     assert await said(cold, "holds", str(done.session)) == ["a", "a!", "b", "b!"]
     assert len(await said(cold, "holds")) == 6
+
+
+async def test_a_fork_takes_no_other_session_for_the_one_that_its_run_had(cold: Local) -> None:
+    await cold.deploy("holds", {"agent.py": HOLDS}, toml=FUNCTION)
+    old = await cold.run("holds", "a", session="s")
+    sessions, key = cold.platform.services.sessions, SessionKey("holds", "s")
+    await sessions.delete(key, False, "key:test")
+    for _ in range(2):  # while there is none, and while there is one of the same name
+        with pytest.raises(Conflict, match="is not kept any more") as caught:
+            await cold.platform.services.replays.fork(old.id, "begin", None, "key:test")
+        assert f"ao dlq replay {old.id}" in caught.value.hint
+        await cold.run("holds", "b", session="s")
+    assert len(await cold.platform.store.sessions.list(SessionFilter(), 10)) == 1
 
 
 async def test_a_template_forgets_the_session_that_a_run_had(ao: Local) -> None:

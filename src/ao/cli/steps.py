@@ -17,11 +17,11 @@ _STYLE = {
 
 def tree(steps: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """One line for each step, below the one it is inside of. Steps are plain JSON, in the API's order."""
+    steps = list(steps)
+    paths = {step["path"] for step in steps}
     inside: dict[str | None, list[Mapping[str, Any]]] = {}
-    paths = set()
-    for step in steps:
+    for step in steps:  # a fork has recorded steps inside of one that it begins anew: they are older
         inside.setdefault(step["parent"] if step["parent"] in paths else None, []).append(step)
-        paths.add(step["path"])
     for number, (depth, step) in enumerate(_walk(inside, None, 0)):
         if number == MAX_SHOWN:
             yield output.style(f"  … {len(paths) - MAX_SHOWN} more (--json shows all)", "dim")

@@ -159,9 +159,25 @@ class Replays:
         key = SessionKey(source.agent, source.session)
         branch = SessionKey(source.agent, uuid7())
         entry = audit.entry(actor, "session.copy", f"session:{key.id}", key.agent, to=branch.id)
-        files_of = await self._last_of(source, key, first) if source.session_base else None
-        await self._store.sessions.copy(key, source.session_base or None, branch, actor, entry, files_of)
+        base = await self._base_of(source, key)
+        files_of = None if base is None else await self._last_of(source, key, first)
+        await self._store.sessions.copy(key, base, branch, actor, entry, files_of)
         return SessionUse(branch.id)
+
+    async def _base_of(self, source: Run, key: SessionKey) -> int | None:
+        """The version of the session that a run began with, if that is known and kept."""
+        base = source.session_base
+        if not base:
+            return None
+        kept = next(iter(await self._store.sessions.history(key, base + 1, 1)), None)
+        is_later = kept is not None and source.finished_us is not None and kept.at_us > source.finished_us
+        if kept is None or kept.version != base or is_later:
+            raise Conflict(
+                f"Session {key.id} as it was before run {source.id} is not kept any more.",
+                hint=f"the last {KEPT_VERSIONS} versions of a session are kept, until it is deleted; "
+                f"`ao dlq replay {source.id}` goes on with the session as it is",
+            )
+        return base
 
     async def _last_of(self, source: Run, key: SessionKey, first: Step) -> int | None:
         """The version that the last of the steps has committed which a fork takes over."""

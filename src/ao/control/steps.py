@@ -17,8 +17,8 @@ class Steps:
         self._payloads = payloads
 
     async def list(self, run_id: RunId, limit: int, offset: int = 0) -> Sequence[Step]:
-        """Steps and spans of a run in the order of their start, parents before what is inside of them.
-        Raises NotFound."""
+        """Steps and spans of a run in the order of their start: one that began anew comes after what
+        is recorded inside of it. Raises NotFound."""
         await self._store.runs.get(run_id)
         return await self._store.steps.list(run_id, limit, offset)
 

@@ -34,7 +34,7 @@ def enter(tx: Tx, run_id: RunId, agent: str, actor: str, use: SessionUse) -> Seq
         versions.insert(tx, key, 1, Cause(Change.CREATED, actor), None, Content())
     others = open_runs(tx, key)
     if others and use.on_overlap is Overlap.REJECT:
-        raise busy(key, others)
+        raise busy(key, others, "use another `on_overlap`: enqueue, interrupt or rollback")
     if use.on_overlap is Overlap.ROLLBACK:
         tx.run(_UNDO, params)
     if use.on_overlap in (Overlap.INTERRUPT, Overlap.ROLLBACK):
@@ -54,9 +54,9 @@ def cancel_all(tx: Tx, runs: Sequence[RunId], actor: str) -> None:
         attempts.cancel(tx, run_id, actor)
 
 
-def busy(key: SessionKey, runs: Sequence[RunId]) -> SessionBusy:
+def busy(key: SessionKey, runs: Sequence[RunId], way_out: str) -> SessionBusy:
     return SessionBusy(
         f"Session {key.id} of {key.agent} has a run that has not ended: {runs[0]}.",
-        hint="wait for it, cancel it, or use another `on_overlap`: enqueue, interrupt or rollback",
+        hint=f"wait for it, cancel it, or {way_out}",
         details={"run_id": runs[0], "session": key.id, "agent": key.agent},
     )

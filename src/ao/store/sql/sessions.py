@@ -209,7 +209,7 @@ def _lock(tx: Tx, key: SessionKey, force: bool) -> int | None:
         raise _no_such(key)
     runs = open_runs(tx, key)
     if runs and not force:
-        raise busy(key, runs)
+        raise busy(key, runs, "do it all the same with `force` (`--force`)")
     return None if runs else _NO_CURSOR
 
 
