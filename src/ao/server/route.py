@@ -1,8 +1,9 @@
 """One kind of route for all: role, media type, strict JSON, unknown names refused with a suggestion."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, get_origin
 from urllib.parse import parse_qsl
 
 import pydantic_core
@@ -34,6 +35,7 @@ class Route(APIRoute):
         takes_json = self.body_field is not None
         takes_query = bool(self.dependant.query_params)
         models = _models(self)
+        lists = _lists(models.get("query"))
 
         async def handler(request: Request) -> Response:
             await _admit(request, rule)
@@ -41,6 +43,8 @@ class Route(APIRoute):
                 return problem_response(_NOT_JSON, 415)
             if not takes_query and request.scope["query_string"]:
                 raise invalid(_unknown_query(request))
+            if b"&" in request.scope["query_string"] and (twice := _twice(request, lists)):
+                raise invalid(twice)
             try:
                 return await handle(_StrictRequest(request.scope, request.receive))
             except RequestValidationError as error:
@@ -87,12 +91,28 @@ def _models(route: APIRoute) -> Mapping[str, type[BaseModel] | None]:
     }
 
 
+def _lists(model: type[BaseModel] | None) -> frozenset[str]:
+    """The query parameters that may be given several times."""
+    fields = model.model_fields if model is not None else {}
+    return frozenset(name for name, field in fields.items() if get_origin(field.annotation) is list)
+
+
 def _problem(entry: ErrorDetails, models: Mapping[str, type[BaseModel] | None], body: object) -> Problem:
     place, *path = entry["loc"]
     if entry["type"] == "json_invalid":
         return Problem("", f"the request body is not JSON: {entry['ctx']['error']}")
     what = "query parameter" if place == "query" else "field"
     return refusal(entry, path, models.get(str(place)), body if place == "body" else None, what)
+
+
+def _twice(request: Request, lists: frozenset[str]) -> list[Problem]:
+    """Only one of several values would count, and the others would be dropped without a word."""
+    count = Counter(name for name, _ in request.query_params.multi_items())
+    return [
+        Problem(name, "is given more than once", "send it once")
+        for name in count
+        if count[name] > 1 and name not in lists
+    ]
 
 
 def _unknown_query(request: Request) -> list[Problem]:

@@ -83,6 +83,16 @@ async def test_an_operation_without_query_refuses_query_parameters(api: Served, 
     assert problem["problems"][0]["field"] == "force"
 
 
+async def test_a_query_parameter_that_is_given_twice_is_refused_unless_it_takes_several(
+    api: Served, agent: str
+) -> None:
+    problem = await api.problem("GET", f"/v1/runs?agent=other&agent={agent}", status=422)
+    assert [(each["field"], each["message"]) for each in problem["problems"]] == [
+        ("agent", "is given more than once")
+    ]
+    await api.json("GET", f"/v1/runs?agent={agent}&state=pending&state=running")
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"agent":"echo","input":NaN}', b'{"agent":"echo","input":"\\ud800"}', b"[" * 100_000]
 )
