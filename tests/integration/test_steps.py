@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.local import Local, local_platform
 from tests.platform import descendants_of
+from tests.served import until
 
 from ao.domain.event import EventKind
 from ao.domain.outcome import OutcomeKind
@@ -347,7 +348,11 @@ async def test_nonsense_about_steps_ends_the_attempt(cold: Local, message: dict[
     assert run.error is not None
     assert run.error.kind is OutcomeKind.LIMIT
     assert "something else than its protocol: a step" in run.error.message
-    assert descendants_of(cold.supervisors()[0]) == []
+
+    async def no_process_is_left() -> bool:
+        return descendants_of(cold.supervisors()[0]) == []
+
+    await until(no_process_is_left)
     assert await cold.platform.store.steps.list(run.id, 10) == []
 
 

@@ -18,7 +18,7 @@ from ao.sandbox.process.supervisor import tree
 from ao.worker import warming
 
 FUNCTION = 'entrypoint = "agent:work"'
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 90.0
 
 
 def agent(answer: int) -> dict[str, str]:

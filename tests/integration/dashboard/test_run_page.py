@@ -144,10 +144,11 @@ async def test_a_retry_that_waits_costs_no_more(tmp_path: Path, monkeypatch: pyt
         await server.local.deploy("support", {"agent.py": AGENT}, toml=slow)
         later = await server.local.submit("support", {"fail": "q", "steps": True})
         await server.local.until_state(later, RunState.PENDING, attempt=1)
-        await server.local.deploy("support", {"agent.py": AGENT}, toml=TOML)
-        retry = await server.local.submit("support", {"fail": "q", "wait": 1}, priority=-5)
-        await server.local.until_state(retry, RunState.RUNNING)
-        going = await server.local.submit("support", {"wait": 60})  # takes the slot before the retry does
+        soon = TOML.replace("initial_delay = 0.05", "initial_delay = 3")
+        await server.local.deploy("support", {"agent.py": AGENT}, toml=soon)
+        retry = await server.local.submit("support", {"fail": "q"}, priority=-5)
+        await server.local.until_state(retry, RunState.PENDING, attempt=1)
+        going = await server.local.submit("support", {"wait": 600})  # takes the slot before the retry does
         await server.local.until_state(going, RunState.RUNNING)
         await browser.page("/")
         store = server.services.store

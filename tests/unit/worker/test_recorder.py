@@ -65,11 +65,11 @@ async def test_an_attempt_with_a_newer_owner_is_told_once_and_nobody_waits_for_r
     refused = Refusals()
     recorder = recorder_of(store, claim, refused)
     recorder.lines("stdout", [[1, "late"]])
-    await asyncio.wait_for(refused.came.wait(), 10)
+    await asyncio.wait_for(refused.came.wait(), 60)
     for _ in range(3):
         recorder.lines("stdout", [[2, "x" * PENDING_BYTES]])
         recorder.event(EventKind.OUTPUT, 3, {"value": 1}, size=PENDING_BYTES)
-    await asyncio.wait_for(recorder.room(), 10)
+    await asyncio.wait_for(recorder.room(), 60)
     assert await recorder.close() == []
     assert refused.count == 1
 
@@ -79,7 +79,7 @@ async def test_what_nobody_could_write_is_dropped_with_a_refusal_and_not_a_hang(
     refused = Refusals()
     recorder = recorder_of(store, claim, refused)
     recorder.event(EventKind.OUTPUT, 1, {"value": object()}, size=PENDING_BYTES + 1)
-    await asyncio.wait_for(recorder.room(), 10)
+    await asyncio.wait_for(recorder.room(), 60)
     assert await recorder.close() == []
     assert refused.count == 1
 
