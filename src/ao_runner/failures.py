@@ -8,7 +8,7 @@ import sys
 
 from ao_runner import Permanent, Retry
 from ao_runner.task import Failure
-from ao_runner.verdicts import permanent_by
+from ao_runner.verdicts import decisive, leaves, permanent_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,20 +89,25 @@ def _leave_by_exit(exit: SystemExit) -> None:
 def _failure(error: BaseException, task: Task) -> Failure:
     import traceback  # noqa: PLC0415 - 8 ms that a success need not wait for
 
-    shown = error.with_traceback(_agent_frames(error.__traceback__))
-    line = traceback.format_exception_only(type(error), error)[-1].strip()
+    one, count = decisive(error, task.retries), len(leaves(error))
+    line = traceback.format_exception_only(type(one), one)[-1].strip()
     rule = permanent_by(error, task.retries)
+    shown = [error, one] if count > 1 else [one]
     fields: dict[str, Any] = {
-        "traceback": "".join(traceback.format_exception(type(error), shown, shown.__traceback__)),
-        "hint": _hint(error, task),
+        "traceback": "\n".join(
+            "".join(traceback.format_exception(type(each), each, _agent_frames(each.__traceback__)))
+            for each in shown
+        ),
+        "hint": _hint(one, task),
         "permanent": bool(rule),
-        "step": _step_of(error),
+        "step": _step_of(one) or _step_of(error),
     }
-    if rule and not isinstance(error, Permanent):
+    if rule and not isinstance(one, Permanent):
         fields["hint"] = fields["hint"] or "not tried again: `[retries] permanent` has %s" % rule
-    if isinstance(error, Retry):
-        fields["retry_after"] = error.after
-    return Failure("error", type(error).__qualname__, line, **fields)
+    if isinstance(one, Retry):
+        fields["retry_after"] = one.after
+    message = line if count == 1 else "%s (and %d more)" % (line, count - 1)
+    return Failure("error", type(one).__qualname__, message, **fields)
 
 
 def _agent_frames(start: TracebackType | None) -> TracebackType | None:

@@ -10,7 +10,7 @@ import time
 from ao_runner import Refused, Retry, StepTimeout, StepUnstorable, ledger, results
 from ao_runner.channel import running_loop
 from ao_runner.task import Failure
-from ao_runner.verdicts import permanent_by
+from ao_runner.verdicts import decisive, in_short, leaves, permanent_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 _CO_COROUTINE = 0x80
 _FIRST_DELAY_SECONDS = 1.0
 _LONGEST_DELAY_SECONDS = 60.0
-_MAX_TEXT = 4_000
 _GRACE_SECONDS = 2.0
 """So long after its timeout a coroutine has for its own end; then the worker ends the attempt."""
 _PARKED_SECONDS = 0.05
@@ -157,8 +156,8 @@ class span:  # noqa: N801 - reads as `with span(name)`
             return
         ledger.current.reset(self._token)
         self._book.leave(self._entry)
-        message = {"type": "step_end", "id": 0, "path": self._entry.path}
-        self._book.channel.tell({**message, "error": None if error is None else _told(error)})
+        told = None if error is None else in_short(error, self._book.task.retries)
+        self._book.channel.tell({"type": "step_end", "id": 0, "path": self._entry.path, "error": told})
 
     async def __aenter__(self) -> None:
         self.__enter__()
@@ -251,8 +250,8 @@ async def _begin_once(book: Ledger, entry: Entry, start: dict[str, Any]) -> None
     try:
         await book.channel.call_async(start)
     except BaseException as error:  # cancelled before it did anything
-        end = {"type": "step_end", "id": 0, "path": entry.path, "error": _told(error), "again": True}
-        book.channel.tell(end)
+        end = {"type": "step_end", "id": 0, "path": entry.path, "again": True}
+        book.channel.tell({**end, "error": in_short(error, book.task.retries)})
         raise
 
 
@@ -336,8 +335,9 @@ def _delay(book: Ledger, error: BaseException, failed: int, options: _Options) -
     """Seconds until the step is tried again; None when it is not."""
     if failed > options.retries or not isinstance(error, Exception) or permanent_by(error, book.task.retries):
         return None
-    if isinstance(error, Retry) and error.after is not None:
-        return error.after
+    one = decisive(error, book.task.retries)
+    if isinstance(one, Retry) and one.after is not None:
+        return one.after
     return min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2.0 ** (failed - 1))
 
 
@@ -346,20 +346,20 @@ def _tell_failure(book: Ledger, entry: Entry, error: BaseException, failed: int,
         # Classes with slots take no note: the run's error will not name the step.
         with contextlib.suppress(AttributeError):
             error.__ao_step__ = entry.path  # type: ignore[attr-defined]
-    message: dict[str, Any] = {"type": "step_end", "id": 0, "path": entry.path, "error": _told(error)}
+    message: dict[str, Any] = {
+        "type": "step_end",
+        "id": 0,
+        "path": entry.path,
+        "error": in_short(error, book.task.retries),
+    }
     if entry.once:
         # Whoever raises Retry says that there was no effect.
-        message["again"] = isinstance(error, Retry)
+        message["again"] = all(isinstance(each, Retry) for each in leaves(error))
         if not message["again"]:
             book.doubt(entry)
     if delay is not None:
         message.update(type="step_retry", **{"try": failed, "delay": delay}, **entry.time)
     book.channel.tell(message)
-
-
-def _told(error: BaseException) -> dict[str, str]:
-    kind = type(error).__qualname__
-    return {"type": kind, "message": ("%s: %s" % (kind, error) if str(error) else kind)[:_MAX_TEXT]}
 
 
 def _text(entry: Entry, value: Any) -> str:

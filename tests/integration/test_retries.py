@@ -7,6 +7,7 @@ import pytest
 from tests.local import Local, local_platform
 
 from ao.domain.run import RunState
+from ao.domain.tracebacks import place_of
 from ao.store.records import Run
 
 RETRIES = """
@@ -73,6 +74,48 @@ async def test_permanent_errors_end_a_run_and_others_are_tried_again(ao: Local) 
         assert run.error.hint == hint, task
         assert await reason(ao, run) == "permanent_error"
     assert (await ao.lines((await ao.run("raises", "step")).id)).count("tried") == 1
+
+
+TOGETHER = """
+import asyncio, os
+from ao_runner import Permanent, Retry, step
+
+class Refused(ValueError):
+    pass
+
+async def fails(error):
+    raise error
+
+async def work(task):
+    if int(os.environ["AO_ATTEMPT"]) > 1:
+        return "again"
+    errors = {"permanent": Permanent("never"), "rule": Refused("no use"), "retry": Retry("later", after=0.01)}
+    async with asyncio.TaskGroup() as group:
+        for name in ("key", *task):
+            error = errors.get(name) or KeyError("k")
+            group.create_task(step.run(name, fails, error, key=name))
+"""
+
+
+@pytest.mark.parametrize(
+    ("task", "state", "error", "at"),
+    [
+        (["permanent"], "failed", "ao_runner.Permanent: never (and 1 more)", "permanent[permanent]"),
+        (["retry", "rule"], "failed", "agent.Refused: no use (and 2 more)", "rule[rule]"),
+        (["retry"], "completed", "ao_runner.Retry: later (and 1 more)", "retry[retry]"),
+        ([], "completed", "KeyError: 'k'", "key[key]"),
+    ],
+)
+async def test_of_errors_that_come_together_the_one_that_decides_is_told(
+    ao: Local, task: list[str], state: str, error: str, at: str
+) -> None:
+    await ao.deploy("together", {"agent.py": TOGETHER}, toml=FUNCTION)
+    run = await ao.run("together", [*task])
+    first = (await ao.platform.store.runs.attempts(run.id))[0]
+    assert (run.head.state, run.head.attempt) == (state, 1 if state == "failed" else 2)
+    assert first.error is not None
+    assert (first.error.message, first.error.step) == (error, at)
+    assert place_of(first.error.traceback).startswith("agent.py:")
 
 
 async def test_a_command_tells_by_its_exit_status_whether_to_try_again(ao: Local) -> None:
