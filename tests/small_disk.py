@@ -22,6 +22,10 @@ class SmallDisk:
                 except OSError:
                     continue
 
+    def refuse_writes(self) -> None:
+        """From now on; nothing on it may be open for writing."""
+        subprocess.run(["mount", "-o", "remount,ro", str(self.path)], check=True)
+
     def free(self) -> None:
         self._filler.unlink()
 

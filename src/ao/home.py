@@ -69,8 +69,9 @@ class Home:
             for directory in (self.uploads, self.logs, self.work):
                 directory.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
+            verb = "used" if os.path.isdir(self.root) else "made"
             raise InvalidConfig(
-                f"the home directory {self.root} cannot be made: {error.strerror}",
+                f"the home directory {self.root} cannot be {verb}: {error.strerror}",
                 hint="choose another with AO_HOME or --home",
             ) from error
 

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.small_disk import small_disk
 
 from ao.blobs import BlobStore
 from ao.blobs.local import LocalBlobs
-from ao.domain.errors import InvalidInput, NotFound
+from ao.domain.errors import InvalidInput, NotFound, Unavailable
+from ao.domain.system import WHO_OWNS
 from ao.ids import Digest
 from ao.places import Bucket, S3Access
 from ao.testing.s3 import S3Server
@@ -249,3 +251,14 @@ print(*calls)
     ended = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
 
     assert ended.stdout.split() == ["fsync", "rename", "fsync"]
+
+
+async def test_a_place_that_is_read_only_is_named_with_what_to_look_at(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        blobs = LocalBlobs(disk.path)
+        await blobs.check()
+        disk.refuse_writes()
+        for refused in (blobs.check(), blobs.put(b"content")):
+            with pytest.raises(Unavailable, match=str(disk.path)) as told:
+                await refused
+            assert told.value.hint == WHO_OWNS

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from ao.blobs.names import digest_of, hex_of
 from ao.blobs.oci_index import Index
-from ao.domain.errors import NotFound, StorageFull, Unavailable
+from ao.domain.errors import NotFound, Unavailable
+from ao.domain.system import WHO_OWNS, refusal
 from ao.ids import Digest
 
 _CHUNK = 1 << 20
@@ -36,9 +37,9 @@ class LocalBlobs:
 
     async def check(self) -> None:
         try:
-            await asyncio.to_thread(os.utime, self._directory)
+            await asyncio.to_thread(self._check)
         except OSError as error:
-            raise Unavailable(f"{self._root} cannot be used now: {error.strerror}") from error
+            raise Unavailable(f"{self._root} cannot be used now: {error.strerror}", hint=WHO_OWNS) from error
 
     async def put(self, content: bytes) -> Digest:
         return await asyncio.to_thread(self._put, content)
@@ -68,6 +69,11 @@ class LocalBlobs:
 
     async def all(self, idle_seconds: float = 0.0) -> Mapping[Digest, int]:
         return await asyncio.to_thread(self._all, idle_seconds)
+
+    def _check(self) -> None:
+        os.utime(self._directory)
+        if not os.access(self._directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def _path(self, digest: Digest) -> Path:
         return self._directory / hex_of(digest)
@@ -101,7 +107,7 @@ class LocalBlobs:
             self._publish(path, digest)
         except OSError as error:
             if error.errno != errno.EXDEV:
-                raise
+                raise _wrapped(error) from error
             with self._new_file() as copy:
                 shutil.copyfile(path, copy)
                 self._publish(copy, digest)
@@ -118,7 +124,10 @@ class LocalBlobs:
 
     @contextmanager
     def _new_file(self) -> Iterator[Path]:
-        descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=".new-")
+        try:
+            descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=".new-")
+        except OSError as error:
+            raise _wrapped(error) from error
         os.close(descriptor)
         try:
             yield Path(name)
@@ -188,6 +197,4 @@ def _sync(path: Path) -> None:
 
 
 def _wrapped(error: OSError) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(hint="make room, or run `ao gc`")
-    return error
+    return refusal(error, "make room, or run `ao gc`") or error

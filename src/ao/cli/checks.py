@@ -140,7 +140,11 @@ async def _probe(level: Level | None) -> SandboxInfo:
 
 def server(session: Session) -> Iterator[CheckView]:
     """The server that commands speak to, and what it says of itself."""
-    client = connect(session)
+    try:
+        client = connect(session)
+    except AoError as error:  # a key file that cannot be read, or a mistyped AO_URL
+        yield _failed("server", error.message, error.hint)
+        return
     where = f"{client.target.url} (from {client.target.origin})"
     try:
         status = client.status()

@@ -51,6 +51,9 @@ def _report(error: BaseException, session: Session) -> int:
                 error.show()  # type: ignore[attr-defined]
                 return exits.USAGE
             known = UsageError(_plain(error.format_message()), hint=_help_of(error))
+        case PermissionError(filename=str(file)):
+            hint = "see who owns it, and as whom this command runs"
+            known = InvalidConfig(f"{file} cannot be used: {error.strerror}", hint=hint)
         case _:
             traceback.print_exception(error, file=sys.stderr)
             known = InternalError(

@@ -180,7 +180,7 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}m {rest}s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes}m" if hours < 48 else f"{hours // 24}d"
+    return f"{hours}h {minutes}m" if hours < 48 else f"{round(seconds / 86_400)}d"
 
 
 def size(amount: int) -> str:

@@ -69,7 +69,8 @@ def warm_check(mode: str, executor: Executor) -> Check:
 def _templates_in_words(templates: Sequence[Template]) -> str:
     ready = [template for template in templates if template.state == "ready"]
     size = sum(template.memory_bytes for template in ready) >> 20
-    words = [f"{len(ready)} kinds of runs start warm, their templates take {size} MiB"]
+    kinds = "1 kind of runs starts" if len(ready) == 1 else f"{len(ready)} kinds of runs start"
+    words = [f"{kinds} warm, templates take {size} MiB"]
     words += [
         f"{_name_of(template)} starts cold: {template.why_cold}"
         for template in templates

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import errno
 import hashlib
 import re
 from collections.abc import AsyncIterator
@@ -14,7 +13,8 @@ from typing import BinaryIO
 
 from fastapi import Request
 
-from ao.domain.errors import InvalidInput, Problem, StorageFull, UploadRefused
+from ao.domain.errors import InvalidInput, Problem, UploadRefused
+from ao.domain.system import refusal
 from ao.ids import Digest, uuid7
 
 BUFFER_BYTES = 1 << 20
@@ -109,7 +109,8 @@ async def _write(path: Path, chunks: AsyncIterator[bytes]) -> Digest:
                     buffer.clear()
             await asyncio.to_thread(keep, file, bytes(buffer))
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(hint="free space; `ao gc` removes what nothing refers to") from error
-        raise
+        refused = refusal(error, "free space; `ao gc` removes what nothing refers to")
+        if refused is None:
+            raise
+        raise refused from error
     return Digest(f"sha256:{digest.hexdigest()}")

@@ -1,6 +1,7 @@
 """What is wrong with a document, field by field, in the words of the API."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
@@ -11,6 +12,7 @@ from ao.domain.errors import InvalidInput, Problem
 from ao.wire.access import KEY_ID, KEY_NAME
 from ao.wire.schemas import AGENT_NAME, ENV_NAME, NO_NUL, SESSION_ID
 
+_SHOULD = re.compile(r"^(Input|Value|String|List|Dictionary|Data) should ")
 _IN_WORDS = {
     AGENT_NAME: "must be up to 63 lower-case letters, digits and dashes, a letter first",
     ENV_NAME: "must be up to 128 letters, digits and _, not a digit first",
@@ -57,6 +59,7 @@ def refusal(
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return Problem(field, "must be an object")
     message = str(entry["ctx"]["error"]) if kind == "value_error" else str(entry["msg"])
+    message = _SHOULD.sub("must ", message)
     return Problem(field, message[:1].lower() + message[1:])
 
 

@@ -30,6 +30,7 @@ T = TypeVar("T")
 _LOCK = re.compile(r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?", re.IGNORECASE)
 _NOW = re.compile(r"(?<!:):now\b")
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+_CLOSED_HINT = "see who owns it: AO has to write it, and into its directory"
 _POSTGRES_HINT = "see that Postgres is up, and that AO_DATABASE_URL names it with a user who may enter"
 _FULL_HINT = "Free space on the disk that holds the database; AO continues by itself."
 
@@ -109,7 +110,8 @@ FROM pragma_page_count c, pragma_page_size s, pragma_freelist_count f"""
         if name.startswith(
             ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
         ):
-            return Unavailable(f"{self._path} cannot be used now: {error}")
+            closed = name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+            return Unavailable(f"{self._path} cannot be used now: {error}", hint=_CLOSED_HINT if closed else "")
         if name.startswith("SQLITE_CONSTRAINT"):
             return Conflict(f"The database refused a duplicate: {error}")
         return InternalError(f"SQLite: {error}")
