@@ -63,6 +63,8 @@ def test_a_mistyped_command_is_answered_with_a_suggestion(ao: Ao) -> None:
         ("run", "nobody"),
         ("run", "Nobody!"),
         ("runs", "--agent", "nobody"),
+        ("dlq", "ls", "--agent", "nobody"),
+        ("dlq", "replay", "--agent", "nobody"),
         ("run", "echo", "--version", "v99"),
         ("show", "01890000-0000-7000-8000-000000000000"),
         ("logs", "not-an-id"),

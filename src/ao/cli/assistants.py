@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ao.cli import output
-from ao.cli.connect import connect
+from ao.cli.connect import connect, refuse_unknown
 from ao.cli.session import Session
 from ao.cli.values import agent_name, version_number
 from ao.client import assistant_calls as calls
@@ -29,6 +29,7 @@ def list_assistants(
         output.as_json(page)
         return
     if not page["items"]:
+        refuse_unknown(session, agent)
         output.say("no assistants")
         output.next_step("ao deploy makes an agent, and with it its own assistant")
         return

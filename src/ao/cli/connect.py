@@ -1,6 +1,7 @@
 """The client of this call."""
 
 from ao.cli.session import Session
+from ao.client import calls
 from ao.client.api import Client
 from ao.domain.errors import InvalidConfig
 from ao.settings import misspelt_connection_variables
@@ -16,6 +17,12 @@ def connect(session: Session) -> Client:
     client = Client(url=session.url)
     session.key_hint = _key_hint(client)
     return client
+
+
+def refuse_unknown(session: Session, agent: str | None) -> None:
+    """For a list that is empty: NotFound when it is so because the name is mistyped."""
+    if agent is not None:
+        connect(session).send_json(calls.get_agent(agent))
 
 
 def _key_hint(client: Client) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ao.cli import output
-from ao.cli.connect import connect
+from ao.cli.connect import connect, refuse_unknown
 from ao.cli.session import Session
 from ao.cli.values import agent_name, run_id, version_number
 from ao.client import replay_calls
@@ -49,6 +49,7 @@ def list_letters(
         output.as_json(items)
         return
     if not items:
+        refuse_unknown(session, agent)
         output.say("no dead letters")
         return
     output.table(header, map(row, items))
@@ -96,6 +97,8 @@ def replay(
             agent_name(agent or ""), fingerprint=fingerprint, begin=begin, version=version, limit=limit
         )
         done = client.send_json(call)
+        if not done:
+            refuse_unknown(session, agent)
     if session.json:
         output.as_json(done)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ao.cli import output
-from ao.cli.connect import connect
+from ao.cli.connect import connect, refuse_unknown
 from ao.cli.session import Session
 from ao.cli.values import run_id, run_input
 from ao.client import calls
@@ -26,6 +26,7 @@ def questions(
         output.as_json(page)
         return
     if not page["items"]:
+        refuse_unknown(session, agent)
         output.say("no questions" if all_ else "nothing waits for an answer")
         return
     output.table(("RUN", "AGENT", "ASKED", "TIME LEFT", "STATE", "QUESTION"), map(_row, page["items"]))

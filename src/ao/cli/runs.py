@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ao.cli import follow, output, questions, steps
-from ao.cli.connect import connect
+from ao.cli.connect import connect, refuse_unknown
 from ao.cli.session import Session
 from ao.cli.values import run_id
 from ao.client import calls
@@ -40,14 +40,12 @@ def runs(
     states = [state.value] if state else []
     call = calls.list_runs(agent=agent, assistant=assistant, state=states, session=session_id, limit=limit)
     # Plain JSON: the models would double the time to the first line.
-    client = connect(session)
-    page = client.send_json(call)
+    page = connect(session).send_json(call)
     if session.json:
         output.as_json(page)
         return
     if not page["items"]:
-        if agent is not None:
-            client.send_json(calls.get_agent(agent))  # a name that is mistyped has no runs either
+        refuse_unknown(session, agent)
         _none(agent, state)
         return
     output.table(

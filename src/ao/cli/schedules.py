@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ao.cli import output
-from ao.cli.connect import connect
+from ao.cli.connect import connect, refuse_unknown
 from ao.cli.session import Session
 from ao.cli.values import agent_name, instant, run_input, seconds
 from ao.client import schedule_calls
@@ -61,6 +61,7 @@ def list_schedules(
         output.as_json(found)
         return
     if not found:
+        refuse_unknown(session, agent)
         output.say(
             "no schedules; `cron` in ao.toml makes one at the next deploy, `ao schedules create` another"
         )

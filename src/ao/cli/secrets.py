@@ -12,7 +12,7 @@ from ao.cli import output
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.client import calls
-from ao.domain.errors import UsageError
+from ao.domain.errors import InvalidInput, UsageError
 
 Name = Annotated[str, typer.Argument(help="Name of the variable, such as API_TOKEN.")]
 ForAgent = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only for this agent.")]
@@ -30,6 +30,10 @@ def set_secret(session: Session, name: Name, agent: ForAgent = None) -> None:
 def _value(name: str) -> str:
     """Without the line end that `echo` adds."""
     text = getpass.getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput(
+            "the value is not UTF-8 text", hint=f"encode it: base64 FILE | ao secrets set {shlex.quote(name)}"
+        )
     if not text:
         raise UsageError(
             "the value is empty", hint=f"type it at the prompt, or: ao secrets set {shlex.quote(name)} < FILE"

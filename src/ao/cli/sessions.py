@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ao.cli import output
-from ao.cli.connect import connect
+from ao.cli.connect import connect, refuse_unknown
 from ao.cli.session import Session
 from ao.cli.values import agent_name, naming_files
 from ao.client import session_calls as calls
@@ -32,6 +32,7 @@ def list_sessions(
         output.as_json(page)
         return
     if not page["items"]:
+        refuse_unknown(session, agent)
         output.say("no sessions; `ao run AGENT --session ID` makes one")
         return
     headers = ("AGENT", "SESSION", "VERSION", "MESSAGES", "WORKSPACE", "USED", "RUN")

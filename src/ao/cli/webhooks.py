@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ao.cli import output
-from ao.cli.connect import connect
+from ao.cli.connect import connect, refuse_unknown
 from ao.cli.session import Session
 from ao.cli.values import run_id
 from ao.client import calls
@@ -30,6 +30,7 @@ def list_webhooks(
         output.as_json(page)
         return
     if not page["items"]:
+        refuse_unknown(session, agent)
         output.say("no deliveries; `ao run AGENT --webhook URL --webhook-secret NAME` makes one")
         return
     headers = ("ID", "AGENT", "RUN", "STATE", "TRIES", "AGE", "NEXT", "URL")

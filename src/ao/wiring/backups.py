@@ -129,7 +129,8 @@ def read(source: Path) -> Backup:
         fields = json.loads((source / _SAID).read_text())
         return Backup(**{**fields, "keys": tuple(fields["keys"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InvalidInput(f"{source} is not a backup of `ao backup`: {error}") from error
+        why = f"it has no {_SAID}" if isinstance(error, FileNotFoundError) else str(error)
+        raise InvalidInput(f"{source} is not a backup of `ao backup`: {why}") from error
 
 
 def _of_one_home(settings: Settings) -> tuple[Home, Path]:
