@@ -1,5 +1,6 @@
 """The dashboard as one ASGI application, mounted by the server at `BASE`."""
 
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.routing import Route, Router
@@ -59,4 +60,12 @@ def create_dashboard(services: Services) -> ASGIApp:
         response = await frame.lost(Request(scope, receive))
         await response(scope, receive, send)
 
-    return GZipMiddleware(Router(routes, redirect_slashes=False, default=lost), SMALL_BYTES, compresslevel=5)
+    router = Router(routes, redirect_slashes=False, default=lost)
+
+    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await router(scope, receive, send)
+        except HTTPException:  # of the router: the path is there for another method, such as that of a form
+            await lost(scope, receive, send)
+
+    return GZipMiddleware(pages, SMALL_BYTES, compresslevel=5)

@@ -1,6 +1,7 @@
 """How times, durations, sizes and counts are written."""
 
 from ao.clock import to_datetime
+from ao.domain.terminal import plain
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -87,3 +88,9 @@ def digest(text: str | None) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """`1 run`, `2 runs`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def told(text: str, most: int = 500) -> str:
+    """What an agent says of an error: without what drives a terminal, and cut where it is very long."""
+    shown = "\n".join(map(plain, text.split("\n")))
+    return shown if len(shown) <= most else f"{shown[:most]}…"

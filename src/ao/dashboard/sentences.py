@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ao.dashboard.formats import duration, plural
+from ao.dashboard.formats import duration, plural, told
 from ao.domain.run import RunState
 from ao.domain.tracebacks import place_of
 from ao.store.records import Attempt, Run
@@ -48,5 +48,5 @@ def _last_error(attempts: Sequence[Attempt]) -> str:
 
 def _said(message: str, traceback: str) -> str:
     place = place_of(traceback)
-    first = message.partition("\n")[0]
+    first = told(message.partition("\n")[0], 200)
     return f"{first} in {place}" if place else first

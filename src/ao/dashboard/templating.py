@@ -10,6 +10,8 @@ from markupsafe import Markup
 from ao.dashboard import formats
 from ao.domain.tracebacks import shortened
 
+_MOST_TRACEBACK = 100_000
+
 
 def environment(asset: Callable[[str], str], base: str) -> Environment:
     """The environment of all pages. `now_us` must be in the context of a page that shows ages."""
@@ -33,9 +35,14 @@ def environment(asset: Callable[[str], str], base: str) -> Environment:
         "age": formats.age,
         "digest": formats.digest,
         "pretty": pretty,
-        "traceback": shortened,
+        "told": formats.told,
+        "traceback": _traceback,
     }
     return made
+
+
+def _traceback(text: str) -> str:
+    return formats.told(shortened(text), _MOST_TRACEBACK)
 
 
 @pass_context

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from ao.domain.outcome import ErrorInfo
+from ao.domain.terminal import plain
 
 MAX_TITLE = 200
 
@@ -14,7 +15,6 @@ _ID = re.compile(
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE
 )
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_CONTROL = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x1f\x7f-\x9f]")
 _KEY = re.compile(r"\[[^\]]*\]|#\d+")
 
 
@@ -35,7 +35,7 @@ def fingerprint(error: ErrorInfo) -> Fingerprint:
     alike = _place(error.traceback) or _plain(title)[:MAX_TITLE]
     parts = [str(error.kind), error.type, _KEY.sub("", error.step), alike]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
-    return Fingerprint(digest, _CONTROL.sub("", title)[:MAX_TITLE])
+    return Fingerprint(digest, plain(title)[:MAX_TITLE])
 
 
 def _place(traceback: str) -> str:
