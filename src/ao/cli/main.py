@@ -97,7 +97,7 @@ def _tell(error: AoError) -> None:
         if problem.message in error.message:
             continue
         where = f"{file}{problem.line}: " if problem.line else ""
-        named = problem.message.startswith(f"{problem.field}:")
+        named = problem.message.startswith((f"{problem.field}:", f"{problem.field} "))
         name = f"{problem.field}: " if problem.field and not named else ""
         hint = f" ({problem.hint})" if problem.hint else ""
         output.say(f"  {where}{name}{problem.message}{hint}")

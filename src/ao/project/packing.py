@@ -145,6 +145,7 @@ class _Walk:
 
     def _refuse(self, path: str, reason: str) -> None:
         shown = path.encode("utf-8", "replace").decode()
+        shown = shown if shown.isprintable() else repr(shown)
         self.problems.append(Problem(shown, f"{shown} {reason}"))
 
 
