@@ -152,8 +152,14 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 def _wrapped() -> Iterator[None]:
     try:
         yield
+    except http.client.BadStatusLine as error:
+        is_gone = isinstance(error, http.client.RemoteDisconnected)
+        raise LostConnection(_reason(error) if is_gone else _NO_HTTP, refused=not is_gone) from error
     except (OSError, http.client.HTTPException) as error:
         raise LostConnection(_reason(error), refused=False) from error
+
+
+_NO_HTTP = "what is there speaks no HTTP/1.1; is it the port of gRPC?"
 
 
 def _reason(error: Exception) -> str:
