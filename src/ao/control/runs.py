@@ -96,9 +96,12 @@ class Runs:
             gates=[*share.gates, *gates_of(target.agent, session)],
             placement=self._catalog.placement(target.deployment, target.overrides),
         )
+        if self._store.in_order:
+            self._bus.publish(READY)  # now: the claim comes into the same commit
         created = await self._store.runs.create(new)
         if created.is_new:
-            self._bus.publish(READY)
+            if not self._store.in_order:
+                self._bus.publish(READY)
             if new.queue_seconds is not None:
                 self._bus.publish(DELAYED)
         announce_cancelled(self._bus, created.cancelled)

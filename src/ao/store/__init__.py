@@ -61,6 +61,10 @@ __all__ = [
 class Store(Protocol):
     """All of it. Opened by `ao.wiring`, closed by the one who opened it."""
 
+    in_order: bool
+    """A claim that is asked for after a new run finds it, also before that is durable: then both are at once.
+    Where this is so, workers are told of a run as soon as it was asked for."""
+
     @property
     def runs(self) -> RunStore: ...
     @property

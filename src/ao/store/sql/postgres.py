@@ -37,6 +37,8 @@ _BACKOFF_SECONDS = 0.02
 class PostgresEngine:
     """Implements `Engine` for any number of processes on one database."""
 
+    in_order = False
+
     def __init__(self, url: str, offset: ClockOffset) -> None:
         self._dialect = PostgresDialect()
         self._offset = offset

@@ -103,6 +103,8 @@ class SqliteEngine:
     """Implements `Engine` for one event loop. The directory of `path` belongs to one process (`HomeInUse`
     guards it)."""
 
+    in_order = True
+
     def __init__(self, path: Path, connection: sqlite3.Connection, offset: ClockOffset) -> None:
         self._path = path
         self._dialect = SqliteDialect(path)
@@ -218,15 +220,28 @@ class _Writer:
     def _go_on(self, batch: list[_Write]) -> None:
         until = time.perf_counter() + _BATCH_SECONDS
         try:
-            done, rest = self._run_all(batch, until)
+            done, rest = self._run_all(batch, until, alone=len(batch) == 1)
         except sqlite3.Error as error:
             self._deliver(self._roll_back(batch, error))
             return
         self._waiting.extendleft(reversed(rest))
         if self._connection.in_transaction:
-            self._jobs.put(lambda: self._commit(done))
+            assert self._loop is not None
+            self._loop.call_soon(self._end, done, until)
         else:
             self._deliver(done)
+
+    def _end(self, done: list[_Done], until: float) -> None:
+        """Commit, with what was asked for meanwhile by those who were told of these writes when they were
+        asked for: a new run and its claim are one commit."""
+        batch = [self._waiting.popleft() for _ in range(min(_BATCH - len(done), len(self._waiting)))]
+        try:
+            more, rest = self._run_all(batch, until)
+        except sqlite3.Error as error:
+            self._deliver(self._roll_back([*done, *batch], error))
+            return
+        self._waiting.extendleft(reversed(rest))
+        self._jobs.put(lambda: self._commit([*done, *more]))
 
     def _deliver(self, done: list[_Done]) -> None:
         for future, result, error in done:
@@ -277,13 +292,15 @@ class _Writer:
     def _wait_for_locks(self, seconds: float) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
-    def _run_all(self, batch: list[_Write], until: float) -> tuple[list[_Done], list[_Write]]:
+    def _run_all(
+        self, batch: list[_Write], until: float, *, alone: bool = False
+    ) -> tuple[list[_Done], list[_Write]]:
         """What was run in the time, and what was not. Raises when SQLite has rolled everything back."""
         done: list[_Done] = []
         for number, write in enumerate(batch):
-            if done and time.perf_counter() > until:
+            if time.perf_counter() > until:
                 return done, batch[number:]
-            done.append(self._run(write, alone=len(batch) == 1))
+            done.append(self._run(write, alone=alone))
         return done, []
 
     def _run(self, write: _Write, *, alone: bool) -> _Done:

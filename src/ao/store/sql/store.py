@@ -32,6 +32,7 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.in_order = engine.in_order
         self.runs = SqlRunStore(engine)
         self.logs = SqlLogStore(engine)
         self.gates = SqlGateStore(engine)
