@@ -49,6 +49,8 @@ runner → worker
     workspace_data {id, data}                   base64; with an id when it is the last → saved
     lookup   {id, path}                         since 2: what is recorded? → recorded: {…} or null
     result   {value}                            the entrypoint returned; last
+    over     {cpu, rss}                         after a result, from a forked child of a template: it exits with
+                                                0 now and leaves nothing behind; all its output is written
     error    {kind, error_type, message, traceback, permanent, retry_after, exit_code, signal, hint,
               step}   last
              kind: "error" (exception), "exit" (status or sys.exit), "signal" (of a command), "protocol";

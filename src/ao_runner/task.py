@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     # At run time it would cost a third of the start of a sandbox.
     import _socket
-    from typing import Any, Dict, NoReturn
+    from typing import Any, Callable, Dict, NoReturn
 
     Fields = Dict[str, Any]
 
@@ -53,6 +53,8 @@ class Task:
         self.egress: bool = start["egress"]
         self.env: dict[str, str] = start.get("env", {})
         """For a fork of a template; others have it already."""
+        self.farewell: Callable[[bytes], bytes] | None = None
+        """What a fork of a template makes of its result."""
 
     def send(self, message: Fields) -> None:
         self.send_frame(protocol.encode(message))
@@ -72,7 +74,7 @@ class Task:
     def pause(self, message: Fields) -> NoReturn:
         """Say the last word and end at once, as if killed here: what waits in other threads never goes on."""
         try:
-            _flush()
+            flush()
         finally:
             try:
                 self.send(message)  # also when the agent has closed what was to be flushed
@@ -81,6 +83,8 @@ class Task:
 
     def finish(self, frame: bytes, exit_code: int) -> NoReturn:
         """Say the last word, encoded, let threads and exit handlers end as Python would, and exit."""
+        if self.farewell is not None and not exit_code:
+            frame = self.farewell(frame)
         try:
             self.send_frame(frame)
         except OSError:
@@ -89,7 +93,7 @@ class Task:
         leave(exit_code)
 
 
-def _flush() -> None:
+def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -102,30 +106,41 @@ current: Task | None = None
 def leave(exit_code: int) -> NoReturn:
     """Exit without tearing every module down, which takes longer than many agents run."""
     try:
-        if "threading" in sys.modules and _has_threads(sys.modules["threading"]):
+        if _has_threads():
             sys.modules["threading"]._shutdown()
-        if "atexit" in sys.modules and _has_exit_functions(sys.modules["atexit"]):
+        if _has_exit_functions():
             sys.modules["atexit"]._run_exitfuncs()
-        _flush()
+        flush()
     finally:
         os._exit(exit_code)
+
+
+def has_duties() -> bool:
+    """Whether there are threads to wait for, or functions to call, before this process may exit."""
+    return _has_threads() or _has_exit_functions()
 
 
 idle_exit_functions = 0
 """So many functions, the first ones, are registered that have nothing to do unless logging has handlers."""
 
 
-def _has_exit_functions(atexit: Any) -> bool:
+def _has_exit_functions() -> bool:
     """Whether there is one with something to do. Up to 3.13 a function that was taken back counts on."""
+    atexit = sys.modules.get("atexit")
+    if atexit is None:
+        return False
     logging = sys.modules.get("logging")
     handlers = () if logging is None else logging._handlerList
     counted = sys.version_info < (3, 14) and atexit._ncallbacks() <= idle_exit_functions
     return not counted or len(handlers) > 1
 
 
-def _has_threads(threading: Any) -> bool:
+def _has_threads() -> bool:
     """Whether there is anything to wait for, or to be called at the end of threads; what `concurrent.futures`
     wants to be called for joins threads that it has started."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return False
     wanted = getattr(threading, "_threading_atexits", None)
     known = 1 if "concurrent.futures.thread" in sys.modules else 0
     return wanted is None or len(wanted) > known or _thread._count() > 0

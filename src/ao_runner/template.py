@@ -16,6 +16,7 @@ import sys
 
 from ao_runner import call, main, protocol, traces
 from ao_runner import task as tasks
+from ao_runner.farewell import farewell
 from ao_runner.forks import Forks, gather_memory
 from ao_runner.task import Failure, Task
 from ao_runner.traces import Unfit
@@ -130,6 +131,7 @@ def _become_run(
         for number, text in enumerate(said, 1):
             _write_all(number, text)
         task = Task(sock, start)
+        task.farewell = farewell
         for name, value in task.env.items():
             os.environ[name] = value
     except BaseException as error:
@@ -149,7 +151,7 @@ def _rehearse(start: Fields) -> None:
         task = Task(there, protocol.receive(there) or {})
         os.environ.update(task.env)
         main.prepare(task)
-        task.send_frame(call.call_function(_nothing, task))
+        task.send_frame(farewell(call.call_function(_nothing, task)))
         here.recv(_MAX_BYTES)
         for name in (*own, "AGENT_INPUT"):
             del os.environ[name]

@@ -201,6 +201,11 @@ class Sandbox(Protocol):
         cause counts; stopping what has ended does nothing."""
         ...
 
+    def let_go(self) -> None:
+        """Its last word was that it exits now and leaves nothing behind: what it has written is all it will
+        have written, and nobody waits for its end, which is seen to."""
+        ...
+
     async def wait(self) -> SandboxExit:
         """The end; the tree is gone and the work directory removed when this returns."""
         ...

@@ -17,7 +17,7 @@ from ao.logs import get_logger
 from ao.sandbox import Message, Sandbox, SandboxExit, SandboxSpec, StopCause
 from ao.store.records import Claim
 from ao.worker.bench import Bench
-from ao.worker.classify import Ending, classify, lost, overran
+from ao.worker.classify import Ending, classify, exit_as_told, lost, overran
 from ao.worker.output import Output
 from ao.worker.recorder import Recorder
 from ao.worker.redact import Redactor
@@ -333,6 +333,8 @@ class Attempt:
                     self._session.last_word(message)
                 self._last = self._said(message) if message["type"] == "error" else message
                 self._later(LINGER_SECONDS, self._end_lingering)
+            elif message["type"] == "over" and self._has_result:
+                self._end_now(sandbox, message)
             elif message["type"] == "partial":
                 self._output.partial(message.get("value"))
                 await self._recorder.room()
@@ -340,6 +342,16 @@ class Attempt:
                 await self._desk.room()
             elif self._session is not None and self._session.takes(message):
                 await self._session.take(message)
+
+    @property
+    def _has_result(self) -> bool:
+        return self._last is not None and self._last["type"] == "result"
+
+    def _end_now(self, sandbox: Sandbox, over: Message) -> None:
+        """A child that leaves nothing behind has ended when it says so: its exit takes as long as many runs."""
+        if sandbox.info.warm and self._session is None and self._stop_cause is None and not self._exit.done():
+            sandbox.let_go()
+            self._exit.set_result(exit_as_told(over))
 
     def _said(self, error: Message) -> Message:
         """The runner's `error` without secrets, before any of it is cut short."""

@@ -15,6 +15,10 @@ from ao_runner import protocol
 Stop = Callable[[str, StopCause, float], Awaitable[None]]
 
 
+_EXIT_SECONDS = 1.0
+"""Who said that it exits now is gone by then, or is killed."""
+
+
 class PipedSandbox:
     """See `ao.sandbox.Sandbox`. Who made it says when it has ended."""
 
@@ -40,6 +44,7 @@ class PipedSandbox:
         self._stop = stop
         self._exit: asyncio.Future[SandboxExit] = asyncio.get_running_loop().create_future()
         self._egress: EgressProxy | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self.protocol = protocol.VERSION
         """The version that both ends speak, once the runner has said hello."""
 
@@ -70,6 +75,15 @@ class PipedSandbox:
     async def stop(self, cause: StopCause, grace_seconds: float = 0.0) -> None:
         if not self._exit.done():
             await self._stop(self.id, cause, grace_seconds)
+
+    def let_go(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+            asyncio.get_running_loop().call_later(_EXIT_SECONDS, self._see_to_its_end)
+
+    def _see_to_its_end(self) -> None:
+        if not self._exit.done():
+            self._stopping = asyncio.create_task(self.stop(StopCause.PROTOCOL), name=f"end of {self.id}")
 
     async def wait(self) -> SandboxExit:
         return await asyncio.shield(self._exit)
@@ -117,7 +131,8 @@ class PipedSandbox:
 
     def finish(self, exit: SandboxExit) -> None:
         if not self._exit.done():
-            self._over.set_result(None)
+            if not self._over.done():
+                self._over.set_result(None)
             self._exit.set_result(exit)
 
 

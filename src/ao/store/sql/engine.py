@@ -73,6 +73,7 @@ class Dialect(Protocol):
 class Engine(Protocol):
     @property
     def dialect(self) -> Dialect: ...
+
     in_order: bool
     """Writes happen in the order in which they were asked for. Who is told of a write as soon as it was
     asked for, and writes too, finds what it did, and both are durable at once."""
