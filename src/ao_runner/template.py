@@ -59,7 +59,8 @@ def serve() -> NoReturn:
         os._exit(0)
     forks.stop_watching()
     said = [_take_output(fd) for fd in (1, 2)]
-    _rehearse(start)
+    example = _example(start)
+    _rehearse(example, _REHEARSALS)
     gc.collect()
     gc.freeze()
     gather_memory()
@@ -69,7 +70,7 @@ def serve() -> NoReturn:
         fds = _next(control)
         child = forks.fork()
         if child == 0:
-            _become_run(control, fds, said, function)
+            _become_run(control, fds, said, function, example)
         for fd in fds:
             os.close(fd)
         _, status, usage = os.wait4(child, 0)
@@ -112,7 +113,7 @@ def _next(control: _socket.socket) -> list[int]:
 
 
 def _become_run(
-    sock: _socket.socket, fds: list[int], said: list[bytes], function: Callable[..., Any]
+    sock: _socket.socket, fds: list[int], said: list[bytes], function: Callable[..., Any], example: bytes
 ) -> NoReturn:
     """The child: from here on it is like a run that has just imported its agent. What it touches of its memory
     is copied, so it does little. `sock` has the descriptor at which the runner's replaces the supervisor's."""
@@ -125,6 +126,7 @@ def _become_run(
         os.close(stdout)
         os.close(stderr)
         os.close(runner)
+        _rehearse(example, 1)  # what it touches is copied before the task is there
         start = protocol.receive(sock)
         if start is None:
             os._exit(1)
@@ -140,20 +142,23 @@ def _become_run(
     main.run(task, lambda task: call.call_function(function, task))
 
 
-def _rehearse(start: Fields) -> None:
-    """Do a child's work here, with a function that does nothing, so often that the interpreter has adapted to
-    it: what it writes down for that into its own memory, no child has to, which would copy the page."""
+def _example(start: Fields) -> bytes:
+    """The task of a run that does nothing."""
+    return protocol.encode({**start, "input": "0", "env": dict.fromkeys(_OWN, "0"), "egress": False})
+
+
+def _rehearse(example: bytes, times: int) -> None:
+    """Do a child's work with a function that does nothing: in the template so often that the interpreter has
+    adapted to it. What that writes into its own memory, no child has to, which would copy the page."""
     here, there = _socket.socketpair()
-    own = dict.fromkeys(_OWN, "0")
-    example = protocol.encode({**start, "input": "0", "env": own, "egress": False})
-    for _ in range(_REHEARSALS):
+    for _ in range(times):
         here.sendall(example)
         task = Task(there, protocol.receive(there) or {})
         os.environ.update(task.env)
         main.prepare(task)
         task.send_frame(farewell(call.call_function(_nothing, task)))
         here.recv(_MAX_BYTES)
-        for name in (*own, "AGENT_INPUT"):
+        for name in (*_OWN, "AGENT_INPUT"):
             del os.environ[name]
     here.close()
     there.close()
