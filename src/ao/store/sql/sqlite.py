@@ -1,11 +1,13 @@
 """SQLite: writes that are waiting share one transaction and one commit; small reads cost no thread.
 
 Statements run on the thread of the event loop: handed to another one they would take Python's lock back
-and forth, which costs several times what they cost. What takes time by nature does not run there: commits
-(WAL, `synchronous=FULL`: the log is on the disk), checkpoints, waiting for somebody else's lock, long reads.
+and forth, which costs several times what they cost. So do commits (WAL, `synchronous=FULL`: the log is on the
+disk) while the disk is quick. What takes time by nature does not run there: commits on other disks,
+checkpoints, waiting for somebody else's lock, long reads.
 """
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -17,8 +19,11 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from ao.domain.errors import AoError, Unavailable
+from ao.logs import get_logger
 from ao.store.sql.dialect import SqliteDialect
 from ao.store.sql.engine import ClockOffset, Params, Row, Tx
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -28,8 +33,14 @@ _BATCH_SECONDS = 0.01
 """After so long a batch is committed with what it has: the event loop has other things to do."""
 _READERS = 3
 _BUSY_SECONDS = 10.0
-_CHECKPOINT_PAGES = 4000
-"""Log size at which a commit also copies the log into the database: 16 MiB."""
+_QUICK_SECONDS = 0.0005
+"""A commit that takes longer on the loop's thread sends those after it to the writer's."""
+_HANDED_OVER = 64
+"""So many; then one shows whether the disk is quick now."""
+_CHECKPOINT_CHANGES = 1200
+"""After so many changed rows what is in the log is copied into the database: of runs they take about 16 MiB."""
+_LOG_BYTES = 32 << 20
+"""So long the log may be, whatever the rows are like."""
 
 
 class _Write(NamedTuple):
@@ -93,7 +104,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 def _configure(connection: sqlite3.Connection, read_only: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     connection.execute("PRAGMA cache_size = -32768")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
@@ -110,7 +122,7 @@ class SqliteEngine:
         self._dialect = SqliteDialect(path)
         self._offset = offset
         self._connection = connection
-        self._writer = _Writer(connection, self._dialect, offset)
+        self._writer = _Writer(path, connection, self._dialect, offset)
         self._closing = False
         self._local = threading.local()
         self._read_connections: list[sqlite3.Connection] = []
@@ -172,7 +184,16 @@ class _Writer:
     """Takes what is waiting, runs it in one transaction with a savepoint for each write, commits once, and
     then answers everybody; what comes meanwhile is the next batch."""
 
-    def __init__(self, connection: sqlite3.Connection, dialect: SqliteDialect, offset: ClockOffset) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, dialect: SqliteDialect, offset: ClockOffset
+    ) -> None:
+        self._log = f"{path}-wal"
+        self._copied = 0
+        """The count of changes at the last checkpoint."""
+        self._grows = False
+        """The last checkpoint failed."""
+        self._handed_over = 0
+        """So many commits more take the writer's thread."""
         self._connection = connection
         self._dialect = dialect
         self._offset = offset
@@ -182,7 +203,7 @@ class _Writer:
         """While a batch is being written."""
         self._idle = asyncio.Event()
         self._idle.set()
-        self._jobs: SimpleQueue[Callable[[], list[_Done]] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], list[_Done] | None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="ao-store-writer", daemon=True)
         self._thread.start()
         self._wait_for_locks(seconds=0)
@@ -241,9 +262,19 @@ class _Writer:
             self._deliver(self._roll_back([*done, *batch], error))
             return
         self._waiting.extendleft(reversed(rest))
-        self._jobs.put(lambda: self._commit([*done, *more]))
+        done += more
+        if self._handed_over:
+            self._handed_over -= 1
+            self._jobs.put(lambda: self._commit(done))
+            return
+        began = time.perf_counter()
+        done = self._commit(done)
+        if time.perf_counter() - began > _QUICK_SECONDS:
+            self._handed_over = _HANDED_OVER
+        self._deliver(done)
 
     def _deliver(self, done: list[_Done]) -> None:
+        """Answer; and have the log copied when it is time, before anything else is written."""
         for future, result, error in done:
             if future.done():  # the caller was cancelled; the write stands
                 continue
@@ -251,6 +282,12 @@ class _Writer:
                 future.set_result(result)
             else:
                 future.set_exception(error)
+        if self._is_long():
+            self._jobs.put(self._copy)
+        else:
+            self._next()
+
+    def _next(self) -> None:
         if self._waiting:
             assert self._loop is not None
             # After those who have just been answered: what they write next belongs to this batch.
@@ -259,17 +296,42 @@ class _Writer:
             self._loop = None
             self._idle.set()
 
+    def _is_long(self) -> bool:
+        """Whether there is enough in the log to copy it."""
+        changes = self._connection.total_changes - self._copied
+        if changes >= _CHECKPOINT_CHANGES or not changes:
+            return changes > 0
+        try:
+            return os.stat(self._log).st_size > _LOG_BYTES
+        except OSError:
+            return False  # it is made by the first write
+
     # In the thread
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
             done = job()
             assert self._loop is not None
-            if not self._loop.is_closed():  # whoever waited there is gone with it
+            if self._loop.is_closed():
+                continue  # whoever waited there is gone with it
+            if done is None:
+                self._loop.call_soon_threadsafe(self._next)
+            else:
                 self._loop.call_soon_threadsafe(self._deliver, done)
 
+    def _copy(self) -> None:
+        """A checkpoint: what readers still need stays in the log until the next one."""
+        self._copied = self._connection.total_changes
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._grows = False
+        except sqlite3.Error as error:
+            if not self._grows:
+                log.warning("the log is not copied into the database, and grows", error=str(error))
+            self._grows = True
+
     def _commit(self, done: list[_Done]) -> list[_Done]:
-        """What it returns is durable, or did not happen."""
+        """What it returns is durable, or did not happen. On the loop's thread while the disk is quick."""
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:

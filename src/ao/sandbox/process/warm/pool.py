@@ -26,7 +26,7 @@ _LONGEST_IMPORT_SECONDS = 10.0
 """So long a run waits for an import that others began."""
 _FORK_SECONDS = 0.002
 """While others wait, a child is made when the run before it has been written down: both take a core."""
-_PATIENCE_SECONDS = 0.02
+_PATIENCE_SECONDS = 0.05
 """A wait that is worth a slot more, where a core is free for it."""
 _AT_LEAST = 2
 """Slots of a template that is used: one has the next child ready while the other has a run."""
