@@ -11,12 +11,13 @@ STEPS: Message = {"run_id": "a-run", "recorded": [], "more": False, "timeout": N
 
 
 async def _converse(rig: Rig, source: str, steps: Message | None) -> list[Message]:
-    """Everything that the runner says but for its hello; what asks is answered, what ends is confirmed."""
+    """Everything that the runner says of its agent, without hello and goodbye; what asks is answered, what ends
+    is confirmed."""
     sandbox = await rig.executor.start(dataclasses.replace(rig.spec(source), steps=steps))
     said: list[Message] = []
     async with asyncio.timeout(PATIENCE_SECONDS):
         while (message := await sandbox.receive()) is not None:
-            if message["type"] != "hello":
+            if message["type"] not in ("hello", "over"):
                 said.append(message)
             if message.get("id"):
                 await sandbox.send({"type": "reply", "id": message["id"]})
