@@ -214,7 +214,7 @@ def sqlite_settings(directory: Path) -> dict[str, Any]:
     """What AO's own connections are set to, asked of one that it opens."""
     connection = connect(directory / "settings.db")
     try:
-        names = ("journal_mode", "synchronous", "wal_autocheckpoint")
+        names = ("journal_mode", "synchronous", "journal_size_limit")
         return {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
     finally:
         connection.close()

@@ -11,7 +11,9 @@ import pytest
 from ao.domain.errors import AoError, InternalError
 from ao.ids import new_run_id
 from ao.store.records import NewRun, Payload, RunFilter
-from ao.store.sql import open_sqlite
+from ao.store.sql import open_sqlite, sqlite
+from ao.store.sql.engine import ClockOffset
+from ao.testing.store_contract.harness import Harness
 
 
 def new_run() -> NewRun:
@@ -26,6 +28,46 @@ async def test_many_writes_share_a_commit(tmp_path: Path) -> None:
         await asyncio.gather(*(store.runs.create(new_run()) for _ in range(400)))
         assert watcher.execute("PRAGMA data_version").fetchone() != before
     assert len(await store.runs.list(RunFilter(), 1000)) == 400
+    await store.close()
+
+
+async def test_a_run_is_claimed_in_the_commit_that_accepts_it(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path / "ao.db")
+    harness = Harness(store, store, ClockOffset())
+    await harness.deploy()
+    worker = await harness.register()
+    with closing(sqlite3.connect(tmp_path / "ao.db")) as watcher:
+        creating = asyncio.ensure_future(store.runs.create(new_run()))
+        await asyncio.sleep(0)
+        claiming = asyncio.ensure_future(store.runs.claim(worker, 4))
+        run_id = (await creating).run_id
+        assert watcher.execute("SELECT run_id, state FROM run_head").fetchall() == [(run_id, "running")]
+        assert [claim.run_id for claim in await claiming] == [run_id]
+    await store.close()
+
+
+@pytest.mark.parametrize("quick_seconds", [0.0, 60.0], ids=["slow disk", "quick disk"])
+async def test_the_log_stays_short_while_runs_are_written_and_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_seconds: float
+) -> None:
+    monkeypatch.setattr(sqlite, "_QUICK_SECONDS", quick_seconds)
+    monkeypatch.setattr(sqlite, "_CHECKPOINT_CHANGES", 100)
+    store = await open_sqlite(tmp_path / "ao.db")
+    for _ in range(20):
+        await asyncio.gather(*(store.runs.create(new_run()) for _ in range(20)))
+        assert len(await store.runs.list(RunFilter(), 5)) == 5
+    assert (tmp_path / "ao.db-wal").stat().st_size < 4 << 20
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "ao.db")) as after:
+        assert after.execute("SELECT count(*) FROM run").fetchone() == (400,)
+
+
+async def test_large_rows_keep_the_log_short_too(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path / "ao.db")
+    for _ in range(90):
+        run = NewRun(new_run_id(), "support", "prod", Payload("x" * (1 << 20)), "key:dev")
+        await store.runs.create(run)
+    assert (tmp_path / "ao.db-wal").stat().st_size < 64 << 20
     await store.close()
 
 

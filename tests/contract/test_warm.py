@@ -104,6 +104,49 @@ async def test_an_import_has_no_more_power_than_a_run(rig: Rig) -> None:
     assert raised == []
 
 
+LEAVES = {
+    "return 1": True,
+    "import os; os.write(1, b'said')": True,
+    "import threading; threading.Thread(target=threading.Event().wait, args=(0.05,)).start()": False,
+    "import atexit; atexit.register(int)": False,
+    "import subprocess; subprocess.run(['true'])": False,
+    "import subprocess; subprocess.Popen(['sleep', '0.05'])": False,
+    "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)": False,
+    "import sys; sys.stdout.close()": False,
+}
+
+
+@pytest.mark.parametrize("code", LEAVES)
+async def test_only_a_run_that_leaves_nothing_behind_says_so(rig: Rig, code: str) -> None:
+    spec = rig.spec(f"def main(): {code}")
+    assert await rig.executor.prepare(spec) == ""
+    ran = await again(rig, spec)
+    kinds = [message["type"] for message in ran.messages]
+    assert kinds == ["started", "result", *(["over"] if LEAVES[code] else [])]
+    assert ran.exit.cause is None
+    assert ran.stdout == (b"said" if "said" in code else b"")
+
+
+async def test_who_says_that_it_exits_and_does_not_is_killed(rig: Rig) -> None:
+    spec = rig.spec("""
+        import os, time
+        from ao_runner import protocol
+        def main():
+            for message in ({"type": "result", "value": 1}, {"type": "over", "cpu": 0.0, "rss": 1}):
+                os.write(3, protocol.encode(message))
+            time.sleep(60)
+        """)
+    assert await rig.executor.prepare(spec) == ""
+    sandbox = await rig.executor.start(spec)
+    while message := await sandbox.receive():
+        if message["type"] == "over":
+            sandbox.let_go()
+    assert (await sandbox.wait()).cause is StopCause.PROTOCOL
+    other = rig.spec("def main(): return 2")
+    assert await rig.executor.prepare(other) == ""
+    assert (await again(rig, other)).result == 2
+
+
 async def test_other_secrets_mean_another_template(rig: Rig) -> None:
     spec = rig.spec("import os\nKEY = os.environ['KEY']\ndef main(): return KEY", env={"KEY": "old"})
     for value in ("old", "new", "old"):

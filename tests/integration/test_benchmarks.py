@@ -28,7 +28,7 @@ def test_a_quick_benchmark_writes_figures_ratios_and_checks(tmp_path: Path) -> N
     assert document["settings"]["sqlite"] == {
         "journal_mode": "wal",
         "synchronous": 2,
-        "wal_autocheckpoint": document["settings"]["sqlite"]["wal_autocheckpoint"],
+        "journal_size_limit": document["settings"]["sqlite"]["journal_size_limit"],
     }
     assert document["host"]["cores"] >= 1
     assert document["versions"]["ao-platform"]

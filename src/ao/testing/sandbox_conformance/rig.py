@@ -41,7 +41,7 @@ class Ran:
     @property
     def result(self) -> Any:
         """The value of the `result` message; an attempt without one fails the test with what it said."""
-        last = self.messages[-1]
+        last = [message for message in self.messages if message["type"] != "over"][-1]
         assert last["type"] == "result", (last, self.exit, self.stderr.decode("utf-8", "replace"))
         return last["value"]
 
