@@ -26,6 +26,8 @@ NAMES = (
     "postgres-crashed",
     "postgres-crashed-in-recovery",
     "backends-terminated",
+    "postgres-hung",
+    "connections-hung",
     "redis-killed",
     "redis-flushed",
     "cut-from-postgres",
@@ -118,6 +120,14 @@ class Faults:
         for _ in range(6):
             self.counts["connections terminated"] += self._cluster.postgres.terminate_backends(self._rng, 0.5)
             time.sleep(self._rng.uniform(0.1, 1.0))
+
+    def postgres_hung(self) -> None:
+        """SIGSTOP for twice the lease: what it was told before, it does when it wakes."""
+        self._cluster.postgres.hang(2 * self._lease)
+
+    def connections_hung(self) -> None:
+        """About half of them, for twice the lease; the others work."""
+        self.counts["connections hung"] += self._cluster.postgres.hang(2 * self._lease, self._rng)
 
     def redis_killed(self) -> None:
         self._cluster.redis.kill()

@@ -1,5 +1,6 @@
 """What a fleet shares: a real Postgres and a real Redis, each on a host of its own."""
 
+import contextlib
 import os
 import pwd
 import random
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -14,6 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from tests.chaos.fleet.network import Host, die_with_parent
+from tests.platform import children_of
 
 from ao.testing import postgres
 from ao.testing import redis as redis_testing
@@ -92,6 +95,21 @@ class Postgres:
                 connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
         return len(chosen)
 
+    def hang(self, seconds: float, rng: random.Random | None = None) -> int:
+        """All of its processes stop for a while, connections stay open; with `rng` about half of these
+        alone. Returns how many."""
+        if rng is None:
+            server = int((self._data / "postmaster.pid").read_text().split()[0])
+            stopped = [server, *children_of(server)]
+        else:
+            with self.look() as connection:
+                rows = connection.execute(_BACKENDS).fetchall()
+            stopped = [int(str(pid)) for (pid,) in rows if rng.random() < 0.5]
+        _signal(stopped, signal.SIGSTOP)
+        time.sleep(seconds)
+        _signal(stopped, signal.SIGCONT)
+        return len(stopped)
+
     def stop(self) -> None:
         if (self._data / "postmaster.pid").exists():
             self._as_postgres(self._pg_ctl, "stop", "-m", "immediate", "-w", "-D", str(self._data))
@@ -110,6 +128,12 @@ class Postgres:
             server = self._root / "server.log"
             told = server.read_text()[-2000:] if server.exists() else ""
             raise OSError(f"{' '.join(command)}: {log.read_text()[-2000:]}\n{told}")
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Redis:
