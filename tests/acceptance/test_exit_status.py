@@ -157,6 +157,18 @@ def test_ctrl_c_is_130_and_says_that_the_run_goes_on(ao: Ao) -> None:
     ao.ok("cancel", run_id)
 
 
+def test_who_waits_for_a_run_that_cannot_start_is_told_why(ao: Ao) -> None:
+    holder = ao.ok("run", "echo", "-i", '{"wait": 60}', "--session", "held").out.strip()
+    process = ao.start("run", "echo", "-i", "{}", "--session", "held", "--wait")
+    assert process.stderr is not None
+    run_id = process.stderr.readline().split()[1]
+    assert f"not yet: it waits for {holder}" in process.stderr.readline()
+    ao.ok("cancel", holder)
+    process.communicate(timeout=90)
+    assert process.returncode == 0
+    assert ao.ok("show", run_id, "--json").json["run"]["state"] == "completed"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

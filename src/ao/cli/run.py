@@ -11,6 +11,7 @@ from ao.cli import follow, output
 from ao.cli.connect import connect
 from ao.cli.session import Session
 from ao.cli.values import agent_name, run_input, version_number
+from ao.cli.waiting import told_why
 from ao.client import assistant_calls
 from ao.client.api import Client
 from ao.client.handles import RunHandle
@@ -109,13 +110,15 @@ def run(
         return
     if not session.json:
         output.say(f"run {handle.id}")
-    if bound:
-        session.on_interrupt = f"run {handle.id} is being cancelled"
-        follow.bound_to_end(handle, session.json, quiet=not follow_)
-    elif follow_:
-        follow.until_end(handle, timeout, session.json)
-    elif not session.json:
-        handle.wait(timeout)
+    with told_why(client, handle.id, as_json=session.json, follows=follow_):
+        if bound:
+            session.on_interrupt = f"run {handle.id} is being cancelled"
+            follow.bound_to_end(handle, session.json, quiet=not follow_)
+        elif follow_:
+            follow.until_end(handle, timeout, session.json)
+        elif not session.json:
+            handle.wait(timeout)
+    if not (session.json or follow_ or bound):
         _tell_gaps(follow.gaps_of(client, handle.id), handle.id)
     _result(session, handle, timeout, follow_)
 
