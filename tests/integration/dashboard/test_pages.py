@@ -200,6 +200,7 @@ class TestLooking:
         assert await shown(f"?q={billing.id[:13]}&agent=billing") == 1
         assert await shown("?time=1h") == 7
         assert await shown("?q=nothing") == 0
+        assert await shown("?version=latest") == 0
         page = await browser.page("/runs?state=failed&agent=support&q=KeyError")
         assert 'value="KeyError"' in page
         assert re.search(r'value="failed"\s+checked', page)

@@ -80,6 +80,10 @@ class RunListPages:
         )
 
 
+_NO_VERSION = 0
+"""What is typed for a version and is none matches no run."""
+
+
 def _filters(visit: Visit) -> Filters:
     query = visit.request.query_params
     known = {state.value for state in RunState}
@@ -98,7 +102,7 @@ def _query(visit: Visit, filters: Filters) -> RunQuery:
         agent=filters.agent or None,
         agents=() if filters.agent else visit.scope,
         states=[RunState(state) for state in filters.states],
-        version=version_of(filters.version),
+        version=(version_of(filters.version) or _NO_VERSION) if filters.version else None,
         text=filters.text or None,
         since_us=visit.now_us - SPANS[filters.span][1] if filters.span else None,
         older_than=older,
