@@ -56,6 +56,7 @@ class told:  # noqa: N801 - reads as `with told(task)`
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, _traceback: object) -> bool:
+        error = self._task.diverged or error
         if error is None or isinstance(error, Failure):
             return False
         if isinstance(error, SystemExit):

@@ -95,8 +95,10 @@ class Ledger:
         """Questions and sleeps that the run waits for; sleeps with their end."""
 
     def enter(self, name: str, key: object, kind: str) -> Entry:
-        """The next step or span of this name. Raises `StepConflict`, and `Refused` for a name or key that
-        cannot be one."""
+        """The next step or span of this name. Raises `StepConflict`, `Refused` for a name or key that cannot be
+        one, and the `StepDiverged` of an earlier one: there is no step after it."""
+        if self.task.diverged is not None:
+            raise self.task.diverged
         _check_name(name)
         text = _key_text(key)
         parent = current.get()
@@ -140,10 +142,13 @@ class Ledger:
         if record is None:
             return
         if record["fingerprint"] != fingerprint:
-            raise StepDiverged(
+            error = StepDiverged(
                 "step %r was recorded with another input than it has now: what leads to a step must be the "
                 "same in every execution of a run" % entry.path
             )
+            error.__ao_step__ = entry.path  # type: ignore[attr-defined]
+            self.task.diverged = error
+            raise error
         if record["state"] != "completed":
             how = "has raised" if record["state"] == "failed" else "was cut off after its start"
             raise StepInDoubt(

@@ -39,6 +39,9 @@ class Task:
         """What is recorded of earlier attempts; None: the worker knows no steps."""
         self.retries: Fields = start.get("retries", {})
         """Classes of exceptions that are `permanent` or `transient`; empty: none."""
+        self.diverged: BaseException | None = None
+        """Ends the attempt also when the agent's code has caught it: what it does from there on is not what was
+        recorded."""
         self.session: Fields | None = start.get("session")
         """What the session of this run was before it; None: it has none."""
         self.kind: str = start["entrypoint"]["kind"]

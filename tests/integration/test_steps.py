@@ -144,23 +144,6 @@ def work(task):
     assert words in run.error.message
 
 
-DIVERGES = """
-import os
-from ao_runner import step
-def work(task):
-    step.run("fetch", str, os.environ["AO_ATTEMPT"])
-    raise RuntimeError("again")
-"""
-
-
-async def test_another_input_than_recorded_is_divergence_and_permanent(cold: Local) -> None:
-    await cold.deploy("diverges", {"agent.py": DIVERGES}, toml=FUNCTION)
-    run = await cold.run("diverges")
-    assert run.error is not None
-    assert (run.head.attempt, run.error.type) == (2, "StepDiverged")
-    assert "step 'fetch' was recorded with another input" in run.error.message
-
-
 RETRIES = """
 from ao_runner import step, Permanent, Retry
 tries = []
