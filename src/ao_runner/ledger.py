@@ -121,7 +121,7 @@ class Ledger:
                 inside.paths.add(path)
             if len(path.encode("utf-8", "surrogatepass")) > _MAX_PATH_BYTES:
                 raise Refused("steps are nested too deeply for their names: %s…" % path[:100])
-            entry = Entry(parent, name, text, path, kind)
+            entry = Entry(parent, name, _shown(text), path, kind)
             entry.record = self._recorded.get(path)
             return entry
 
@@ -295,9 +295,21 @@ def _key_text(key: object) -> str | None:
     return str(key)
 
 
+def _shown(key: str | None) -> str | None:
+    """What people see of it."""
+    if key is None or _is_plain(key):
+        return key
+    text = ascii(key)[1:-1]
+    return text if len(text) <= MAX_KEY else text[: MAX_KEY - 1] + "…"
+
+
+def _is_plain(key: str) -> bool:
+    return len(key) <= MAX_KEY and key.isprintable()
+
+
 def _in_path(key: str) -> str:
     """Long keys, and those that cannot be stored, by their digest."""
-    if len(key) <= MAX_KEY and key.isprintable():
+    if _is_plain(key):
         return key.translate(_ESCAPED)
     import hashlib  # noqa: PLC0415 - for few keys
 

@@ -78,7 +78,10 @@ def text_of(value: Any, name: str) -> str:
 
 
 def _invalid(value: Any, name: str, error: Exception) -> Failure:
-    what = _fault(value, name, ()) or "%s: %s" % (name, error)
+    try:
+        what = _fault(value, name, ()) or "%s: %s" % (name, error)
+    except RecursionError:
+        what = "%s is nested too deeply" % name
     return Failure(
         "error", "InvalidResult", "what the agent gave is not JSON: %s" % what,
         hint="Return dicts with string keys, lists, strings, finite numbers, true, false and None.",

@@ -62,17 +62,17 @@ _PARKED_SECONDS = 0.05
 class _Options:
     """How a step is executed."""
 
-    def __init__(self, key: Any, once: bool, retries: int, timeout: float | None) -> None:
+    def __init__(self, key: Any, once: bool, retries: int, timeout: Any) -> None:
         if type(retries) is not int or retries < 0:
             raise Refused("`retries` is a number of retries, 0 or more")
-        if timeout is not None and not timeout > 0:
+        if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
             raise Refused("`timeout` is a number of seconds above 0")
         if once and retries:
             raise Refused("a step with `once=True` is never tried again: leave `retries` out")
         self.key = key
         self.once = once
         self.retries = retries
-        self.timeout = timeout
+        self.timeout: float | None = timeout
 
 
 class _Step:

@@ -121,6 +121,8 @@ async def test_steps_run_in_parallel_in_threads_and_tasks(ao: Local) -> None:
         ("step.run('set', lambda: {'x': [set()]})", "StepUnstorable", "set.x[0] is set"),
         ("step.run('half', lambda: '\\ud800')", "StepUnstorable", "half of a surrogate pair"),
         ("step.run('lazy', lambda: wait())", "StepUnstorable", "pass it an `async def` function itself"),
+        ("step.run('deep', deep)", "StepUnstorable", "deep is nested too deeply"),
+        ("step.run('late', int, timeout='1')", "Refused", "`timeout` is a number of seconds above 0"),
         ("step.run('large', lambda: 'x' * (70 << 20))", "StepUnstorable", "at most 33,554,432 are taken"),
     ],
 )
@@ -134,6 +136,11 @@ async def wait():
     await asyncio.sleep(0.1)
 async def together():
     await asyncio.gather(step.run("wait", wait), step.run("wait", wait))
+def deep():
+    found = []
+    for _ in range(5000):
+        found = [found]
+    return found
 def work(task):
     return {body}
 """

@@ -1,4 +1,4 @@
-"""What leads to a step must be the same in every execution: where it is not, the run ends there."""
+"""Which step is it: what leads to one must be the same in every execution, and its key may be any text."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -56,3 +56,18 @@ async def test_another_input_than_recorded_is_divergence_and_permanent(cold: Loc
     assert run.error is not None
     assert (run.head.attempt, run.error.type) == (2, "StepDiverged")
     assert "step 'fetch' was recorded with another input" in run.error.message
+
+
+KEYS = """
+from ao_runner import step
+def work(task):
+    return [step.run("k", ord, key[0], key=key) for key in ("x" * 5000, "a\\nb", "\\0", "\\ud800")]
+"""
+
+
+async def test_a_key_may_be_any_text(cold: Local) -> None:
+    await cold.deploy("keys", {"agent.py": KEYS}, toml=FUNCTION)
+    run = await cold.run("keys")
+    assert await cold.output(run) == [ord("x"), ord("a"), 0, 0xD800]
+    steps = await cold.platform.store.steps.list(run.id, 10)
+    assert [step.key for step in steps] == ["x" * 199 + "…", "a\\nb", "\\x00", "\\ud800"]
