@@ -32,10 +32,10 @@ FLAGS = (
 )
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 """A test run that is killed cannot clean up."""
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 SERIOUS = {"serious", "critical"}
 """What axe calls the findings that keep people out."""
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 """How long a page may take to show what is expected of it; far above what any needs."""
 
 WIDE = {"width": 1280, "height": 900}

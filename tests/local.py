@@ -24,7 +24,7 @@ from ao.wiring import Platform, open_platform
 from ao.worker.loop import Worker
 
 ACTOR = "key:test"
-WAIT_SECONDS = 90.0
+WAIT_SECONDS = 180.0
 HINT_SECONDS = 1.0
 
 

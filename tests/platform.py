@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-READY_SECONDS = 60.0
-STOP_SECONDS = 90.0
+READY_SECONDS = 180.0
+STOP_SECONDS = 180.0
 
 
 class Up:
@@ -115,7 +115,7 @@ def processes_mentioning(text: str) -> dict[int, str]:
 
 
 def until(
-    condition: Callable[[], object], seconds: float = 90.0, tell: Callable[[], object] = lambda: ""
+    condition: Callable[[], object], seconds: float = 180.0, tell: Callable[[], object] = lambda: ""
 ) -> None:
     """Wait until `condition()` is true; AssertionError with `tell()` when it is not in time."""
     deadline = time.monotonic() + seconds

@@ -62,7 +62,7 @@ async def served(
         async with Listener(application(services), listening, services.closing) as listener:
             headers = {"authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(
-                base_url=listener.url, headers=headers, trust_env=False, timeout=60
+                base_url=listener.url, headers=headers, trust_env=False, timeout=120
             ) as http:
                 yield Served(local, listener, key, http)
         listening.close()
@@ -84,7 +84,7 @@ async def frames(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, str, Any
             fields = {}
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 120.0) -> None:
     """Wait until the condition holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - what is waited for has no event
@@ -93,5 +93,5 @@ async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60.
 
 async def thread(function: Any, *arguments: Any, **more: Any) -> Any:
     """Call blocking client code while this loop serves it."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         return await asyncio.to_thread(function, *arguments, **more)

@@ -55,5 +55,5 @@ class Visitor:
 
 @asynccontextmanager
 async def visitor(served: Served) -> AsyncIterator[Visitor]:
-    async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=120) as http:
         yield Visitor(served, http)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SECONDS = 90.0
+SECONDS = 180.0
 """How long one command may take; far above what any needs."""
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tests.chaos.fleet.network import Host, die_with_parent
 
-READY_SECONDS = 60.0
-STOP_SECONDS = 60.0
+READY_SECONDS = 180.0
+STOP_SECONDS = 180.0
 WRONG_CLOCK = Path(__file__).parent / "wrong_clock"
 
 
