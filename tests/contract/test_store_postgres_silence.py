@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from ao.domain.errors import Unavailable
-from ao.store.sql import postgres, postgres_session
+from ao.store.sql import postgres, postgres_lanes, postgres_session
 from ao.store.sql.engine import ClockOffset, Tx
 from ao.store.sql.postgres import PostgresEngine
 from ao.store.sql.postgres_session import Patience
@@ -139,6 +139,24 @@ async def test_a_pool_whose_server_hangs_keeps_nobody_waiting(
     assert [type(failure) for failure in failures] == [Unavailable] * len(ASKS)
     assert await all_ask() == [(0,)] * len(ASKS)
     await engine.close()
+
+
+async def test_closing_waits_for_no_server_that_hangs(
+    postgres_server: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_FOR_READS", Patience(60, 60))
+    monkeypatch.setattr(postgres_lanes, "CLOSING_SECONDS", SILENCE)
+    engine = PostgresEngine(postgres_url, ClockOffset())
+    asks = [ASKS[name] for name in ("a write", "a heartbeat", "a long read")]  # each has a connection
+    for ask in asks:
+        await ask(engine, lambda tx: tx.now_us)
+    with all_stopped(postgres_server):
+        asking = [asyncio.ensure_future(ask(engine, lambda tx: tx.now_us)) for ask in asks]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await engine.close()
+        ends = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(end) for end in ends] == [Unavailable] * len(asks)
 
 
 def test_an_answer_that_came_while_this_process_was_stopped_is_taken(postgres_url: str) -> None:

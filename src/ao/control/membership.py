@@ -14,6 +14,8 @@ from ao.store.processes import BEAT_SECONDS, ProcessStore, Role
 
 log = get_logger(__name__)
 
+LEAVE_SECONDS = 5.0
+
 
 class Membership:
     def __init__(self, processes: ProcessStore, role: Role, tidy: Callable[[], Awaitable[Collected]]) -> None:
@@ -56,7 +58,9 @@ class Membership:
         log.info("home tidied", **counts, freed_bytes=done.freed_bytes)
 
     async def leave(self) -> None:
+        """It is known soon in any case: nobody waits long for a store that does not answer."""
         try:
-            await self._processes.leave(self._id)
-        except Unavailable as error:
-            log.warning("not told that this process ends", error=error.message)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._processes.leave(self._id)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("not told that this process ends", error=str(error) or "the store does not answer")

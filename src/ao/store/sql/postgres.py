@@ -9,6 +9,7 @@ from outside must not cost a worker its lease, nor must a server that says nothi
 Writes and small reads run on the event loop, see `postgres_lanes`; reads that may be long have threads.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -65,8 +66,7 @@ class PostgresEngine:
     async def close(self) -> None:
         if not self._closing:
             self._closing = True
-            for lane in (self._writes, self._urgent, self._reads):
-                await lane.close()
+            await asyncio.gather(*(lane.close() for lane in (self._writes, self._urgent, self._reads)))
 
     async def _on(self, lane: LoopLane | ThreadLane, execute: _Execute[T], fn: Callable[[Tx], T]) -> T:
         if self._closing:
@@ -82,7 +82,7 @@ class PostgresEngine:
                 return execute(carrier, fn)
             except (psycopg.Error, UnicodeEncodeError) as error:
                 failure = self._dialect.error(error)
-                if attempt == _TRIES or not self._dialect.is_transient(error):
+                if attempt == _TRIES or self._closing or not self._dialect.is_transient(error):
                     raise failure from error
             carrier.sleep(_BACKOFF_SECONDS * 2**attempt)
         raise AssertionError("unreachable")

@@ -27,6 +27,9 @@ from ao.store.sql.postgres_session import (
 
 T = TypeVar("T")
 
+CLOSING_SECONDS = 10.0
+"""So long, at most, a read may go on when the store is closed."""
+
 
 class Carrier(Protocol):
     """Where a job runs."""
@@ -260,6 +263,12 @@ class ThreadLane:
         time.sleep(seconds)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown)
+        """Finish what was accepted, unless it takes long."""
+        ending = asyncio.ensure_future(asyncio.to_thread(self._threads.shutdown))
+        await asyncio.wait({ending}, timeout=CLOSING_SECONDS)
+        if not ending.done():
+            for session in self._open:
+                session.cut()
+        await ending
         for session in self._open:
             session.close()

@@ -3,7 +3,9 @@ one go. A cursor of psycopg for each of them takes several times the processor."
 
 import contextlib
 import itertools
+import os
 import select
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -153,6 +155,12 @@ class Session:
 
     def close(self) -> None:
         self._connection.close()
+
+    def cut(self) -> None:
+        """From another thread: whoever waits for an answer is told that the connection is lost."""
+        if not self.broken:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.fileno)) as own:
+                own.shutdown(socket.SHUT_RDWR)
 
     def exchange(self, calls: Sequence[Call], wait: Wait) -> list[PGresult]:
         """Send all calls, and return an answer for each execution, in order. Raises `psycopg.Error` for the
