@@ -128,8 +128,8 @@ class TestConnections:
 
         def crossing(first: str, second: str) -> Callable[[Tx], None]:
             def write(tx: Tx) -> None:
-                tries.append(first)
                 tx.count(TOUCH, {"key": first})
+                tries.append(first)  # it holds the lock
                 while not {"a", "b"} <= set(tries):
                     tx.one("SELECT 1 FROM pg_sleep(0.01)", {})
                 tx.run(TOUCH, {"key": second})
