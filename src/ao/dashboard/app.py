@@ -31,6 +31,14 @@ SMALL_BYTES = 500
 """Answers below this size are not compressed."""
 
 
+class _Pages(Router):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except HTTPException:  # of the router: the path is there for another method, such as that of a form
+            await self.default(scope, receive, send)
+
+
 def create_dashboard(services: Services) -> ASGIApp:
     """All pages over these services."""
     assets = Assets(BASE)
@@ -60,12 +68,4 @@ def create_dashboard(services: Services) -> ASGIApp:
         response = await frame.lost(Request(scope, receive))
         await response(scope, receive, send)
 
-    router = Router(routes, redirect_slashes=False, default=lost)
-
-    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await router(scope, receive, send)
-        except HTTPException:  # of the router: the path is there for another method, such as that of a form
-            await lost(scope, receive, send)
-
-    return GZipMiddleware(pages, SMALL_BYTES, compresslevel=5)
+    return GZipMiddleware(_Pages(routes, redirect_slashes=False, default=lost), SMALL_BYTES, compresslevel=5)
