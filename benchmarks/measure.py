@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ao.client.api import Client
-from ao.store.sql.sqlite import connect
+from ao.store.sql.sqlite_connection import connect
 from benchmarks import agents, ao_up, limits
 from benchmarks.closed_loop import Load, WrongResult, drive, expected
 from benchmarks.cold_start import ColdStart, cold_start

@@ -109,7 +109,7 @@ class Starts:
             # Of those that wait some begin when several slots are free at once: they are work done, too.
             rate = load.rate * (1 + others / len(load.seconds))
             self._rates[f"sustained before {self._plan.pending} pending, {warm[-1].label}"] = [rate]
-            self.facts["others"] = others
+            self.facts["pending_done"] = others
 
     async def _unfinished(self) -> int:
         runs: dict[str, int] = (await self._http.get("/v1/status"))["runs"]

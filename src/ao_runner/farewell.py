@@ -1,4 +1,4 @@
-"""The last words of a child of a template that leaves nothing behind: nobody has to wait until it is gone."""
+"""The last word of a child of a template that leaves nothing behind: nobody has to wait until it is gone."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ao_runner.task import flush, has_duties
 _OVER = b'{"type":"over","cpu":%f,"rss":%d}'
 
 
-def farewell(frame: bytes) -> bytes:
-    """The encoded result, and `over` behind it when there is neither a thread nor a process nor a function to
-    wait for, and all output is written: the caller exits at once."""
+def farewell() -> bytes:
+    """`over`, encoded, when there is no thread, process or function to wait for, and all output is written: the
+    caller exits at once. Else nothing."""
     if has_duties() or _has_had_children():
-        return frame
+        return b""
     try:
         flush()
     except Exception:
-        return frame  # the agent has closed them: the exit finds that, too
+        return b""  # the agent has closed them: the exit finds that, too
     spent = resource.getrusage(resource.RUSAGE_SELF)
     over = _OVER % (spent.ru_utime + spent.ru_stime, spent.ru_maxrss << 10)
-    return frame + protocol.HEADER.pack(len(over)) + over
+    return protocol.HEADER.pack(len(over)) + over
 
 
 def _has_had_children() -> bool:

@@ -48,7 +48,7 @@ runner → worker
              which commits it → wanted: [path], in the order in which their content is to come
     workspace_data {id, data}                   base64; with an id when it is the last → saved
     lookup   {id, path}                         since 2: what is recorded? → recorded: {…} or null
-    result   {value}                            the entrypoint returned; last
+    result   {value}                            the entrypoint returned; last, but for `over`
     over     {cpu, rss}                         after a result, from a forked child of a template: it exits with
                                                 0 now and leaves nothing behind; all its output is written
     error    {kind, error_type, message, traceback, permanent, retry_after, exit_code, signal, hint,

@@ -56,8 +56,8 @@ class Task:
         self.egress: bool = start["egress"]
         self.env: dict[str, str] = start.get("env", {})
         """For a fork of a template; others have it already."""
-        self.farewell: Callable[[bytes], bytes] | None = None
-        """What a fork of a template makes of its result."""
+        self.farewell: Callable[[], bytes] | None = None
+        """What a fork of a template says after its result."""
 
     def send(self, message: Fields) -> None:
         self.send_frame(protocol.encode(message))
@@ -86,10 +86,10 @@ class Task:
 
     def finish(self, frame: bytes, exit_code: int) -> NoReturn:
         """Say the last word, encoded, let threads and exit handlers end as Python would, and exit."""
-        if self.farewell is not None and not exit_code:
-            frame = self.farewell(frame)
         try:
             self.send_frame(frame)
+            if self.farewell is not None and not exit_code:
+                self.send_frame(self.farewell())
         except OSError:
             # The worker is gone: it will not hear the exit code either, but the process must end.
             exit_code = exit_code or 1

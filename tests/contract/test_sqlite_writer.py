@@ -11,7 +11,7 @@ import pytest
 from ao.domain.errors import AoError, InternalError
 from ao.ids import new_run_id
 from ao.store.records import NewRun, Payload, RunFilter
-from ao.store.sql import open_sqlite, sqlite
+from ao.store.sql import open_sqlite, sqlite_writer
 from ao.store.sql.engine import ClockOffset
 from ao.testing.store_contract.harness import Harness
 
@@ -50,8 +50,8 @@ async def test_a_run_is_claimed_in_the_commit_that_accepts_it(tmp_path: Path) ->
 async def test_the_log_stays_short_while_runs_are_written_and_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_seconds: float
 ) -> None:
-    monkeypatch.setattr(sqlite, "_QUICK_SECONDS", quick_seconds)
-    monkeypatch.setattr(sqlite, "_CHECKPOINT_CHANGES", 100)
+    monkeypatch.setattr(sqlite_writer, "_QUICK_SECONDS", quick_seconds)
+    monkeypatch.setattr(sqlite_writer, "_CHECKPOINT_CHANGES", 100)
     store = await open_sqlite(tmp_path / "ao.db")
     for _ in range(20):
         await asyncio.gather(*(store.runs.create(new_run()) for _ in range(20)))

@@ -19,6 +19,7 @@ from ao.sandbox.process.supervisor import tree
 from ao.testing.sandbox_conformance.isolation import DANGEROUS
 from ao.testing.sandbox_conformance.leaks import again
 from ao.testing.sandbox_conformance.rig import Rig, finish
+from ao.worker.parting import see_off
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,24 @@ async def test_only_a_run_that_leaves_nothing_behind_says_so(rig: Rig, code: str
     assert ran.stdout == (b"said" if "said" in code else b"")
 
 
+@pytest.mark.parametrize("flush", ["raise SystemExit(3)", "raise KeyboardInterrupt", "raise ValueError"])
+async def test_a_result_counts_whatever_becomes_of_the_output_after_it(rig: Rig, flush: str) -> None:
+    spec = rig.spec(f"""
+        import sys
+        class Tee:
+            armed = False
+            def write(self, text): pass
+            def flush(self):
+                if self.armed: {flush}
+        sys.stdout = Tee()
+        def main():
+            sys.stdout.armed = True
+            return "earned"
+        """)
+    assert await rig.executor.prepare(spec) == ""
+    assert (await again(rig, spec)).result == "earned"
+
+
 async def test_who_says_that_it_exits_and_does_not_is_killed(rig: Rig) -> None:
     spec = rig.spec("""
         import os, time
@@ -137,11 +156,12 @@ async def test_who_says_that_it_exits_and_does_not_is_killed(rig: Rig) -> None:
             time.sleep(60)
         """)
     assert await rig.executor.prepare(spec) == ""
-    sandbox = await rig.executor.start(spec)
+    sandbox, condemned = await rig.executor.start(spec), asyncio.Event()
     while message := await sandbox.receive():
         if message["type"] == "over":
-            sandbox.let_go()
-    assert (await sandbox.wait()).cause is StopCause.PROTOCOL
+            see_off(sandbox, "it", condemned.set)
+    assert (await sandbox.wait()).cause is StopCause.TIMEOUT
+    assert not condemned.is_set()
     other = rig.spec("def main(): return 2")
     assert await rig.executor.prepare(other) == ""
     assert (await again(rig, other)).result == 2

@@ -96,11 +96,12 @@ class Runs:
             gates=[*share.gates, *gates_of(target.agent, session)],
             placement=self._catalog.placement(target.deployment, target.overrides),
         )
-        if self._store.in_order:
+        told = self._store.in_order and new.idempotency_key is None and session is None
+        if told:
             self._bus.publish(READY)  # now: the claim comes into the same commit
         created = await self._store.runs.create(new)
         if created.is_new:
-            if not self._store.in_order:
+            if not told:
                 self._bus.publish(READY)
             if new.queue_seconds is not None:
                 self._bus.publish(DELAYED)

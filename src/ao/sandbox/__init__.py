@@ -201,9 +201,9 @@ class Sandbox(Protocol):
         cause counts; stopping what has ended does nothing."""
         ...
 
-    def let_go(self) -> None:
-        """Its last word was that it exits now and leaves nothing behind: what it has written is all it will
-        have written, and nobody waits for its end, which is seen to."""
+    def exits_now(self) -> None:
+        """It said that it exits and leaves nothing behind: what is in its pipes is all that there will be.
+        `ended` comes a moment later."""
         ...
 
     async def wait(self) -> SandboxExit:

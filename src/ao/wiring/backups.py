@@ -22,7 +22,7 @@ from ao.domain.errors import Conflict, InvalidInput, NotFound, Unavailable, Usag
 from ao.home import Home
 from ao.settings import Settings
 from ao.store.sql import migrate, open_sqlite, sqlite_opening
-from ao.store.sql.sqlite import connect
+from ao.store.sql.sqlite_connection import connect
 
 _SAID = "backup.json"
 _BLOBS = "blobs/sha256"

@@ -17,8 +17,9 @@ from ao.logs import get_logger
 from ao.sandbox import Message, Sandbox, SandboxExit, SandboxSpec, StopCause
 from ao.store.records import Claim
 from ao.worker.bench import Bench
-from ao.worker.classify import Ending, classify, exit_as_told, lost, overran
+from ao.worker.classify import Ending, classify, lost, overran
 from ao.worker.output import Output
+from ao.worker.parting import exit_as_told, see_off
 from ao.worker.recorder import Recorder
 from ao.worker.redact import Redactor
 from ao.worker.report import Reporter
@@ -350,7 +351,7 @@ class Attempt:
     def _end_now(self, sandbox: Sandbox, over: Message) -> None:
         """A child that leaves nothing behind has ended when it says so: its exit takes as long as many runs."""
         if sandbox.info.warm and self._session is None and self._stop_cause is None and not self._exit.done():
-            sandbox.let_go()
+            see_off(sandbox, self.claim.run_id, self._condemn)
             self._exit.set_result(exit_as_told(over))
 
     def _said(self, error: Message) -> Message:

@@ -83,14 +83,6 @@ def _kind(ending: Ending) -> tuple[OutcomeKind, ErrorInfo | None, str | None]:
     return error.kind, error, None
 
 
-def exit_as_told(over: Message) -> SandboxExit:
-    """The end of a process that told it before it happened, with what it said that it has used."""
-    cpu, rss = over.get("cpu"), over.get("rss")
-    if isinstance(cpu, float) and math.isfinite(cpu) and isinstance(rss, int) and 0 <= rss < 1 << 62:
-        return SandboxExit(0, None, None, max_rss_bytes=rss, cpu_seconds=cpu)
-    return SandboxExit(0, None, None)
-
-
 def lost(message: str) -> AttemptOutcome:
     """The end of an attempt that is nobody's fault but AO's, or the machine's."""
     return AttemptOutcome(OutcomeKind.LOST, error=ErrorInfo(OutcomeKind.LOST, message))

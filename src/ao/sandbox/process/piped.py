@@ -15,10 +15,6 @@ from ao_runner import protocol
 Stop = Callable[[str, StopCause, float], Awaitable[None]]
 
 
-_EXIT_SECONDS = 1.0
-"""Who said that it exits now is gone by then, or is killed."""
-
-
 class PipedSandbox:
     """See `ao.sandbox.Sandbox`. Who made it says when it has ended."""
 
@@ -44,7 +40,6 @@ class PipedSandbox:
         self._stop = stop
         self._exit: asyncio.Future[SandboxExit] = asyncio.get_running_loop().create_future()
         self._egress: EgressProxy | None = None
-        self._stopping: asyncio.Task[None] | None = None
         self.protocol = protocol.VERSION
         """The version that both ends speak, once the runner has said hello."""
 
@@ -76,14 +71,9 @@ class PipedSandbox:
         if not self._exit.done():
             await self._stop(self.id, cause, grace_seconds)
 
-    def let_go(self) -> None:
+    def exits_now(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
-            asyncio.get_running_loop().call_later(_EXIT_SECONDS, self._see_to_its_end)
-
-    def _see_to_its_end(self) -> None:
-        if not self._exit.done():
-            self._stopping = asyncio.create_task(self.stop(StopCause.PROTOCOL), name=f"end of {self.id}")
 
     async def wait(self) -> SandboxExit:
         return await asyncio.shield(self._exit)

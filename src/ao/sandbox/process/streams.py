@@ -219,7 +219,7 @@ class Ends:
             os.set_blocking(fd, False)
         ours, theirs = socket.socketpair()
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when no process of the sandbox is left."""
+        """Done when no process of the sandbox is left, or the last one writes nothing more."""
         self.stdout, self.stderr = Pipe(stdout, self.over), Pipe(stderr, self.over)
         self.runner = RunnerSocket(ours, self.over)
         self.theirs = [stdout_theirs, stderr_theirs, theirs.detach()]

@@ -15,7 +15,8 @@ from ao.store.sql import migrate
 from ao.store.sql.dialect import SqliteDialect
 from ao.store.sql.engine import ClockOffset
 from ao.store.sql.migrate import Found, Plan
-from ao.store.sql.sqlite import SqliteEngine, connect
+from ao.store.sql.sqlite import SqliteEngine
+from ao.store.sql.sqlite_connection import connect
 from ao.store.sql.store import SqlStore
 
 _MAGIC = b"SQLite format 3\0"
