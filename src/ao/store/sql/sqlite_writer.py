@@ -25,9 +25,11 @@ _BATCH_SECONDS = 0.01
 """After so long a batch is committed with what it has: the event loop has other things to do."""
 _SMALL_BATCH = 8
 """Larger ones are committed in the thread: many wait anyhow, and the event loop has other things to do."""
-_QUICK_SECONDS = 0.0005
-"""A commit that takes longer on the loop's thread sends those after it to the writer's: the first time so many,
-then twice as many, up to the last; then one shows again whether the disk is quick now."""
+_QUICK_SECONDS = 0.001
+"""When commits on the loop's thread take longer as a rule, those that follow are sent to the writer's: first so
+many, then twice as many, up to the last; then one shows again whether the disk is quick now."""
+_RULE = 16
+"""A rule is made of about so many commits: one that is slow among many changes little, a stall does."""
 _SENT_AWAY, _MOST_SENT_AWAY = 64, 4096
 _CHECKPOINT_CHANGES = 1200
 """After so many changed rows what is in the log is copied into the database: of runs they take about 16 MiB."""
@@ -63,6 +65,8 @@ class SqliteWriter:
         self._left_to_thread = 0
         """So many commits more."""
         self._sent_away = _SENT_AWAY
+        self._usual_seconds: float | None = None
+        """Of commits on the loop's thread; None before the first since others were sent away."""
         self._log = f"{path}-wal"
         self._copied = 0
         """The count of changes at the last checkpoint."""
@@ -138,11 +142,13 @@ class SqliteWriter:
         """On the loop's thread, while the disk is quick."""
         began = time.perf_counter()
         done = self._commit(done)
-        if time.perf_counter() - began > _QUICK_SECONDS:
-            self._left_to_thread = self._sent_away
+        took, usual = time.perf_counter() - began, self._usual_seconds
+        usual = took if usual is None else usual + (took - usual) / _RULE
+        if usual > _QUICK_SECONDS:
+            self._left_to_thread, self._usual_seconds = self._sent_away, None
             self._sent_away = min(2 * self._sent_away, _MOST_SENT_AWAY)
         else:
-            self._sent_away = _SENT_AWAY
+            self._usual_seconds, self._sent_away = usual, _SENT_AWAY
         return done
 
     def _deliver(self, done: list[_Done]) -> None:
