@@ -24,8 +24,6 @@ _REMEMBERED_GROUPS = 256
 _LONGEST_WAIT_SECONDS = 1.0
 _LONGEST_IMPORT_SECONDS = 10.0
 """So long a run waits for an import that others began."""
-_FORK_SECONDS = 0.002
-"""While others wait, a child is made when the run before it has been written down: both take a core."""
 _PATIENCE_SECONDS = 0.05
 """A wait that is worth a slot more, where a core is free for it."""
 _AT_LEAST = 2
@@ -261,10 +259,7 @@ class WarmPool:
             if slot.successor is None:
                 self._grow(group)
             return
-        if group.waiters or not any(each.state == "ready" for each in group.slots.values()):
-            self._fork(slot)
-        else:
-            asyncio.get_running_loop().call_later(_FORK_SECONDS, self._fork, slot)
+        self._fork(slot)
 
     def _is_old(self, slot: Slot, times: int = 1) -> bool:
         most = times * (2 * slot.first_bytes + _GROWTH_BYTES)
