@@ -60,7 +60,7 @@ _RESTATE_FSYNC = "its replicated log, on one node, in RocksDB: fdatasync at ever
 _LANGGRAPH = "none: in memory, written to files every 10 s"
 
 _SANDBOX = "a sandbox for each run: own namespaces, read-only root, no network, limits"
-_AO_DURABLE = "SQLite WAL, synchronous=FULL: fdatasync when accepted, claimed, ended"
+_AO_DURABLE = "SQLite WAL, synchronous=FULL: fdatasync when accepted and claimed, and when ended"
 
 CONTENDERS = (
     Contender(
