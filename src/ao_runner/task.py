@@ -88,8 +88,10 @@ class Task:
         """Say the last word, encoded, let threads and exit handlers end as Python would, and exit."""
         try:
             self.send_frame(frame)
-            if self.farewell is not None and not exit_code:
-                self.send_frame(self.farewell())
+            over = self.farewell() if self.farewell is not None and not exit_code else b""
+            if over:
+                self.send_frame(over)
+                os._exit(0)
         except OSError:
             # The worker is gone: it will not hear the exit code either, but the process must end.
             exit_code = exit_code or 1

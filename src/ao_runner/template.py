@@ -1,9 +1,9 @@
 """A template: imports the agent once, then forks one run after the other, each in an empty sandbox.
 
 It has the rights of a run and no more. The socket to the supervisor carries datagrams: the task as JSON, then
-`fork` with three descriptors (output, error output, the runner's socket); back go {ready}, {cold, lasting} when
-this agent must not be started warm, and {status, cpu, rss} at the end of each run. A child says no hello: its
-first word is `started`.
+`fork` or `quick` with three descriptors (output, error output, the runner's socket); back go {ready}, {cold,
+lasting} when this agent must not be started warm, and {status, cpu, rss} at the end of each run. A child says no
+hello: its first word is `started`.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def serve() -> NoReturn:
     _say(control, {"ready": True})
     while True:
         _renew()
-        fds = _next(control)
+        quick, fds = _next(control)
         child = forks.fork()
         if child == 0:
-            _become_run(control, fds, said, function, example)
+            _become_run(control, fds, said, function, example if quick else b"")
         for fd in fds:
             os.close(fd)
         _, status, usage = os.wait4(child, 0)
@@ -107,18 +107,19 @@ def _take_output(fd: int) -> bytes:
     return os.pread(fd, _MAX_REPLAY, 0)
 
 
-def _next(control: _socket.socket) -> list[int]:
+def _next(control: _socket.socket) -> tuple[bool, list[int]]:
     data, ancillary, _flags, _address = control.recvmsg(_MAX_BYTES, _socket.CMSG_SPACE(3 * _INT_BYTES))
-    if data != b"fork":
+    if data not in (b"fork", b"quick"):
         os._exit(0)
-    return [fd for level, kind, payload in ancillary for fd in memoryview(payload).cast("i")]
+    return data == b"quick", [fd for level, kind, payload in ancillary for fd in memoryview(payload).cast("i")]
 
 
 def _become_run(
     sock: _socket.socket, fds: list[int], said: list[bytes], function: Callable[..., Any], example: bytes
 ) -> NoReturn:
     """The child: from here on it is like a run that has just imported its agent. What it touches of its memory
-    is copied, so it does little. `sock` has the descriptor at which the runner's replaces the supervisor's."""
+    is copied, so it does little; one with an `example` spends CPU to save time: it rehearses, and says farewell.
+    `sock` has the descriptor at which the runner's replaces the supervisor's."""
     try:
         os.setsid()
         stdout, stderr, runner = fds
@@ -128,7 +129,7 @@ def _become_run(
         os.close(stdout)
         os.close(stderr)
         os.close(runner)
-        if not _is_waiting(sock) and _has_plain_streams():
+        if example and _has_plain_streams() and not _is_waiting(sock):
             _rehearse(example, 1)  # what it touches is copied before the task is there
         start = protocol.receive(sock)
         if start is None:
@@ -136,7 +137,7 @@ def _become_run(
         for number, text in enumerate(said, 1):
             _write_all(number, text)
         task = Task(sock, start)
-        task.farewell = farewell
+        task.farewell = farewell if example else None
         for name, value in task.env.items():
             os.environ[name] = value
     except BaseException as error:

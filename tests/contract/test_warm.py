@@ -39,7 +39,7 @@ async def opened(root: Path, options: WarmOptions) -> ProcessExecutor:
 
 @pytest.fixture
 async def rig(root: Path) -> AsyncIterator[Rig]:
-    executor = await opened(root, WarmOptions(slots=1, runs=3))
+    executor = await opened(root, WarmOptions(slots=1, runs=3, quick=True))
     yield Rig(executor, root, root / "env", warm=True)
     await executor.close()
 

@@ -248,14 +248,14 @@ class ProcessExecutor:
         launch = {**cast("dict[str, object]", request["launch"]), "name": name_for(self._work_root)}
         self._current().send({**request, "op": "start", "id": id, "launch": launch, "fds": 0})
 
-    def fork(self, slot: Slot, id: str) -> ProcessSandbox:
+    def fork(self, slot: Slot, id: str, *, quick: bool) -> ProcessSandbox:
         ends = Ends()
         sandbox = ProcessSandbox(
             slot.group.template, self._chosen(), None, ends, self._stop,
             id=id, slot_id=slot.id, namespaces=slot.namespaces, first_fd=slot.first_fd,
         )  # fmt: skip
         self._live[id] = sandbox
-        message = {"op": "fork", "slot": slot.id, "id": id, "fds": len(ends.theirs)}
+        message = {"op": "fork", "slot": slot.id, "id": id, "quick": quick, "fds": len(ends.theirs)}
         assert self._link is not None
         self._link.send(message, ends.theirs)
         return sandbox

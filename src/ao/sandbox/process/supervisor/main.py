@@ -139,7 +139,7 @@ class Supervisor:
     def _fork(self, message: "dict[str, Any]", fds: "list[int]") -> None:
         slot = self._slots.get(message["slot"])
         if slot is not None:
-            slot.fork(message["id"], fds)
+            slot.fork(message["id"], fds, quick=message["quick"])
         else:
             self.send({"op": "refused", "id": message["id"], "message": "the slot is gone"})
         control.close_all(fds)

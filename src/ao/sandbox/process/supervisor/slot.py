@@ -174,13 +174,14 @@ class Slot:
 
     # Its runs
 
-    def fork(self, id: str, fds: "list[int]") -> None:
-        """Have the template fork the next child, which waits for its task at the runner's socket."""
+    def fork(self, id: str, fds: "list[int]", *, quick: bool) -> None:
+        """Have the template fork the next child, which waits for its task at the runner's socket; one that is
+        `quick` spends CPU to save time."""
         self.run = Run(id, self._limits)
         if self.state != "free":
             return self.end("a run for a slot that is not free")
         self.state = "taken"
-        self._order(self._template, b"fork", fds)
+        self._order(self._template, b"quick" if quick else b"fork", fds)
 
     def begin(self) -> None:
         """The child has its task: limits count from here on."""

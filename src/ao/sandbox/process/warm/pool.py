@@ -43,6 +43,8 @@ class WarmOptions:
     """For all templates together; the least used go first."""
     runs: int = 10_000
     """After so many a slot is replaced."""
+    quick: bool | None = None
+    """Whether children spend CPU to be quicker; None: while cores are idle."""
 
 
 class Host(Protocol):
@@ -54,7 +56,7 @@ class Host(Protocol):
         """Raises `SandboxError`."""
         ...
 
-    def fork(self, slot: Slot, id: str) -> ProcessSandbox: ...
+    def fork(self, slot: Slot, id: str, *, quick: bool) -> ProcessSandbox: ...
     def end_slot(self, id: str) -> None: ...
 
 
@@ -285,7 +287,8 @@ class WarmPool:
         if slot.state != "tidy":
             return
         group = slot.group
-        slot.sandbox = self._host.fork(slot, f"{slot.id}-{slot.runs}")
+        quick = not self._cores.are_full() if self._options.quick is None else self._options.quick
+        slot.sandbox = self._host.fork(slot, f"{slot.id}-{slot.runs}", quick=quick)
         group.settled.set()
         group.offer(slot)
         if group.missed:
