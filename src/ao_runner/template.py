@@ -2,8 +2,8 @@
 
 It has the rights of a run and no more. The socket to the supervisor carries datagrams: the task as JSON, then
 `fork` or `quick` with three descriptors (output, error output, the runner's socket); back go {ready}, {cold,
-lasting} when this agent must not be started warm, and {status, cpu, rss} at the end of each run. A child says no
-hello: its first word is `started`.
+lasting} when this agent must not be started warm, and {status, cpu, rss} at the end of each run. A child says
+no hello: its first word is `started`.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _become_run(
     sock: _socket.socket, fds: list[int], said: list[bytes], function: Callable[..., Any], example: bytes
 ) -> NoReturn:
     """The child: from here on it is like a run that has just imported its agent. What it touches of its memory
-    is copied, so it does little; one with an `example` spends CPU to save time: it rehearses, and says farewell.
+    is copied, so it does little; one with an `example` spends CPU to save time: it rehearses and says farewell.
     `sock` has the descriptor at which the runner's replaces the supervisor's."""
     try:
         os.setsid()
