@@ -334,9 +334,36 @@ async def test_a_fork_takes_no_other_session_for_the_one_that_its_run_had(cold: 
     for _ in range(2):  # while there is none, and while there is one of the same name
         with pytest.raises(Conflict, match="is not kept any more") as caught:
             await cold.platform.services.replays.fork(old.id, "begin", None, "key:test")
-        assert f"ao dlq replay {old.id}" in caught.value.hint
+        assert f"ao dlq replay {old.id} --from-start" in caught.value.hint
         await cold.run("holds", "b", session="s")
     assert len(await cold.platform.store.sessions.list(SessionFilter(), 10)) == 1
+
+
+LEAVES = """
+from ao_runner import Permanent, session, step
+def leave():
+    (session.workspace / "note").write_text("left")
+    session.add("user", "left")
+def work(task):
+    step.run("leave", leave)
+    raise Permanent((session.workspace / "note").read_text())
+"""
+
+
+async def test_a_replay_puts_nothing_into_a_session_that_is_not_the_one_of_its_steps(cold: Local) -> None:
+    await cold.deploy("leaves", {"agent.py": LEAVES}, toml=FUNCTION)
+    old = await cold.run("leaves", session="s")
+    replays, sessions = cold.platform.services.replays, cold.platform.services.sessions
+    again = await replays.replay(old.id, scratch=False, version=None, actor="key:test")
+    assert "left" in str((await cold.result(again.run.id)).error)
+    await sessions.delete(SessionKey("leaves", "s"), False, "key:test")
+    for _ in range(2):  # while there is none, and while there is one of the same name
+        with pytest.raises(Conflict, match="was deleted: what recorded steps have left in it is gone"):
+            await replays.replay(old.id, scratch=False, version=None, actor="key:test")
+        anew = await replays.replay(old.id, scratch=True, version=None, actor="key:test")
+        assert "left" in str((await cold.result(anew.run.id)).error)
+    fresh = await replays.replay(anew.run.id, scratch=False, version=None, actor="key:test")
+    assert fresh.run.session == "s"
 
 
 async def test_a_template_forgets_the_session_that_a_run_had(ao: Local) -> None:

@@ -89,7 +89,7 @@ class Replays:
         `as_first` only if the dead letter was not replayed before.
 
         Raises NotFound, QueueFull, Conflict: it goes on, what it recorded is gone, the version cannot run or
-        is without the steps, not the first.
+        is without the steps, not the first, its session was deleted and steps are recorded.
         """
         source = await self._store.runs.get(run_id)
         if not source.head.state.terminal:
@@ -103,7 +103,7 @@ class Replays:
                 hint="`--from-start`, or `begin` = `start` in the request, does every step again",
             )
         fork = Fork(run_id, None, with_steps=not scratch, as_first=as_first)
-        use = None if source.session is None else SessionUse(source.session)
+        use = await self._same(source, anew=scratch)
         chosen = await self._chosen(source, version)
         if not scratch:
             await self._check_steps(source, chosen[0], None)
@@ -151,6 +151,14 @@ class Replays:
             purged += some
         return purged
 
+    async def _same(self, source: Run, *, anew: bool) -> SessionUse | None:
+        """The session of a replay: the one that the recorded steps have left something in."""
+        if source.session is None:
+            return None
+        if anew or not await self._store.steps.recorded(source.id, 1):
+            return SessionUse(source.session)
+        return SessionUse(source.session, known_us=source.created_us)
+
     async def _branch(self, source: Run, first: Step, actor: str) -> SessionUse | None:
         """A session of its own for a fork, which begins as that of `source` did, with the files that its steps
         before `first` have left."""
@@ -169,13 +177,13 @@ class Replays:
         base = source.session_base
         if not base:
             return None
-        kept = next(iter(await self._store.sessions.history(key, base + 1, 1)), None)
-        is_later = kept is not None and source.finished_us is not None and kept.at_us > source.finished_us
-        if kept is None or kept.version != base or is_later:
+        kept = await self._store.sessions.history(key, base + 1, 1)
+        is_other = not kept or (await self._store.sessions.get(key)).created_us > source.created_us
+        if is_other or kept[0].version != base:
             raise Conflict(
                 f"Session {key.id} as it was before run {source.id} is not kept any more.",
                 hint=f"the last {KEPT_VERSIONS} versions of a session are kept, until it is deleted; "
-                f"`ao dlq replay {source.id}` goes on with the session as it is",
+                f"`ao dlq replay {source.id} --from-start` begins with the session as it is",
             )
         return base
 

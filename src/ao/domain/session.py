@@ -45,6 +45,8 @@ class SessionUse:
 
     id: str
     on_overlap: Overlap = Overlap.ENQUEUE
+    known_us: int | None = None
+    """Only the session that was there at this instant: recorded steps have left something in it. None: any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ao.domain.errors import SessionBusy
+from ao.domain.errors import Conflict, SessionBusy
 from ao.domain.session import Change, Overlap, SessionUse
 from ao.ids import RunId
 from ao.store.sessions import SessionKey
@@ -15,6 +15,8 @@ _TOUCH = """
 INSERT INTO session (agent, session_id, created_us, used_us, actor)
 VALUES (:agent, :session, :now, :now, :actor)
 ON CONFLICT (agent, session_id) DO UPDATE SET used_us = excluded.used_us"""
+
+_MADE = "SELECT created_us FROM session WHERE agent = :agent AND session_id = :session"
 
 _OPEN = "SELECT run_id FROM session_run WHERE agent = :agent AND session_id = :session ORDER BY run_id"
 
@@ -30,6 +32,8 @@ def enter(tx: Tx, run_id: RunId, agent: str, actor: str, use: SessionUse) -> Seq
     key = SessionKey(agent, use.id)
     params = versions.params_of(key)
     tx.run(_TOUCH, {**params, "actor": actor})
+    if use.known_us is not None and tx.all(_MADE, params)[0][0] > use.known_us:
+        raise _other(key)
     if versions.latest(tx, key) is None:
         versions.insert(tx, key, 1, Cause(Change.CREATED, actor), None, Content())
     others = open_runs(tx, key)
@@ -41,6 +45,14 @@ def enter(tx: Tx, run_id: RunId, agent: str, actor: str, use: SessionUse) -> Seq
         cancel_all(tx, others, actor)
     tx.run(_ENTER, {**params, "run_id": run_id})
     return others if use.on_overlap in (Overlap.INTERRUPT, Overlap.ROLLBACK) else ()
+
+
+def _other(key: SessionKey) -> Conflict:
+    return Conflict(
+        f"Session {key.id} of {key.agent} was deleted: what recorded steps have left in it is gone.",
+        hint="`--from-start`, or `begin` = `start` in the request, does every step again",
+        details={"session": key.id, "agent": key.agent},
+    )
 
 
 def open_runs(tx: Tx, key: SessionKey) -> Sequence[RunId]:
