@@ -78,7 +78,9 @@ def replay(
     fingerprint: _Fingerprint = None,
     from_start: _FromStart = False,
     on: _On = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most this many.")] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=1000, help="At most this many, the oldest first.")
+    ] = 100,
 ) -> None:
     """Make new runs of dead letters: of those named, or of all of an agent's or of one kind.
 

@@ -125,7 +125,7 @@ class Replays:
         return done
 
     async def letters(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
-        """Newest run first."""
+        """Newest run first, unless the filter says otherwise."""
         return await self._store.dead_letters.list(where, limit)
 
     async def groups(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetterGroup]:

@@ -69,3 +69,5 @@ class DeadLetterFilter:
     """Only that of this run."""
     before: RunId | None = None
     """Keyset cursor: only runs created before this one."""
+    oldest_first: bool = False
+    """The order of single ones; otherwise the newest run comes first."""

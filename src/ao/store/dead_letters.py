@@ -13,7 +13,7 @@ class DeadLetterStore(Protocol):
     """A run that fails for good becomes one in the write that ends it (`RunStore.finish`, `sweep`)."""
 
     async def list(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
-        """Newest run first."""
+        """Newest run first, unless the filter says otherwise."""
         ...
 
     async def groups(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetterGroup]:
@@ -25,7 +25,7 @@ class DeadLetterStore(Protocol):
         ...
 
     async def recorded(self, where: DeadLetterFilter, limit: int) -> Sequence[RecordedSteps]:
-        """What the newest `limit` of them have recorded of steps, by the steps' names, in order."""
+        """What the first `limit` of `list` have recorded of steps, by the steps' names, in order."""
         ...
 
     async def get(self, run_id: RunId) -> DeadLetter:

@@ -27,7 +27,7 @@ class ReplayMany(Request):
     fingerprint: str | None = Field(None, max_length=64)
     begin: Literal["checkpoint", "start"] = Field("checkpoint", description=FROM)
     version: int | None = Field(None, ge=1, le=MAX_VERSION, description="Null: each run's own deployment.")
-    limit: int = Field(100, ge=1, le=1000)
+    limit: int = Field(100, ge=1, le=1000, description="At most this many, the oldest first.")
 
 
 class RemadeView(RunView):

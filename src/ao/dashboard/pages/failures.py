@@ -108,7 +108,7 @@ class FailurePages:
         """What a replay would do again, before anything happens."""
         group, where = await self._group(visit)
         choice = _choice(visit.query)
-        open_ones = DeadLetterFilter(where.agents, where.fingerprint)
+        open_ones = DeadLetterFilter(where.agents, where.fingerprint, oldest_first=True)
         recorded = await self._replays.recorded(open_ones, min(choice.count, MOST_AT_ONCE))
         rows = await self._store.insights.deployments([group.agent], None, COMPARABLE)
         return self._frame.render(
@@ -129,7 +129,8 @@ class FailurePages:
     async def replay(self, visit: Visit) -> Response:
         agent, fingerprint = visit.path["agent"], visit.path["fingerprint"]
         choice = _choice(visit.form)
-        letters = await self._replays.letters(DeadLetterFilter([agent], fingerprint), choice.count)
+        open_ones = DeadLetterFilter([agent], fingerprint, oldest_first=True)
+        letters = await self._replays.letters(open_ones, choice.count)
         done = await self._replays.replay_all(
             [letter.run_id for letter in letters],
             scratch=choice.scratch,

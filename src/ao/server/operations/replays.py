@@ -86,7 +86,7 @@ class ReplayOperations:
                 if await self._runs.agent_of(run_id) != agent:
                     raise Forbidden(f"run {run_id} is not one of {agent}")
         else:
-            where = DeadLetterFilter([agent], body.fingerprint)
+            where = DeadLetterFilter([agent], body.fingerprint, oldest_first=True)
             chosen = [letter.run_id for letter in await self._replays.letters(where, body.limit)]
         done = await self._replays.replay_all(
             chosen, scratch=body.begin == "start", version=body.version, actor=caller.actor

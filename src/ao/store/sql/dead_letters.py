@@ -44,7 +44,7 @@ GROUP BY n.state"""
 
 _RECORDED = """
 WITH chosen AS MATERIALIZED (
-  SELECT l.run_id FROM dead_letter l{where} ORDER BY l.run_id DESC LIMIT :limit)
+  SELECT l.run_id FROM dead_letter l{where}{order} LIMIT :limit)
 SELECT s.name, SUM(CASE WHEN s.state = 'completed' THEN 1 ELSE 0 END),
   SUM(CASE WHEN s.state = 'completed' THEN 0 ELSE 1 END)
 FROM chosen c JOIN run_step s ON s.run_id = c.run_id
@@ -69,7 +69,7 @@ class SqlDeadLetterStore:
 
     async def list(self, where: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
         conditions, params = _conditions(where)
-        sql = f"{_SELECT}{conditions} ORDER BY l.run_id DESC LIMIT :limit"
+        sql = f"{_SELECT}{conditions}{_order(where)} LIMIT :limit"
         rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
         return [_letter_from(row) for row in rows]
 
@@ -87,7 +87,7 @@ class SqlDeadLetterStore:
 
     async def recorded(self, where: DeadLetterFilter, limit: int) -> Sequence[RecordedSteps]:
         conditions, params = _conditions(where)
-        sql = _RECORDED.format(where=conditions)
+        sql = _RECORDED.format(where=conditions, order=_order(where))
         rows = await self._engine.read(lambda tx: tx.all(sql, {**params, "limit": limit}))
         return [RecordedSteps(name, int(done), int(undone)) for name, done, undone in rows]
 
@@ -161,6 +161,10 @@ def _conditions(where: DeadLetterFilter) -> tuple[str, Params]:
     asked = [condition for condition, wanted in found.items() if wanted]
     params: Params = {"fingerprint": where.fingerprint, "run_id": where.run_id, "before": where.before, **names}
     return (f" WHERE {' AND '.join(asked)}" if asked else ""), params
+
+
+def _order(where: DeadLetterFilter) -> str:
+    return f" ORDER BY l.run_id{'' if where.oldest_first else ' DESC'}"
 
 
 def _letter_from(row: Row) -> DeadLetter:

@@ -122,6 +122,8 @@ class DeadLetters:
         assert (group.open, group.first_version, group.last_version, group.step) == (2, 1, 1, "")
         found = await harness.store.dead_letters.list(DeadLetterFilter(fingerprint=group.fingerprint), 10)
         assert [letter.run_id for letter in found] == [two, one]
+        oldest = DeadLetterFilter(fingerprint=group.fingerprint, oldest_first=True)
+        assert [letter.run_id for letter in await harness.store.dead_letters.list(oldest, 1)] == [one]
         before = DeadLetterFilter(fingerprint=group.fingerprint, before=two)
         assert [letter.run_id for letter in await harness.store.dead_letters.list(before, 10)] == [one]
         assert await harness.store.dead_letters.groups(DeadLetterFilter(agents=["nobody"]), 10) == []
@@ -154,6 +156,11 @@ class DeadLetters:
         found = await harness.replica.dead_letters.recorded(DeadLetterFilter(), 100)
         assert [(each.name, each.done, each.undone) for each in found] == [("a", 3, 0), ("b", 1, 2)]
         assert await harness.store.dead_letters.recorded(DeadLetterFilter(agents=["nobody"]), 100) == []
+        oldest = DeadLetterFilter(oldest_first=True)
+        firsts = [await harness.store.dead_letters.recorded(where, 1) for where in (oldest, DeadLetterFilter())]
+        assert [(each.name, each.done) for first in firsts for each in first] == [
+            ("a", 1), ("b", 1), ("a", 1), ("b", 0)
+        ]  # fmt: skip
 
     async def test_of_many_replays_at_once_one_is_the_first(self, harness: Harness) -> None:
         await harness.deploy()
