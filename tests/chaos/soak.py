@@ -265,6 +265,9 @@ class Soak:
             for task in self._tasks:
                 self._check_run(client, self.accepted[task["number"]], task, memories)
             self.counts["steps that sessions remember"] = memories.check(client)
+        ended = sum(self.counts[f"runs {state}"] for state in TERMINAL)
+        self.counts["lost: runs"] = self._form.runs - ended
+        assert ended == self._form.runs
         cuts = sum(self._witness.cuts.values())
         assert cuts >= max(1, self._form.cuts), (
             f"only {cuts} attempts were cut between an effect and its commit"
@@ -313,6 +316,7 @@ class Soak:
     def _check_events(self, run: RunView, events: list[EventView]) -> None:
         """Gap-free; each change of state begins where the one before it ended, and says why, when and who."""
         seqs = list(range(1, run.last_seq + 1))
+        self.counts["lost: events"] += len(seqs) - len(events)
         assert [event.seq for event in events] == seqs, f"{run.id}: a gap"
         if run.id in self._followed:
             assert self._followed[run.id] == seqs, f"{run.id}: a gap in its stream"
@@ -325,6 +329,7 @@ class Soak:
 
     def _check_step(self, name: str, attempts: list[int], known: int | None, recorded: int | None) -> None:
         again = [attempt for attempt in attempts if known is not None and attempt > known]
+        self.counts["twice: effects of a recorded step"] += len(again)
         assert not again, f"{name} was recorded in attempt {known} and executed again in {again}"
         assert recorded is None or max(attempts) == recorded, (
             f"{name} was executed after its commit: {attempts}"
@@ -335,6 +340,7 @@ class Soak:
 
     def _check_once(self, run: RunView, heard: Heard) -> None:
         effects = heard.effects.get("once", [])
+        self.counts["twice: effects of a step with once=True"] += len(effects[1:])
         assert len(effects) <= 1, f"{run.id}: a step that is done at most once was done in {effects}"
 
 
