@@ -63,6 +63,10 @@ class TestSessions(store_contract.Sessions):
     pass
 
 
+class TestSessionReplays(store_contract.SessionReplays):
+    pass
+
+
 class TestSessionRuns(store_contract.SessionRuns):
     pass
 

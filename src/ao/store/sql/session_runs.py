@@ -30,11 +30,31 @@ ON CONFLICT (run_id, path) DO UPDATE SET writes = excluded.writes, writes_blob =
 
 _STEPS = "SELECT path, writes, writes_blob FROM session_step WHERE run_id = :run_id"
 
-_SOURCE = "SELECT fork_of FROM run WHERE run_id = :run_id"
+_SOURCE = """
+SELECT r.run_id, h.session_base FROM run n
+  JOIN run r ON r.run_id = n.fork_of AND r.agent = n.agent AND r.session = n.session
+  JOIN run_head h ON h.run_id = r.run_id
+  JOIN session s ON s.agent = r.agent AND s.session_id = r.session AND s.created_us <= r.created_us
+WHERE n.run_id = :run_id"""
+"""The run that a replay repeats, and where that one began in the session that is there now."""
 
-_FIRST_OF = """
-SELECT MIN(version) FROM session_version
-WHERE agent = :agent AND session_id = :session AND run_id = :run_id AND change = 'run'"""
+_SINCE = """
+WITH RECURSIVE line(run_id, fork_of) AS (
+  SELECT r.run_id, r.fork_of FROM run r WHERE r.run_id = :source
+  UNION ALL SELECT r.run_id, r.fork_of FROM run r JOIN line l ON r.run_id = l.fork_of),
+own(version) AS (
+  SELECT MAX(v.version) FROM session_version v
+  WHERE v.agent = :agent AND v.session_id = :session AND v.change = 'run'
+    AND v.run_id IN (SELECT l.run_id FROM line l))
+SELECT MIN(v.version), (SELECT version FROM own),
+  SUM(CASE WHEN v.version > :base AND (v.run_id IS NULL OR v.change <> 'run'
+    OR v.run_id NOT IN (SELECT l.run_id FROM line l)) THEN 1 ELSE 0 END),
+  SUM(CASE WHEN v.change IN ('restored', 'rolled_back')
+    AND v.version > COALESCE((SELECT version FROM own), :base) THEN 1 ELSE 0 END)
+FROM session_version v WHERE v.agent = :agent AND v.session_id = :session"""
+"""(the oldest version, the last of the runs that are repeated, how many others, how many of these undid it)."""
+
+_FORGET_WRITES = "DELETE FROM session_step WHERE run_id = :run_id"
 
 
 def writes_in(events: Iterable[NewEvent]) -> Sequence[SessionWrite]:
@@ -115,16 +135,25 @@ def open_for(tx: Tx, run_id: RunId, fence: int) -> Opened:
     now = versions.latest(tx, key)
     assert now is not None
     if not base:
-        base = _base_of_source(tx, run_id, key, now.run_id) or now.version
+        base = _begin(tx, run_id, key, now.version)
         tx.run(_SET_BASE, {"run_id": run_id, "base": base})
     writes = {path: Payload(text, blob) for path, text, blob in tx.all(_STEPS, {"run_id": run_id})}
     return Opened(key, versions.version(tx, key, base), now.workspace, writes, now.version != base)
 
 
-def _base_of_source(tx: Tx, run_id: RunId, key: SessionKey, last_writer: RunId | None) -> int | None:
-    """A replay begins where the run that it repeats began, as long as nobody else has written since."""
-    row = tx.one(_SOURCE, {"run_id": run_id})
-    if last_writer is None or row is None or row[0] != last_writer:
-        return None
-    first = tx.one(_FIRST_OF, {**versions.params_of(key), "run_id": last_writer})
-    return None if first is None or first[0] is None else int(first[0]) - 1
+def _begin(tx: Tx, run_id: RunId, key: SessionKey, now: int) -> int:
+    """The version that a run begins with. A replay begins where the run that it repeats began, and writes anew
+    what that one wrote; when others have written since, it begins with what is there, and what the recorded
+    steps wrote is part of that."""
+    source = tx.one(_SOURCE, {"run_id": run_id})
+    if source is None or not source[1]:
+        return now
+    since = tx.one(_SINCE, {**versions.params_of(key), "source": source[0], "base": source[1]})
+    assert since is not None
+    oldest, own, others, undone = since
+    if not others:
+        return int(source[1])
+    was_written = own is not None or oldest > source[1] + 1  # or it was so long ago that nobody knows
+    if was_written and not undone:
+        tx.run(_FORGET_WRITES, {"run_id": run_id})
+    return now

@@ -24,6 +24,7 @@ from ao.testing.store_contract.processes import Processes
 from ao.testing.store_contract.replaying import DeadLetters, Forking
 from ao.testing.store_contract.retaining import Retaining
 from ao.testing.store_contract.scheduling import Overlaps, Schedules, Ticks
+from ao.testing.store_contract.session_replays import SessionReplays
 from ao.testing.store_contract.sessions import SessionRuns, Sessions
 from ao.testing.store_contract.sizes import Sizing
 from ao.testing.store_contract.steps import Steps
@@ -68,6 +69,7 @@ __all__ = [
     "RunLists",
     "Schedules",
     "Secrets",
+    "SessionReplays",
     "SessionRuns",
     "Sessions",
     "SeveralGates",

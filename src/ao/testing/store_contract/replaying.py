@@ -7,15 +7,12 @@ import pytest
 
 from ao.domain.errors import Conflict, NotFound
 from ao.domain.outcome import AttemptOutcome
-from ao.domain.payload import Payload
 from ao.domain.run import RunState
-from ao.domain.session import SessionUse
 from ao.domain.step import Step, StepKind, StepState
 from ao.ids import RunId
 from ao.store.audit import AuditFilter, NewAudit
 from ao.store.dead_letter_records import DeadLetterFilter
 from ao.store.records import Created, Fork, RunFilter
-from ao.store.sessions import NewSession, SessionKey
 from ao.testing.store_contract.harness import COMPLETED, Harness, failed
 from ao.testing.store_contract.steps import said, step
 
@@ -23,20 +20,6 @@ ALL = DeadLetterFilter(open_only=False)
 
 
 class Forking:
-    async def test_recorded_steps_stay_with_the_session_that_was_there(self, harness: Harness) -> None:
-        fork, key = Fork(await self.source(harness), None), SessionKey("support", "s")
-        known_us = (await harness.store.runs.get(fork.of)).created_us
-        run = dataclasses.replace(harness.new_run(), fork=fork, session=SessionUse(key.id, known_us=known_us))
-        with pytest.raises(Conflict, match="was deleted"):
-            await harness.store.runs.create(run)
-        with pytest.raises(NotFound):
-            await harness.store.sessions.get(key)
-        made = await harness.store.sessions.create(NewSession(key, "key:dev", Payload("{}")))
-        with pytest.raises(Conflict, match="was deleted"):
-            await harness.store.runs.create(run)
-        use = SessionUse(key.id, known_us=made.created_us)
-        assert (await harness.store.runs.create(dataclasses.replace(run, session=use))).is_new
-
     async def source(self, harness: Harness) -> RunId:
         """a, outer [inner, last], then b which failed, and a span."""
         _, claim = await harness.running()

@@ -233,18 +233,6 @@ class SessionRuns(SessionRig):
         assert (await harness.store.runs.get(claim.run_id)).head.state is RunState.CANCELLED
         assert await self.contents(harness) == []
 
-    async def test_a_replay_goes_on_where_the_failed_run_began(self, harness: Harness) -> None:
-        worker_id = await self.ready(harness)
-        claim = await self.begin(harness, worker_id)
-        await harness.store.runs.append(claim.run_id, claim.fence, [step_end("one", write("a", step="one"))])
-        await self.end(harness, claim, None, failed(permanent=True))
-        await harness.store.runs.create(self.new_run(harness, fork=Fork(claim.run_id)))
-        again = await harness.claim_one(worker_id)
-        opened = await harness.store.sessions.open(again.run_id, again.fence)
-        assert (opened.base.version, list(opened.writes)) == (1, ["one"])
-        await self.end(harness, again, write("a", "b"))
-        assert await self.contents(harness) == ["a", "b"]
-
     async def test_runs_are_listed_by_session(self, harness: Harness) -> None:
         await harness.deploy()
         await harness.submit()
