@@ -139,6 +139,24 @@ async def test_replays_and_forks_tell_their_end_to_whom_the_first_one_did(ao: Lo
         assert (made.concurrency_key, made.priority) == ("k", 3)
 
 
+TICKED = """
+import os
+from ao_runner import step
+def work(task):
+    step.run("day", str, os.environ["AO_SCHEDULED_AT"])
+    raise LookupError(os.environ["AO_SCHEDULED_AT"])
+"""
+
+
+async def test_replays_and_forks_of_a_scheduled_run_know_its_tick(ao: Local) -> None:
+    await ao.deploy("agent", {"agent.py": TICKED}, toml=f'{FUNCTION}cron = "0 0 1 1 *"\n')
+    first = await ao.result(await ao.platform.schedules.trigger("agent", "cron", ACTOR))
+    assert first.tick_us is not None
+    assert "20" in str(first.error)
+    for made in (await replay(ao, first.id), await fork(ao, first.id, "day")):
+        assert (made.tick_us, made.schedule_id, made.error) == (first.tick_us, None, first.error)
+
+
 IN_DOUBT = """
 from ao_runner import step
 def pay():

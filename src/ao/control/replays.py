@@ -233,6 +233,7 @@ class Replays:
             actor=actor,
             deployment_id=deployment.id,
             priority=source.priority,
+            tick_us=source.tick_us,
             lineage=source.lineage,
             fork=fork,
             webhook=await self._store.webhooks.of_run(source.id),
