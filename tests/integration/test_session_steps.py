@@ -93,6 +93,31 @@ async def test_a_fork_begins_with_the_files_of_the_steps_that_it_takes_over(ao: 
         assert await ao.output(await ao.result(made.run.id)) == [found, {"one": "2", "two": "2"}]
 
 
+FAILS = """
+from ao_runner import Permanent, session, step
+def leave():
+    (session.workspace / "left").write_text("1")
+def look():
+    raise Permanent(str(sorted(path.name for path in session.workspace.iterdir())))
+def work(task):
+    step.run("leave", leave)
+    step.run("look", look)
+"""
+
+
+async def test_so_does_a_fork_of_a_replay_with_those_of_the_run_before(ao: Local) -> None:
+    await ao.deploy("fails", {"agent.py": FAILS}, toml=FUNCTION)
+    run, replays = await ao.run("fails", None, session="s"), ao.platform.services.replays
+    for _ in range(2):
+        made = await replays.replay(run.id, scratch=False, version=None, actor="key:test")
+        run = await ao.result(made.run.id)
+    forked = await ao.result((await replays.fork(run.id, "look", None, "key:test")).run.id)
+    assert "['left']" in str(forked.error)
+    anew = await ao.result((await replays.fork(run.id, "leave", None, "key:test")).run.id)
+    assert "['left']" in str(anew.error)
+    assert run.session_base == 1
+
+
 AT_ONCE = """
 import os, signal, threading
 from ao_runner import session, step

@@ -168,7 +168,7 @@ class Replays:
         branch = SessionKey(source.agent, uuid7())
         entry = audit.entry(actor, "session.copy", f"session:{key.id}", key.agent, to=branch.id)
         base = await self._base_of(source, key)
-        files_of = None if base is None else await self._last_of(source, key, first)
+        files_of = None if base is None else await self._last_of(source, key, first, base)
         await self._store.sessions.copy(key, base, branch, actor, entry, files_of)
         return SessionUse(branch.id)
 
@@ -187,16 +187,30 @@ class Replays:
             )
         return base
 
-    async def _last_of(self, source: Run, key: SessionKey, first: Step) -> int | None:
-        """The version that the last of the steps has committed which a fork takes over."""
-        kept = {step.path for step in await self._outline(source.id) if step.started_us < first.started_us}
+    async def _last_of(self, source: Run, key: SessionKey, first: Step, base: int) -> int | None:
+        """The version above `base` that the last of the steps has committed which a fork takes over."""
+        steps = [step for step in await self._outline(source.id) if step.started_us < first.started_us]
+        kept = {source.id: {step.path for step in steps}}
+        if repeated := {step.path for step in steps if step.attempt == 0}:  # they are of runs before it
+            kept |= dict.fromkeys(await self._repeats(source), repeated)
         before = None
         while page := await self._store.sessions.history(key, before, KEPT_VERSIONS):
-            own = (each.version for each in page if each.run_id == source.id and each.step in kept)
-            if (last := next(own, None)) is not None:
-                return last
+            found = (each.version for each in page if each.run_id and each.step in kept.get(each.run_id, ()))
+            if (last := next(found, None)) is not None:
+                return last if last > base else None
             before = page[-1].version
         return None
+
+    async def _repeats(self, run: Run) -> Sequence[RunId]:
+        """The runs of its session that it is a replay of: the one, what that one repeats, and so on."""
+        line: list[RunId] = []
+        while run.fork_of is not None:
+            before = await self._store.runs.get(run.fork_of)
+            if before.session != run.session:
+                break
+            line.append(before.id)
+            run = before
+        return line
 
     async def _outline(self, run_id: RunId) -> Sequence[Step]:
         """All its steps, without what they returned."""
