@@ -21,7 +21,7 @@ from benchmarks.peers.contest import DriverFailed, Size, measure
 from benchmarks.peers.results import Turns
 
 FULL = Size(
-    alone=30, burst=1000, slow_alone=2, slow_burst=4, concurrency=16, limit_seconds=4, driver_seconds=150
+    alone=300, burst=1000, slow_alone=2, slow_burst=4, concurrency=16, limit_seconds=4, driver_seconds=150
 )
 QUICK = Size(alone=3, burst=16, slow_alone=1, slow_burst=2, concurrency=8, limit_seconds=3, driver_seconds=120)
 ROUNDS = 2
