@@ -15,12 +15,12 @@ _OVER = b'{"type":"over","cpu":%f,"rss":%d}'
 def farewell() -> bytes:
     """`over`, encoded, when there is no thread, process or function to wait for, and all output is written: the
     caller exits at once. Else nothing."""
-    if has_duties() or _has_had_children():
-        return b""
     try:
+        if has_duties() or _has_had_children():
+            return b""
         flush()
-    except Exception:
-        return b""  # the agent has closed them: the exit finds that, too
+    except BaseException:
+        return b""  # the agent's doing, such as a stream that it has closed: the exit meets it, too
     spent = resource.getrusage(resource.RUSAGE_SELF)
     over = _OVER % (spent.ru_utime + spent.ru_stime, spent.ru_maxrss << 10)
     return protocol.HEADER.pack(len(over)) + over

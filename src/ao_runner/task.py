@@ -87,10 +87,9 @@ class Task:
     def finish(self, frame: bytes, exit_code: int) -> NoReturn:
         """Say the last word, encoded, let threads and exit handlers end as Python would, and exit."""
         try:
-            self.send_frame(frame)
             over = self.farewell() if self.farewell is not None and not exit_code else b""
+            self.send_frame(frame + over)
             if over:
-                self.send_frame(over)
                 os._exit(0)
         except OSError:
             # The worker is gone: it will not hear the exit code either, but the process must end.

@@ -202,8 +202,8 @@ class Sandbox(Protocol):
         ...
 
     def exits_now(self) -> None:
-        """It said that it exits and leaves nothing behind: what is in its pipes is all that there will be.
-        `ended` comes a moment later."""
+        """It said that it exits and leaves nothing behind: no message counts any more, and what is in its pipes
+        is all that there will be. `ended` comes a moment later."""
         ...
 
     async def wait(self) -> SandboxExit:

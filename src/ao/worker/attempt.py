@@ -80,7 +80,7 @@ class Attempt:
         self._stopping: asyncio.Task[None] | None = None
         self._exit: asyncio.Future[SandboxExit] = asyncio.get_running_loop().create_future()
         self._readers: list[asyncio.Task[None]] = []
-        self._pumping = False
+        self._pumping = self._seen_off = False
         self._timers: list[asyncio.TimerHandle] = []
         self._last: Message | None = None
         self._pause: Pause | None = None
@@ -245,8 +245,7 @@ class Attempt:
             self._read(self._converse(sandbox))
             self._later(QUICK_SECONDS, self._pump_both, sandbox)
             exit_ = await self._end_of(sandbox)
-            self._pump_both(sandbox)
-            await self._read_out()
+            await self._read_out(sandbox)
         finally:
             for reader in self._readers:
                 reader.cancel()
@@ -296,8 +295,13 @@ class Attempt:
         if not self._exit.done():
             self._exit.set_result(SandboxExit(None, 9, StopCause.LOST))
 
-    async def _read_out(self) -> None:
+    async def _read_out(self, sandbox: Sandbox) -> None:
         """Wait for the rest of the output; a store that is full or away may hold it up, nothing else."""
+        if self._seen_off and not self._pumping:
+            await self._output.pump("stdout", sandbox.read_stdout)
+            await self._output.pump("stderr", sandbox.read_stderr)
+            return
+        self._pump_both(sandbox)
         left = {reader for reader in self._readers if not reader.done()}
         while left:
             _, left = await asyncio.wait(left, timeout=READ_SECONDS)
@@ -334,8 +338,11 @@ class Attempt:
                     self._session.last_word(message)
                 self._last = self._said(message) if message["type"] == "error" else message
                 self._later(LINGER_SECONDS, self._end_lingering)
-            elif message["type"] == "over" and self._has_result:
-                self._end_now(sandbox, message)
+            elif message["type"] == "over" and self._may_end(sandbox):
+                see_off(sandbox, self.claim.run_id, self._condemn)
+                self._seen_off = True
+                self._exit.set_result(exit_as_told(message))
+                return
             elif message["type"] == "partial":
                 self._output.partial(message.get("value"))
                 await self._recorder.room()
@@ -344,15 +351,11 @@ class Attempt:
             elif self._session is not None and self._session.takes(message):
                 await self._session.take(message)
 
-    @property
-    def _has_result(self) -> bool:
-        return self._last is not None and self._last["type"] == "result"
-
-    def _end_now(self, sandbox: Sandbox, over: Message) -> None:
+    def _may_end(self, sandbox: Sandbox) -> bool:
         """A child that leaves nothing behind has ended when it says so: its exit takes as long as many runs."""
-        if sandbox.info.warm and self._session is None and self._stop_cause is None and not self._exit.done():
-            see_off(sandbox, self.claim.run_id, self._condemn)
-            self._exit.set_result(exit_as_told(over))
+        has_result = self._last is not None and self._last["type"] == "result"
+        stays = self._session is not None or self._stop_cause is not None or self._exit.done()
+        return has_result and sandbox.info.warm and not stays
 
     def _said(self, error: Message) -> Message:
         """The runner's `error` without secrets, before any of it is cut short."""

@@ -74,6 +74,7 @@ class PipedSandbox:
     def exits_now(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
+        self._runner.close()
 
     async def wait(self) -> SandboxExit:
         return await asyncio.shield(self._exit)
