@@ -298,9 +298,7 @@ class Attempt:
     async def _read_out(self, sandbox: Sandbox) -> None:
         """Wait for the rest of the output; a store that is full or away may hold it up, nothing else."""
         if self._seen_off and not self._pumping:
-            await self._output.pump("stdout", sandbox.read_stdout)
-            await self._output.pump("stderr", sandbox.read_stderr)
-            return
+            return await self._output.rest(sandbox.read_stdout, sandbox.read_stderr)
         self._pump_both(sandbox)
         left = {reader for reader in self._readers if not reader.done()}
         while left:
@@ -353,9 +351,8 @@ class Attempt:
 
     def _may_end(self, sandbox: Sandbox) -> bool:
         """A child that leaves nothing behind has ended when it says so: its exit takes as long as many runs."""
-        has_result = self._last is not None and self._last["type"] == "result"
         stays = self._session is not None or self._stop_cause is not None or self._exit.done()
-        return has_result and sandbox.info.warm and not stays
+        return sandbox.info.warm and not stays and self._last is not None and self._last["type"] == "result"
 
     def _said(self, error: Message) -> Message:
         """The runner's `error` without secrets, before any of it is cut short."""

@@ -9,6 +9,8 @@ from ao.worker.lines import LineSplitter
 from ao.worker.recorder import Recorder
 from ao.worker.redact import NOTHING
 
+Read = Callable[[], Awaitable[bytes]]
+
 
 class Output:
     def __init__(self, recorder: Recorder, clock: Clock) -> None:
@@ -33,7 +35,7 @@ class Output:
         self.left -= size
         self._recorder.event(EventKind.OUTPUT, self._clock.now_us(), {"value": value}, size=size)
 
-    async def pump(self, stream: str, read: Callable[[], Awaitable[bytes]]) -> None:
+    async def pump(self, stream: str, read: Read) -> None:
         """Record all that a stream of the sandbox says, line by line."""
         splitter = LineSplitter(self.redact)
         while data := await read():
@@ -45,6 +47,11 @@ class Output:
             await self._recorder.room()
         if lines := splitter.flush(self._clock.now_us(), cut=self.left == 0):
             self._recorder.lines(stream, lines)
+
+    async def rest(self, read_stdout: Read, read_stderr: Read) -> None:
+        """Record what is in the pipes of a sandbox that writes nothing more."""
+        await self.pump("stdout", read_stdout)
+        await self.pump("stderr", read_stderr)
 
     def say_what_was_dropped(self) -> None:
         if self._dropped:
