@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # `signal` makes an enum of each answer
 import atexit
 import os
 import stat
@@ -118,13 +119,19 @@ def _thread_starters() -> list[Any]:
 
 def look() -> None:
     """Raises `Unfit` when this process holds what forks would share."""
-    for found in (_threads(), _open_files(), _shared_memory(), _files()):
+    for found in (_threads(), _timers(), _open_files(), _shared_memory(), _files()):
         if found:
             raise Unfit(found)
 
 
 def _threads() -> str:
     return "the import leaves threads running" if len(os.listdir("/proc/self/task")) > 1 else ""
+
+
+def _timers() -> str:
+    """No fork has those of its parent."""
+    kinds = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
+    return "the import leaves a timer running" if any(_signal.getitimer(kind)[0] for kind in kinds) else ""
 
 
 def _open_files() -> str:

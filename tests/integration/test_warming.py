@@ -73,6 +73,16 @@ async def test_a_deployment_says_why_its_runs_start_cold(ao: Local) -> None:
     assert "held v1 starts cold: the import leaves a socket open" in check.message
 
 
+async def test_a_reason_that_quotes_the_agent_quotes_no_secret_and_nothing_that_is_no_text(ao: Local) -> None:
+    await ao.platform.services.secrets.set("quoting", "TOKEN", "sk-very-secret", "key:test")
+    code = "import os\nraise ValueError(os.environ['TOKEN'] + ' \\ud800 \x1b[31mbad')\ndef work(): ...\n"
+    toml = f'{FUNCTION}\nsecrets = ["TOKEN"]\nretries = 0'
+    deployed = await ao.deploy("quoting", {"agent.py": code}, toml=toml)
+    why = "the import fails: ValueError: [secret] \ufffd bad"
+    assert (await settled(ao, "quoting", deployed.version)).why_cold == why
+    assert await started(ao, (await ao.run("quoting")).id) == (False, why)
+
+
 async def test_a_child_that_dies_while_it_waits_costs_a_run_no_attempt(ao: Local) -> None:
     deployed = await ao.deploy("fragile", agent(1), toml=f"{FUNCTION}\nretries = 0")
     for _ in range(3):

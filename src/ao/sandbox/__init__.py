@@ -122,6 +122,8 @@ class SandboxSpec:
     """Classes of exceptions that are `permanent` or `transient`; None: no other than the runner's own."""
     session: Mapping[str, object] | None = field(default=None, repr=False)
     """What the session of the run is (`session` of `ao_runner.protocol`); None for a run without one."""
+    redact: Callable[[str], str] = field(default=str, repr=False, compare=False)
+    """Takes secrets out of a text that may quote the agent, and that may be cut off behind."""
     warm: bool = True
     """Whether it may be a fork of a process that has imported the agent already, where that is safe."""
     limits: Limits = field(default_factory=Limits)

@@ -21,7 +21,6 @@ from ao.worker.classify import Ending, classify, lost, overran
 from ao.worker.output import Output
 from ao.worker.parting import exit_as_told, see_off
 from ao.worker.recorder import Recorder
-from ao.worker.redact import Redactor
 from ao.worker.report import Reporter
 from ao.worker.resolve import Resolved, time_limit
 from ao.worker.sessions import SessionDesk
@@ -151,8 +150,7 @@ class Attempt:
 
     async def _resolve(self) -> Resolved:
         resolved = await self._bench.resolver.resolve(self.claim)
-        if resolved.secret_values:
-            self._output.redact = self._desk.redact = Redactor(resolved.secret_values)
+        self._output.redact = self._desk.redact = resolved.redact
         if resolved.session is not None:
             attendance = self._bench.resolver.attendance
             self._session = SessionDesk(attendance, resolved.session, self._answer)

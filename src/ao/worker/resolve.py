@@ -22,6 +22,7 @@ from ao.sandbox import Entrypoint, Limits, Network, SandboxSpec, StopCause
 from ao.store import Store
 from ao.store.records import Claim, Deployment
 from ao.worker.recall import recall
+from ao.worker.redact import NOTHING, Redactor
 from ao.worker.sessions import Attendance, Attended
 
 REMEMBERED = 128
@@ -57,6 +58,7 @@ class Unpacked:
         run_env: Mapping[str, str] | None = None,
         steps: Mapping[str, object] | None = None,
         session: Mapping[str, object] | None = None,
+        redact: Redactor = NOTHING,
     ) -> SandboxSpec:
         return SandboxSpec(
             id=id,
@@ -70,6 +72,7 @@ class Unpacked:
             steps=steps,
             retries=classes_of(self.config),
             session=session,
+            redact=redact.beginning,
             warm=self.config.sandbox.warm,
             limits=self.limits,
             network=self.network,
@@ -83,7 +86,7 @@ class Resolved:
     spec: SandboxSpec = field(repr=False)
     """With the secrets in its environment."""
     config: AgentConfig
-    secret_values: tuple[str, ...] = field(repr=False)
+    redact: Redactor = field(repr=False)
     session: Attended | None = field(default=None, repr=False)
 
 
@@ -115,6 +118,7 @@ class Resolver:
         unpacked = await self._of(claim)
         config = unpacked.config
         secrets = await self._secrets.reveal(claim.agent, config.secrets)
+        redact = Redactor(secrets.values()) if secrets else NOTHING
         session = await self.attendance.open(claim) if claim.session is not None else None
         spec = unpacked.spec(
             id=f"{claim.run_id}-{claim.fence}",
@@ -123,8 +127,9 @@ class Resolver:
             run_env=context_of(claim),
             steps=await recall(self._store.steps, claim, config.step_timeout, self._booted_us()),
             session=None if session is None else session.words,
+            redact=redact,
         )
-        return Resolved(spec, config, tuple(secrets.values()), session)
+        return Resolved(spec, config, redact, session)
 
     async def template(self, deployment: Deployment, environment: str) -> SandboxSpec:
         """What its runs there have in common. Raises as `resolve` does."""
@@ -135,7 +140,8 @@ class Resolver:
         unpacked = await self._unpack(key, release.digest, release.env_key, lambda: _read(release.config))
         secrets = await self._secrets.reveal(deployment.agent, unpacked.config.secrets)
         own = _release(deployment.agent, deployment.version, environment)
-        return unpacked.spec(id="", input_json="null", env={**unpacked.config.env, **secrets, **own})
+        env = {**unpacked.config.env, **secrets, **own}
+        return unpacked.spec(id="", input_json="null", env=env, redact=Redactor(secrets.values()))
 
     async def _of(self, claim: Claim) -> Unpacked:
         if claim.assistant is None:

@@ -28,6 +28,8 @@ from ao.sandbox.process.warm.pool import DIED_WAITING
 log = get_logger(__name__)
 
 _HELLO_SECONDS = 30.0
+_CHILD_SECONDS = 30.0
+"""So long a child that has its task may take until it calls the agent's function."""
 _BEGIN_SECONDS = 0.005
 """Most short runs have ended by then, and cost the supervisor no message; its first look is later anyway."""
 _KEPT = ("supervisor.lock", SHARED)
@@ -195,25 +197,35 @@ class ProcessExecutor:
         return await self._start(plan, spec, DIED_WAITING)
 
     async def _hand_over(self, sandbox: ProcessSandbox, spec: SandboxSpec, words: Message) -> bool:
-        """Give a waiting child its task; False when it ended before it called the agent's function."""
+        """Give a waiting child its task; False when it does not come to call the agent's function."""
         asyncio.get_running_loop().call_later(_BEGIN_SECONDS, self._begin, sandbox)
+        why = DIED_WAITING
         try:
             await sandbox.send(words)
-            async with asyncio.timeout(_HELLO_SECONDS):
+            async with asyncio.timeout(_CHILD_SECONDS):
                 message = await sandbox.receive()
             if message is not None:
                 sandbox.put_back(message)
                 sandbox.assign(spec)
                 return True
-        except TimeoutError as error:
-            await asyncio.shield(self._abandon(sandbox))
-            raise SandboxError(f"the agent's function was not called within {_HELLO_SECONDS:.0f} s") from error
+        except TimeoutError:
+            why = f"a child of its template did not begin within {_CHILD_SECONDS:g} s"
         except BaseException:
             await asyncio.shield(self._abandon(sandbox))
             raise
-        self._warm.give_up(sandbox)
-        await asyncio.shield(self._abandon(sandbox))
+        self._warm.give_up(sandbox, why)
+        await asyncio.shield(self._end_before_it_begins(sandbox))
         return False
+
+    async def _end_before_it_begins(self, sandbox: ProcessSandbox) -> None:
+        """Raises `SandboxError` when it has begun after all: another start would do again what it has done."""
+        try:
+            await sandbox.stop(StopCause.SHUTDOWN)
+            await sandbox.wait()
+            if await sandbox.receive() is not None:
+                raise SandboxError("the agent's function was called too late, and was ended")
+        finally:
+            sandbox.close()
 
     def _begin(self, sandbox: ProcessSandbox) -> None:
         """Have the limits of a run watched that has not ended by now."""

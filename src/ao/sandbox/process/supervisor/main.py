@@ -308,6 +308,8 @@ class Supervisor:
                 passed = box.watch.look(tree.members(box.first))
                 if passed is not None:
                     box.stop(passed[0], 0, passed[1])
+                elif box.id in self._slots:
+                    self._slots[box.id].look()
         for slot in list(self._slots.values()):
             slot.on_time(now)
 

@@ -19,6 +19,8 @@ from .watch import Watch
 _IMPORT_SECONDS = 120.0
 _MAX_BYTES = 1 << 16
 _ERROR_BYTES = 2000
+_STATUSES, _MOST_SECONDS = 1 << 16, 1e9
+"""What `wait` gives is less, and no run has worked so long."""
 
 
 class Host(Protocol):
@@ -153,7 +155,7 @@ class Slot:
         message = _message(_read(self._template))
         if self.state == "importing" and message.get("ready"):
             self._dress()
-        elif self.state == "taken" and self.run is not None and "status" in message:
+        elif self.state == "taken" and self.run is not None and _is_end(message):
             self._on_end(self.run, message)
         else:
             self.end(str(message.get("cold", "")) or self._last_words(), lasting=bool(message.get("lasting")))
@@ -190,6 +192,14 @@ class Slot:
         self.run.begun = True
         self.run.watch.look_soon()
 
+    def look(self) -> None:
+        """What was imported may go on in its template, and is held to the limits of an import."""
+        if self.state in ("making", "importing", "dead"):
+            return
+        passed = self._watch.look([self._template_pid])
+        if passed is not None:
+            self.end(f"the template passes a limit: {passed[1]}", lasting=True)
+
     def _children(self) -> "list[int]":
         return [pid for pid in tree.children(self._template_pid) if pid != self._reaper_pid]
 
@@ -209,8 +219,8 @@ class Slot:
         run.kill_at = min(run.kill_at or at, at)
 
     def _on_end(self, run: Run, message: "dict[str, Any]") -> None:
-        run.status, run.cpu_seconds = int(message["status"]), float(message["cpu"])
-        run.watch.max_bytes = max(run.watch.max_bytes, int(message["rss"]))
+        run.status, run.cpu_seconds = message["status"], float(message["cpu"])
+        run.watch.max_bytes = max(run.watch.max_bytes, message["rss"])
         if os.WIFSIGNALED(run.status) or not self._is_clean():
             # A signal may mean the end of its namespace. Reported when what it left is gone, with the slot.
             return self.end("")
@@ -323,6 +333,14 @@ def _message(data: bytes) -> "dict[str, Any]":
     """Empty when it is none: a template is not trusted."""
     try:
         message = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}
+
+
+def _is_end(message: "dict[str, Any]") -> bool:
+    """Whether it makes sense as the end of a run: what is imported can say anything in a template's place."""
+    status, cpu, rss = (message.get(name) for name in ("status", "cpu", "rss"))
+    if type(status) is not int or not 0 <= status < _STATUSES:
+        return False
+    return type(cpu) is float and 0 <= cpu < _MOST_SECONDS and type(rss) is int and 0 <= rss < 1 << 62

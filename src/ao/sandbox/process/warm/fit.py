@@ -3,7 +3,11 @@
 import dataclasses
 from collections.abc import Hashable
 
+from ao.domain.terminal import plain
 from ao.sandbox import SandboxSpec
+
+_MOST_WORDS = 2000
+"""Characters."""
 
 
 def unfit(spec: SandboxSpec) -> str:
@@ -17,6 +21,12 @@ def unfit(spec: SandboxSpec) -> str:
     if spec.writable_dirs:
         return "it writes to directories of the host"
     return ""
+
+
+def in_words(spec: SandboxSpec, reason: str) -> str:
+    """A reason that may quote the agent, as it can be stored and shown."""
+    text = spec.redact(reason).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return plain(" ".join(text.split()))[:_MOST_WORDS]
 
 
 def template_of(spec: SandboxSpec) -> SandboxSpec:

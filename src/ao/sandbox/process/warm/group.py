@@ -46,6 +46,7 @@ class Group:
     not_before: float = 0.0
     """When to try again, on the loop's clock."""
     failures: int = 0
+    """Since a run has ended warm."""
     missed: bool = False
     """A run came and found no child waiting."""
     import_seconds: float = 1.0
@@ -91,6 +92,7 @@ class Group:
         """A run has ended: what the next ones are expected to take."""
         seconds = min(asyncio.get_running_loop().time() - slot.taken_at, 2 * self.import_seconds)
         self.run_seconds += (seconds - self.run_seconds) / 8
+        self.failures = 0
 
     def works(self) -> int:
         """How many of its slots have runs."""

@@ -15,7 +15,7 @@ from ao.sandbox import SandboxSpec, Template
 from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.supervisor import control
 from ao.sandbox.process.warm.cores import Cores
-from ao.sandbox.process.warm.fit import key_of, template_of, unfit
+from ao.sandbox.process.warm.fit import in_words, key_of, template_of, unfit
 from ao.sandbox.process.warm.group import Group, Slot
 
 log = get_logger(__name__)
@@ -221,6 +221,7 @@ class WarmPool:
         self._host.end_slot(slot.id)
 
     def _fail(self, group: Group, reason: str, *, lasting: bool) -> None:
+        reason = in_words(group.template, reason)
         log.info("runs start cold", code=str(group.template.code_dir), reason=reason, for_good=lasting)
         group.fail(reason, asyncio.get_running_loop().time(), lasting=lasting)
 
@@ -250,7 +251,7 @@ class WarmPool:
         if slot.state == "making":
             slot.first_bytes = size
             group.import_seconds = asyncio.get_running_loop().time() - slot.made_at
-            group.why_cold, group.failures = "", 0
+            group.why_cold = ""
             slot.state = "tidy"
             self._grow_next()
         if not self._find_room(group, 0):
@@ -312,11 +313,11 @@ class WarmPool:
             slot.state = "tidy"
             slot.group.had_run(slot)
 
-    def give_up(self, sandbox: ProcessSandbox) -> None:
-        """A child ended before it had its task: its template is not to be trusted with another."""
+    def give_up(self, sandbox: ProcessSandbox, reason: str = DIED_WAITING) -> None:
+        """A child came to nothing before it had its task: its template is not to be trusted with another."""
         slot = self._slots.get(sandbox.slot_id)
         if slot is not None and slot.state != "ending":
-            self._fail(slot.group, DIED_WAITING, lasting=False)
+            self._fail(slot.group, reason, lasting=False)
             self._end(slot)
 
     def _drop(self, slot: Slot) -> None:
