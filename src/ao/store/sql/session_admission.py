@@ -49,7 +49,8 @@ def enter(tx: Tx, run_id: RunId, agent: str, actor: str, use: SessionUse) -> Seq
 
 def _other(key: SessionKey) -> Conflict:
     return Conflict(
-        f"Session {key.id} of {key.agent} was deleted: what recorded steps have left in it is gone.",
+        f"Session {key.id} of {key.agent} was deleted, with what recorded steps have left in it: the run can "
+        "only be replayed from the start.",
         hint="`--from-start`, or `begin` = `start` in the request, does every step again",
         details={"session": key.id, "agent": key.agent},
     )
