@@ -29,6 +29,20 @@ def version_in(fields: Mapping[str, str], name: str) -> int:
     return number
 
 
+def version_or_none_in(fields: Mapping[str, str], name: str) -> int | None:
+    """The version in a field, or None where it is empty. Raises InvalidInput."""
+    return version_in(fields, name) if fields.get(name, "").strip() else None
+
+
+def from_start_in(fields: Mapping[str, str]) -> bool:
+    """Whether a replay begins at the start, and not at the last checkpoint. Raises InvalidInput."""
+    begin = fields.get("begin", "checkpoint")
+    if begin not in ("checkpoint", "start"):
+        problem = Problem("begin", "is `checkpoint` or `start`")
+        raise InvalidInput(f"begin {problem.message}", hint="go back and choose one", problems=[problem])
+    return begin == "start"
+
+
 def version_in_path(path: Mapping[str, str]) -> int:
     """The version that a page is about. Raises NotFound."""
     number = version_of(path["version"])

@@ -100,6 +100,15 @@ async def test_one_run_is_replayed_and_says_what_it_has_taken_over(server: Serve
     assert f'href="/ui/runs/{run_id}/replay"' in page
     confirm = await browser.page(f"/runs/{run_id}/replay")
     assert f"ao dlq replay {run_id}" in confirm
+    group = await group_of(browser)
+    bulk = await browser.page(f"{group}/replay")
+    for wrong in ({"version": "two"}, {"version": "0"}, {"begin": "end"}, {"count": "-5"}, {"count": "all"}):
+        if "count" not in wrong:
+            refused = await browser.send(confirm, f'action="/ui/runs/{run_id}/replay', wrong)
+            assert refused.status_code == 422
+        refused = await browser.send(bulk, f'action="/ui{group}/replay', wrong)
+        assert refused.status_code == 422
+        assert next(iter(wrong)) in refused.text
     answer = await browser.send(
         confirm, f'action="/ui/runs/{run_id}/replay', {"begin": "checkpoint", "version": ""}
     )

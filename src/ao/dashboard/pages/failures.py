@@ -10,7 +10,7 @@ from starlette.routing import Route
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.navigation import Crumb
 from ao.dashboard.pages.replay import targets_of
-from ao.dashboard.parameters import run_id_in, version_of
+from ao.dashboard.parameters import from_start_in, run_id_in, version_or_none_in
 from ao.domain.errors import InvalidInput, NotFound, Problem
 from ao.domain.quantities import parse_duration
 from ao.domain.run import RunState
@@ -173,10 +173,10 @@ class FailurePages:
 
 
 def _choice(fields: Mapping[str, str]) -> Choice:
-    text = fields.get("count", "")
-    count = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else AT_ONCE
-    return Choice(
-        fields.get("begin") == "start",
-        version_of(fields.get("version", "")),
-        max(1, min(count, MOST_AT_ONCE)),
-    )
+    """Raises InvalidInput."""
+    text = fields.get("count", "").strip() or str(AT_ONCE)
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        problem = Problem("count", f"is a number of runs from 1 to {MOST_AT_ONCE:,}")
+        raise InvalidInput(f"count {problem.message}", hint="go back and give one", problems=[problem])
+    count = max(1, min(int(text), MOST_AT_ONCE))
+    return Choice(from_start_in(fields), version_or_none_in(fields, "version"), count)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.navigation import Crumb
 from ao.dashboard.pages.asked import run_id_of, short, with_warning
-from ao.dashboard.parameters import version_of
+from ao.dashboard.parameters import from_start_in, version_or_none_in
 from ao.domain.deployment import DeploymentStatus
 from ao.domain.errors import Conflict, InvalidInput, Problem
 from ao.domain.run import RunState
@@ -107,8 +107,8 @@ class ReplayPages:
         source = await self._runs.get(run_id_of(visit))
         made = await self._replays.replay(
             source.id,
-            scratch=visit.form.get("begin") == "start",
-            version=version_of(visit.form.get("version", "")),
+            scratch=from_start_in(visit.form),
+            version=version_or_none_in(visit.form, "version"),
             actor=visit.actor,
         )
         return redirect(with_warning(made, source))
@@ -117,7 +117,7 @@ class ReplayPages:
         step = visit.form.get("step", "")
         if not step:
             raise InvalidInput("no step was chosen", problems=[Problem("step", "is needed")])
-        version = version_of(visit.form.get("version", ""))
+        version = version_or_none_in(visit.form, "version")
         source = await self._runs.get(run_id_of(visit))
         made = await self._replays.fork(source.id, step, version, visit.actor)
         return redirect(with_warning(made, source))

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from ao.dashboard.frame import Frame, Visit, redirect
 from ao.dashboard.navigation import Crumb
 from ao.dashboard.pages.asked import number
-from ao.dashboard.parameters import version_in, version_of
+from ao.dashboard.parameters import version_in, version_or_none_in
 from ao.domain.errors import InvalidInput, Problem
 from ao.domain.workspace import Kind
 from ao.store.records import RunFilter
@@ -155,7 +155,7 @@ class SessionPages:
         if wanted and not re.fullmatch(SESSION_ID, wanted):
             problem = Problem("id", "begins with a letter or digit, then letters, digits and . _ : @ -")
             raise InvalidInput(f"id {problem.message}", problems=[problem])
-        body = SessionCopy(id=wanted or None, version=version_of(visit.form.get("version", "")))
+        body = SessionCopy(id=wanted or None, version=version_or_none_in(visit.form, "version"))
         made = await self._sessions.copy(_key(visit), body, visit.actor)
         return redirect(_path(made.key))
 
