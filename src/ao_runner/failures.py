@@ -84,7 +84,8 @@ def _leave_by_exit(exit: SystemExit) -> None:
         print(exit.code, file=sys.stderr)
     code &= 0xFF
     if code:
-        raise Failure("exit", "SystemExit", "the agent exited with status %d" % code, exit_code=code) from None
+        fields = {"exit_code": code, "step": _step_of(exit)}
+        raise Failure("exit", "SystemExit", "the agent exited with status %d" % code, **fields) from None
 
 
 def _failure(error: BaseException, task: Task) -> Failure:

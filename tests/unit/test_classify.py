@@ -77,6 +77,22 @@ def test_every_stop_cause_has_an_outcome() -> None:
         assert kind_and_message(None, SandboxExit(None, 9, cause))[1]
 
 
+def test_the_step_that_was_not_over_is_named_unless_nothing_of_the_agent_ended_it() -> None:
+    for cause, step in (
+        (None, "a/b"),
+        (StopCause.OUT_OF_MEMORY, "a/b"),
+        (StopCause.LEASE, ""),
+        (StopCause.CANCELLED, ""),
+    ):
+        error = classify(Ending(None, SandboxExit(None, 9, cause), step="a/b"), "").error
+        assert error is not None
+        assert error.step == step
+    said: Message = {"type": "error", "kind": "error", "message": "outside of steps"}
+    error = classify(Ending(said, CLEAN, step="a/b"), "").error
+    assert error is not None
+    assert error.step == ""
+
+
 def test_a_dead_supervisor_makes_the_attempt_lost() -> None:
     outcome = classify(Ending(None, SandboxExit(None, 9, StopCause.LOST)), "namespaces")
     assert outcome.kind is OutcomeKind.LOST

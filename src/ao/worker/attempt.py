@@ -217,8 +217,7 @@ class Attempt:
         self._output.left = resolved.config.resources.output
         seconds, cause = time_limit(resolved.config, self.claim.active_us)
         self._later(seconds, self.stop, cause)
-        ending = await self._stream(sandbox)
-        outcome = classify(ending, sandbox.info.level)
+        outcome = classify(await self._stream(sandbox), sandbox.info.level)
         if outcome.kind is OutcomeKind.TIMEOUT and self._overrun is not None:
             outcome = replace(outcome, error=overran(*self._overrun))
         if outcome.kind is OutcomeKind.LIMIT and self._nonsense and outcome.error is not None:
@@ -248,7 +247,8 @@ class Attempt:
             for reader in self._readers:
                 reader.cancel()
         self._output.say_what_was_dropped()
-        return Ending(self._last, replace(exit_, cause=None) if self._lingering else exit_, self._pause)
+        exit_ = replace(exit_, cause=None) if self._lingering else exit_
+        return Ending(self._last, exit_, self._pause, self._desk.under_way)
 
     def _read(self, reading: Coroutine[None, None, None]) -> None:
         reader = asyncio.create_task(reading, name=f"reading of {self.claim.run_id}")

@@ -3,7 +3,7 @@
 import json
 import math
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.question import Pause
@@ -35,6 +35,8 @@ _HINTS = {
     StopCause.PROCESSES: "raise `[resources] pids` in ao.toml",
     StopCause.DISK: "raise `[resources] disk` in ao.toml",
 }
+_NOBODYS = (OutcomeKind.CANCELLED, OutcomeKind.LOST)
+"""Ends that no step is to blame for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Ending:
     """The runner's `result`, `error` or `pause`; None when it never came."""
     exit: SandboxExit
     pause: Pause | None = None
+    step: str = ""
+    """Path of the step that was not over."""
 
 
 def classify(ending: Ending, sandbox: str) -> AttemptOutcome:
@@ -75,11 +79,12 @@ def _kind(ending: Ending) -> tuple[OutcomeKind, ErrorInfo | None, str | None]:
     if exit_.cause is not None:
         kind, message = _STOPPED[exit_.cause]
         text = f"{message}: {exit_.detail}" if exit_.detail else message
-        return kind, ErrorInfo(kind, text, hint=_HINTS.get(exit_.cause, "")), None
+        step = "" if kind in _NOBODYS else ending.step
+        return kind, ErrorInfo(kind, text, hint=_HINTS.get(exit_.cause, ""), step=step), None
     if last is not None:
         error = _from_runner(last)
         return error.kind, error, None
-    error = _from_exit(exit_)
+    error = replace(_from_exit(exit_), step=ending.step)
     return error.kind, error, None
 
 

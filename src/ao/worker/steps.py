@@ -7,6 +7,7 @@ import functools
 import json
 import math
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from ao.clock import Clock
@@ -101,6 +102,13 @@ class StepDesk:
     def pause(self, message: Message) -> Pause:
         """The runner's last word. Raises ProtocolError when it makes no sense."""
         return pause_of(message, self._asked)
+
+    @property
+    def under_way(self) -> str:
+        """Path of the innermost step that is not over; empty when some go on beside each other."""
+        paths = sorted((step.path for step in self._open.values() if step.kind is StepKind.STEP), key=len)
+        nested = all(inner.startswith(f"{outer}/") for outer, inner in pairwise(paths))
+        return paths[-1] if paths and nested else ""
 
     async def close(self) -> None:
         """The sandbox is gone: nobody hears answers."""
