@@ -118,6 +118,9 @@ def _use(stack: Stack, ao: Ao, engine: Engine, directory: Path) -> None:
     assert run.json["output"]["echo"] == {"a": 1}, run.out + run.err
     with Client(url, key) as client:
         assert {worker.sandbox for worker in client.status().workers} == {"landlock"}
+        assert {(worker.capacity.memory, worker.capacity.cpu) for worker in client.status().workers} == {
+            (2 << 30, 1.0)
+        }
         runs: list[Any] = [client.run("echo", {"wait": 3}) for _ in range(4)]
         until(lambda: all(worker.running for worker in client.status().workers))
         engine.docker("kill", workers[0])

@@ -107,7 +107,7 @@ class LocalBlobs:
             self._publish(path, digest)
         except OSError as error:
             if error.errno != errno.EXDEV:
-                raise _wrapped(error) from error
+                raise self._wrapped(error) from error
             with self._new_file() as copy:
                 shutil.copyfile(path, copy)
                 self._publish(copy, digest)
@@ -127,12 +127,12 @@ class LocalBlobs:
         try:
             descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=".new-")
         except OSError as error:
-            raise _wrapped(error) from error
+            raise self._wrapped(error) from error
         os.close(descriptor)
         try:
             yield Path(name)
         except OSError as error:
-            raise _wrapped(error) from error
+            raise self._wrapped(error) from error
         finally:
             Path(name).unlink(missing_ok=True)
 
@@ -143,7 +143,7 @@ class LocalBlobs:
         try:
             self._index.add(name, {**kind, "digest": manifest, "size": len(content)})
         except OSError as error:
-            raise _wrapped(error) from error
+            raise self._wrapped(error) from error
 
     def _publish(self, path: Path, digest: Digest) -> None:
         """Give a complete file its name, durably: the bytes first, then the directory."""
@@ -161,8 +161,11 @@ class LocalBlobs:
             raise NotFound(f"there is no blob {digest}") from error
         except OSError as error:
             if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
-                raise _wrapped(error) from error
+                raise self._wrapped(error) from error
             shutil.copyfile(source, target)
+
+    def _wrapped(self, error: OSError) -> Exception:
+        return refusal(error, "make room, or run `ao gc`", self._directory) or error
 
     def _delete(self, digests: set[Digest]) -> int:
         freed = 0
@@ -194,7 +197,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _wrapped(error: OSError) -> Exception:
-    return refusal(error, "make room, or run `ao gc`") or error

@@ -22,7 +22,7 @@ from uv import find_uv_bin
 from ao.blobs import BlobStore
 from ao.build import Log, Recall, intrusion, process
 from ao.build.bytecode import compile_tree
-from ao.build.disk import check_output
+from ao.build.disk import check_open, check_output
 from ao.build.pythons import Python, Pythons
 from ao.build.releases import protect, remove_tree, sync_tree
 from ao.domain.errors import BuildFailed, InternalError
@@ -97,6 +97,7 @@ class Environments:
             os.utime(directory)
             os.utime(self._record(key))
             return directory
+        check_open(self.root)
         async with self._alone(key):
             if not self.is_ready(key):
                 await asyncio.to_thread(remove_tree, directory)

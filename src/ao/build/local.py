@@ -17,7 +17,7 @@ from ao.build.bytecode import WAIT_SECONDS, Compiling
 from ao.build.collecting import Swept, sweep
 from ao.build.dependencies import Dependencies
 from ao.build.diff import PartContent, config_diff, part_diff, text_of
-from ao.build.disk import full_disk_told
+from ao.build.disk import refusals_told
 from ao.build.environments import Environments
 from ao.build.locks import Locks
 from ao.build.pythons import Pythons
@@ -62,6 +62,7 @@ class LocalBuilder:
         self._blobs = blobs
         self._executor = executor
         self._limits = limits
+        self._home = home
         self._work = home / "work"
         self._work.mkdir(parents=True, exist_ok=True)
         self._environ = environ
@@ -82,10 +83,11 @@ class LocalBuilder:
 
     async def receive(self, archive: Path, digest: Digest) -> Upload:
         async with self._collecting:
-            directory = Path(tempfile.mkdtemp(dir=self._work, prefix="upload-"))
+            with refusals_told(self._home):
+                directory = Path(tempfile.mkdtemp(dir=self._work, prefix="upload-"))
             self._in_progress[directory.name] = time.time()
         try:
-            with full_disk_told():
+            with refusals_told(self._home):
                 return await asyncio.to_thread(self._receive, archive, digest, directory)
         except BaseException:
             await self._remove(directory)
@@ -96,7 +98,7 @@ class LocalBuilder:
         return Upload(directory, digest, ao.project.config.load(directory))
 
     async def build(self, request: BuildRequest, log: Log) -> BuiltRelease:
-        with full_disk_told():
+        with refusals_told(self._home):
             return await self._build(request, log)
 
     async def _build(self, request: BuildRequest, log: Log) -> BuiltRelease:
@@ -165,7 +167,7 @@ class LocalBuilder:
     async def derive(
         self, base: Digest, config: AgentConfig, prompts: Mapping[str, str | OtherPrompt]
     ) -> Digest:
-        with full_disk_told():
+        with refusals_told(self._home):
             digest = await deriving.derive(self._blobs, await self._manifest(base), config, prompts)
         self._bases[digest] = base
         if len(self._bases) > REMEMBERED_BASES:
@@ -180,7 +182,7 @@ class LocalBuilder:
         self._in_progress.pop(directory.name, None)
 
     async def code_dir(self, digest: Digest) -> Path:
-        with full_disk_told():
+        with refusals_told(self._home):
             return await self._code_dir(digest)
 
     async def _code_dir(self, digest: Digest) -> Path:
@@ -225,7 +227,7 @@ class LocalBuilder:
         await self._compiling.wait()
 
     async def env_dir(self, release_digest: Digest, env_key: str, recipe: Recall | None = None) -> Path:
-        with full_disk_told():
+        with refusals_told(self._home):
             return await self._environments.restore(env_key, recipe)
 
     async def diff(self, before: Digest, after: Digest) -> Sequence[PartDiff]:

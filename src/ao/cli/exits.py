@@ -36,6 +36,7 @@ STATUS: Mapping[type[errors.AoError], int] = {
     errors.ServerUnreachable: 7,
     errors.Unavailable: 7,
     errors.StorageFull: 7,
+    errors.StorageClosed: 7,
     errors.QueueFull: 7,
     errors.WaitTimeout: TIMEOUT,
 }

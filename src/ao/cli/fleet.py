@@ -15,7 +15,7 @@ from ao.cli.server import (
     announce,
     begin,
     overrides,
-    told_when_full,
+    refusals_told,
 )
 from ao.cli.session import Session
 from ao.client import fleet_calls
@@ -40,7 +40,7 @@ def server(
     from ao.wiring import check_fleet, serve  # noqa: PLC0415
 
     check_fleet(settings)
-    with told_when_full(settings.home):
+    with refusals_told(settings.home):
         serve(settings, lambda ready: announce(session, ready), works=False)
 
 
@@ -79,7 +79,7 @@ def worker(
     from ao.wiring import check_fleet, work  # noqa: PLC0415
 
     check_fleet(settings)
-    with told_when_full(settings.home):
+    with refusals_told(settings.home):
         work(settings, lambda ready: announce(session, ready))
 
 

@@ -1,6 +1,5 @@
 """`ao up` and `ao down`."""
 
-import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from ao.cli import output
 from ao.cli.processes import server_of, start_in_background, watched
 from ao.cli.session import Session
 from ao.domain.errors import Conflict, NotFound, StorageFull
+from ao.domain.system import refusal
 from ao.home import Home
 from ao.settings import Settings, from_environment, is_loopback
 
@@ -61,13 +61,13 @@ def up(
     """
     settings = begin(session, overrides(home, host, port, grpc_port))
     if detach:
-        with told_when_full(settings.home):
+        with refusals_told(settings.home):
             _detach(session, settings, deploy)
         return
     # Only the process that serves pays for these imports.
     from ao.wiring import serve  # noqa: PLC0415
 
-    with told_when_full(settings.home):
+    with refusals_told(settings.home):
         serve(settings, lambda ready: announce(session, ready), project=deploy)
 
 
@@ -82,13 +82,16 @@ def begin(session: Session, flags: Mapping[str, str]) -> Settings:
 
 
 @contextmanager
-def told_when_full(home: Path) -> Iterator[None]:
+def refusals_told(home: Path) -> Iterator[None]:
     """A start writes to many places; wherever the space ends, it is the disk of the home."""
     try:
         yield
     except (OSError, StorageFull) as error:
-        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        refused = refusal(error, "") if isinstance(error, OSError) else error
+        if refused is None:
             raise
+        if not isinstance(refused, StorageFull):
+            raise refused from error
         raise StorageFull(
             f"there is no space left for {home}",
             hint="free some space and start again; nothing that was accepted is lost",

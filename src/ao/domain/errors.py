@@ -20,7 +20,8 @@ AoError
 ├── WaitTimeout           wait_timeout        the caller's patience ended; the run goes on
 ├── Unavailable           unavailable         not ready, overloaded or shutting down: try again
 │   ├── QueueFull         queue_full          too many runs wait; comes with when to try again
-│   └── StorageFull       storage_full        the disk is full; nothing accepted is lost
+│   ├── StorageFull       storage_full        the disk is full; nothing accepted is lost
+│   └── StorageClosed     storage_closed      AO may not write a file or directory of its own
 ├── DatabaseDamaged       database_damaged    the database file is corrupt; it was left untouched
 ├── SchemaTooNew          schema_too_new      the database was written by a newer AO
 ├── SchemaTooOld          schema_too_old      the database has to be migrated first
@@ -186,6 +187,12 @@ class StorageFull(Unavailable):
     """The disk is full; nothing that was accepted is lost."""
 
     code = "storage_full"
+
+
+class StorageClosed(Unavailable):
+    """AO may not write a file or directory of its own."""
+
+    code = "storage_closed"
 
 
 class DatabaseDamaged(AoError):

@@ -40,6 +40,7 @@ STATUS: Mapping[type[e.AoError], Status] = {
     e.WaitTimeout: Status(504, "DEADLINE_EXCEEDED"),
     e.Unavailable: Status(503, "UNAVAILABLE"),
     e.StorageFull: Status(507, "RESOURCE_EXHAUSTED"),
+    e.StorageClosed: Status(503, "UNAVAILABLE"),
     e.QueueFull: Status(429, "RESOURCE_EXHAUSTED"),
     e.DatabaseDamaged: Status(500, "DATA_LOSS"),
     e.SchemaTooNew: Status(500, "INTERNAL"),

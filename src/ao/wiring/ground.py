@@ -16,6 +16,8 @@ from ao.control.derivation import Derivation
 from ao.control.payloads import Payloads
 from ao.control.secrets import Cipher, Secrets
 from ao.control.workspaces import Workspaces
+from ao.domain.errors import InvalidConfig
+from ao.domain.system import refusal
 from ao.home import Home
 from ao.logs import get_logger
 from ao.sandbox import Executor, Level
@@ -109,7 +111,15 @@ async def _open_store(settings: Settings) -> Store:
 
 async def _open_blobs(settings: Settings) -> BlobStore:
     if isinstance(settings.blobs, Path):
-        return LocalBlobs(settings.blobs)
+        try:
+            return LocalBlobs(settings.blobs)
+        except OSError as error:
+            if refused := refusal(error, "make room there"):
+                raise refused from error
+            raise InvalidConfig(
+                f"the directory of blobs {settings.blobs} cannot be made: {error.strerror}",
+                hint="AO_BLOBS names it; see that what it lies in is there, and mounted",
+            ) from error
     from ao.blobs.s3 import open_s3  # noqa: PLC0415 - who keeps blobs in a directory does not pay for it
 
     return await open_s3(settings.blobs, settings.s3)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from ao import logs
-from ao.build.disk import full_disk_told
+from ao.build.disk import refusals_told
 from ao.build.releases import remove_tree
 from ao.home import Home
 from ao.server.listen import Listener, bind
@@ -126,7 +126,7 @@ async def _serve(
     works: bool,
     project: Path | None,
 ) -> None:
-    with full_disk_told():
+    with refusals_told():
         platform = await open_platform(settings, home, stack, works=works)
     listening = bind(settings.host, settings.port)
     stack.callback(listening.close)
@@ -151,7 +151,7 @@ async def _serve(
 async def _work(
     settings: Settings, home: Home, stop: asyncio.Event, stack: AsyncExitStack, on_ready: OnReady
 ) -> None:
-    with full_disk_told():
+    with refusals_told():
         workplace = await open_workplace(settings, home, stack)
     await stack.enter_async_context(member(workplace.ground, "worker", stop))
     async with _working(workplace.duties(), workplace.crew, stop.set) as drained:

@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 
-from ao.build.disk import full_disk_told
-from ao.domain.errors import AoError, InvalidInput, SandboxError, StorageFull, Unavailable
+from ao.build.disk import refusals_told
+from ao.domain.errors import AoError, InvalidInput, SandboxError, StorageClosed, StorageFull, Unavailable
 from ao.domain.event import EventKind
 from ao.domain.outcome import AttemptOutcome, ErrorInfo, OutcomeKind
 from ao.domain.question import Pause
@@ -125,8 +125,8 @@ class Attempt:
                 if self._stop_cause is not None:
                     return self._stopped(self._stop_cause)
                 resolved, sandbox = await self._prepare()
-        except StorageFull as error:
-            return self._no_room(error)
+        except (StorageFull, StorageClosed) as error:
+            return self._hand_back(error)
         except (AoError, TimeoutError) as error:
             self._preparing = None
             return await self._not_started(error)
@@ -138,11 +138,11 @@ class Attempt:
         """Resolve and start. What only needs time is waited for; space on the disk others may have now."""
         while True:
             try:
-                with full_disk_told():
+                with refusals_told():
                     resolved = await self._resolve()
                     await self._provide(resolved.spec)
                     return resolved, await self._start(await self._with_gpus(resolved))
-            except StorageFull:
+            except (StorageFull, StorageClosed):
                 raise
             except Unavailable as error:
                 log.warning("attempt cannot start yet", run=self.claim.run_id, error=str(error))
@@ -180,8 +180,8 @@ class Attempt:
         finally:
             overdue.cancel()
 
-    def _no_room(self, error: StorageFull) -> AttemptOutcome:
-        """Handed back without blame: another worker may have room, and this one takes nothing until it has."""
+    def _hand_back(self, error: StorageFull | StorageClosed) -> AttemptOutcome:
+        """Without blame: another worker's disk may do, and this one takes nothing until its own does."""
         self._bench.room.lacking(error)
         self._output.say(f"the worker hands the run back: {self._bench.room.hold}")
         self._stop_cause = self._stop_cause or StopCause.SHUTDOWN

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ao.domain.errors import InvalidConfig
@@ -11,6 +11,7 @@ from ao.logs import get_logger
 
 log = get_logger(__name__)
 
+GROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _GPU = re.compile(r"nvidia\d+")
 
 
@@ -36,18 +37,24 @@ def gpu_numbers(said: int | None, found: int, visible: str | None) -> Sequence[i
 
 
 def _memory() -> int:
-    """That of the machine, or of the control group that this process is in."""
+    """That of the machine, or what a control group that this process is in leaves of it."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = _control("memory.max")
-    return min(physical, int(limit)) if limit.isdigit() else physical
+    files = ("memory.max", "memory.limit_in_bytes")
+    limits = [_text(group / file) for group in _groups("memory") for file in files]
+    return min([physical, *(int(limit) for limit in limits if limit.isdigit())])
 
 
 def _cores() -> float:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _control("cpu.max").partition(" ")
-    return (
-        min(float(usable), int(quota) / int(period)) if quota.isdigit() and period.isdigit() else float(usable)
-    )
+    cores = float(usable)
+    for group in _groups("cpu"):
+        quotas = (
+            _text(group / "cpu.max").split(),
+            [_text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")],
+        )
+        bounds = [list(map(int, quota)) for quota in quotas if quota and all(map(str.isdigit, quota))]
+        cores = min([cores, *(quota / period for quota, period in bounds)])
+    return cores
 
 
 def _gpus() -> int:
@@ -55,12 +62,22 @@ def _gpus() -> int:
     return sum(_GPU.fullmatch(entry.name) is not None for entry in Path("/dev").glob("nvidia*"))
 
 
-def _control(name: str) -> str:
-    """A file of this process's control group (version 2); empty where there is none."""
+def _groups(controller: str) -> Iterator[Path]:
+    """Directories of the control groups that this process is in, of version 2 and of version 1: its own, and
+    those around it. In a container its own is the outermost, whatever it is called outside."""
+    for line in _text(OWN_GROUPS).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = GROUPS / controller if controllers else GROUPS
+        own = top / path.lstrip("/")
+        yield from (group for group in (own, *own.parents) if group.is_relative_to(top))
+
+
+def _text(file: Path) -> str:
+    """Empty where there is none."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-        group = next((line[3:] for line in lines if line.startswith("0::")), "/")
-        return Path("/sys/fs/cgroup", group.lstrip("/"), name).read_text().strip()
+        return file.read_text().strip()
     except OSError as error:
-        log.debug("no limit of a control group", file=name, error=str(error))
+        log.debug("no limit of a control group", file=str(file), error=str(error))
         return ""

@@ -1,11 +1,11 @@
-"""Whether the disk of a worker has room for what runs need there, and why it takes none while it has not."""
+"""Whether the disk of a worker takes what runs need there, and why it executes none while it does not."""
 
 import asyncio
 import shutil
 import time
 from pathlib import Path
 
-from ao.domain.errors import StorageFull
+from ao.domain.errors import StorageClosed, StorageFull
 from ao.domain.placement import memory_words
 from ao.logs import get_logger
 
@@ -28,13 +28,17 @@ class Room:
         self.hold = ""
         """Why nothing is taken; empty: there is room."""
 
-    def lacking(self, error: StorageFull) -> None:
-        """A run could not be prepared for lack of space, here or where an engine keeps images. What was begun
-        for it has been removed again."""
+    def lacking(self, error: StorageFull | StorageClosed) -> None:
+        """A run could not be prepared for lack of space, here or where an engine keeps images, or where this
+        process may not write. What was begun for it has been removed again."""
         self._free, self._since = self._free_bytes(), time.monotonic()
+        said = {"directory": str(self._directory), "free": self._free, "error": error.message}
+        if isinstance(error, StorageClosed):
+            self.hold = error.message
+            log.error("no more runs are taken until AO may write there", **said)
+            return
         where = "" if error.message == StorageFull().message else f": {error.message}"
         self.hold = f"its disk is full ({memory_words(self._free)} free){where}"
-        said = {"directory": str(self._directory), "free": self._free, "error": error.message}
         log.error("the disk is full: no more runs are taken until there is room", **said)
 
     async def wait(self) -> None:
