@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from ao.domain.errors import Conflict, InvalidInput
 from ao.home import write_private
@@ -79,8 +80,15 @@ def _write_secrets(directory: Path) -> tuple[list[str], list[str]]:
     of the containers, each another one, and come into them one by one."""
     directory.mkdir(mode=0o700, exist_ok=True)
     directory.chmod(0o700)
-    postgres = _known(directory / "postgres_password") or secrets.token_urlsafe(_PASSWORD_BYTES)
-    redis = _known_redis(directory / "redis_config") or secrets.token_urlsafe(_PASSWORD_BYTES)
+    if not (directory / "secrets_key").exists() and any(directory.iterdir()):
+        raise Conflict(
+            f"{directory / 'secrets_key'} is not there, and other secrets of the stack are",
+            hint="put it back from your back-up: with another key nobody can open the secrets in its database; "
+            "for a new stack, without its data, remove the directory",
+        )
+    postgres = _known(directory / "postgres_password") or _in_url(directory / "database_url")
+    redis = _known_redis(directory / "redis_config") or _in_url(directory / "redis_url")
+    postgres, redis = (known or secrets.token_urlsafe(_PASSWORD_BYTES) for known in (postgres, redis))
     files = {
         "postgres_password": postgres,
         "database_url": f"postgresql://ao:{postgres}@postgres:5432/ao",
@@ -102,6 +110,10 @@ def _write_secrets(directory: Path) -> tuple[list[str], list[str]]:
 
 def _known(file: Path) -> str | None:
     return file.read_text("utf-8").strip() if file.exists() else None
+
+
+def _in_url(file: Path) -> str | None:
+    return urlsplit(_known(file) or "").password
 
 
 def _known_redis(file: Path) -> str | None:

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ao.blobs.local import LocalBlobs
@@ -55,7 +55,7 @@ class Agent:
     async def fill(self, context: Path, base: Base, environ: Mapping[str, str], log: Log) -> str:
         """Write `agent` and `agent-wheels`; the digest of both."""
         digest = hashlib.sha256()
-        for warning in self._selection.warnings:
+        for warning in (*self._selection.warnings, *self._own_image()):
             log(warning)
         for chunk in packing.stream(self._root, self._selection.entries):
             digest.update(chunk)
@@ -71,6 +71,13 @@ class Agent:
         for wheel in sorted(collected.iterdir()):
             digest.update(wheel.name.encode() + hashlib.sha256(wheel.read_bytes()).digest())
         return digest.hexdigest()
+
+    def _own_image(self) -> Iterator[str]:
+        """What is not used: in a container of this image, runs are processes."""
+        sandbox = self._config.sandbox
+        for name, value in (("dockerfile", sandbox.dockerfile), ("image", sandbox.image)):
+            if value is not None:
+                yield f"warning: [sandbox] {name} is not used in this image; what it brings has to be in --base"
 
     def _copy(self, target: Path) -> None:
         target.mkdir()

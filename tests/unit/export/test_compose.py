@@ -98,3 +98,23 @@ def test_every_variable_of_the_stack_is_explained_where_it_is_set(tmp_path: Path
     write(Stack("ao:1"), tmp_path)
     used = set(re.findall(r"\$\{(\w+)", (tmp_path / "compose.yaml").read_text()))
     assert used <= set(re.findall(r"\w+", (tmp_path / ".env").read_text()))
+
+
+@pytest.mark.parametrize("lost", ["postgres_password", "database_url", "redis_config", "redis_url"])
+def test_a_secret_that_was_lost_is_made_of_the_one_beside_it(tmp_path: Path, lost: str) -> None:
+    write(Stack("ao:1"), tmp_path)
+    file = tmp_path / "secrets" / lost
+    before = file.read_text()
+    file.unlink()
+    assert f"secrets/{lost}" in write(Stack("ao:1"), tmp_path, force=True).written
+    assert file.read_text() == before
+
+
+def test_no_other_key_takes_the_place_of_one_that_was_lost(tmp_path: Path) -> None:
+    write(Stack("ao:1"), tmp_path)
+    (tmp_path / "secrets" / "secrets_key").unlink()
+    (tmp_path / ".env").write_text("mine\n")
+    with pytest.raises(Conflict, match=r"secrets_key is not there") as told:
+        write(Stack("ao:1"), tmp_path, force=True)
+    assert "back-up" in told.value.hint
+    assert (tmp_path / ".env").read_text() == "mine\n"
