@@ -49,7 +49,17 @@ def make_service_images(engine: Engine, base: str) -> None:
         (context / "start").write_text(_POSTGRES_START)
         (context / "start").chmod(0o755)
         programs = [
-            binaries / word for word in ("postgres", "initdb", "pg_ctl", "createdb", "pg_isready", "psql")
+            binaries / word
+            for word in (
+                "postgres",
+                "initdb",
+                "pg_ctl",
+                "createdb",
+                "pg_dump",
+                "pg_isready",
+                "pg_restore",
+                "psql",
+            )
         ]
         trees = [binaries.parent / "lib", share, Path("/usr/share/zoneinfo")]
         _collect(context / "postgres", programs, trees)

@@ -16,9 +16,9 @@ from tests.small_disk import small_disk
 from ao.blobs import BlobStore
 from ao.blobs.local import LocalBlobs
 from ao.domain.errors import InvalidInput, NotFound, Unavailable
-from ao.domain.system import WHO_OWNS
 from ao.ids import Digest
 from ao.places import Bucket, S3Access
+from ao.system import WHO_OWNS
 from ao.testing.s3 import S3Server
 
 Open = Callable[[], BlobStore]

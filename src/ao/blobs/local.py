@@ -16,8 +16,8 @@ from typing import BinaryIO
 from ao.blobs.names import digest_of, hex_of
 from ao.blobs.oci_index import Index
 from ao.domain.errors import NotFound, Unavailable
-from ao.domain.system import WHO_OWNS, refusal
 from ao.ids import Digest
+from ao.system import WHO_OWNS, refusal
 
 _CHUNK = 1 << 20
 

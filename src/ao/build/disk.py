@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ao.domain.errors import StorageFull
-from ao.domain.system import refusal
+from ao.system import refusal
 
 _HINT = "make room, or run `ao gc`"
 

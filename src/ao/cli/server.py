@@ -15,9 +15,9 @@ from ao.cli import output
 from ao.cli.processes import server_of, start_in_background, watched
 from ao.cli.session import Session
 from ao.domain.errors import Conflict, NotFound, StorageFull
-from ao.domain.system import refusal
 from ao.home import Home
 from ao.settings import Settings, from_environment, is_loopback
+from ao.system import refusal
 
 if TYPE_CHECKING:
     from ao.wiring import Ready

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from fastapi import Request
 
 from ao.domain.errors import InvalidInput, Problem, UploadRefused
-from ao.domain.system import refusal
 from ao.ids import Digest, uuid7
+from ao.system import refusal
 
 BUFFER_BYTES = 1 << 20
 MEDIA_TYPES = frozenset({"application/x-tar", "application/octet-stream"})

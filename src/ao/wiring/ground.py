@@ -17,7 +17,6 @@ from ao.control.payloads import Payloads
 from ao.control.secrets import Cipher, Secrets
 from ao.control.workspaces import Workspaces
 from ao.domain.errors import InvalidConfig
-from ao.domain.system import refusal
 from ao.home import Home
 from ao.logs import get_logger
 from ao.sandbox import Executor, Level
@@ -25,6 +24,7 @@ from ao.sandbox.process import ProcessExecutor, WarmOptions
 from ao.settings import Settings, host_environment
 from ao.store import Store
 from ao.store.sql import open_postgres, open_sqlite
+from ao.system import refusal
 
 if TYPE_CHECKING:
     from ao.bus.redis import RedisBus
