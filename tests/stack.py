@@ -48,19 +48,8 @@ def make_service_images(engine: Engine, base: str) -> None:
         context = Path(name)
         (context / "start").write_text(_POSTGRES_START)
         (context / "start").chmod(0o755)
-        programs = [
-            binaries / word
-            for word in (
-                "postgres",
-                "initdb",
-                "pg_ctl",
-                "createdb",
-                "pg_dump",
-                "pg_isready",
-                "pg_restore",
-                "psql",
-            )
-        ]
+        names = ["postgres", "initdb", "pg_ctl", "createdb", "pg_dump", "pg_isready", "pg_restore", "psql"]
+        programs = [binaries / name for name in names]
         trees = [binaries.parent / "lib", share, Path("/usr/share/zoneinfo")]
         _collect(context / "postgres", programs, trees)
         _collect(context / "redis", [Path("/usr/bin/redis-server"), Path("/usr/bin/redis-cli")], [])

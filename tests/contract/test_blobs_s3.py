@@ -131,8 +131,9 @@ async def test_a_store_that_does_not_answer_is_unavailable(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     store = S3Blobs(place, S3Access(f"http://127.0.0.1:{port}", None, access.key_id, access.secret))
-    with pytest.raises(Unavailable, match=f"s3://{place.name}/ao cannot be used now"):
+    with pytest.raises(Unavailable, match=f"s3://{place.name}/ao cannot be used now") as caught:
         await store.put(b"x")
+    assert "AO_S3_ENDPOINT" in caught.value.hint
     with pytest.raises(Unavailable):
         await store.all()
 

@@ -39,7 +39,8 @@ def _meaning(bucket: Bucket, digest: Digest | None, error: BaseError | FileNotFo
         )
     if any(word in text for word in _FULL):
         return StorageFull(f"{bucket} has no more room", hint="make room, or run `ao gc`")
-    return Unavailable(f"{bucket} cannot be used now: {' '.join(text.split())[:_SHOWN]}")
+    said = " ".join(text.partition("Debug source")[0].split())[:_SHOWN]
+    return Unavailable(f"{bucket} cannot be used now: {said}", hint="see that AO_S3_ENDPOINT answers")
 
 
 def _refused(message: str, hint: str) -> Unavailable:
