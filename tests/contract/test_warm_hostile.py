@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import os
+import signal
 import tempfile
 import venv
 from collections.abc import AsyncIterator, Iterator
@@ -10,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ao.domain.errors import SandboxError
-from ao.sandbox import Level
+from ao.sandbox import Level, StopCause
 from ao.sandbox.process import ProcessExecutor, WarmOptions, executor
+from ao.sandbox.process.supervisor import tree
 from ao.testing.sandbox_conformance.rig import Rig, finish
 
 READY = """
@@ -87,6 +90,21 @@ async def test_a_fork_that_does_not_end_costs_a_run_time_and_no_more(
     assert (ran.result, ran.info.warm) == (1, False)
     assert "did not begin" in ran.info.why_cold
     assert "did not begin" in await rig.executor.prepare(spec)
+
+
+@pytest.mark.parametrize("warm", [True, False])
+async def test_a_sandbox_ends_also_when_what_made_it_was_stopped(rig: Rig, warm: bool) -> None:
+    assert isinstance(rig.executor, ProcessExecutor)
+    spec = dataclasses.replace(rig.spec("import time\ndef main(): time.sleep(600)"), warm=warm)
+    await rig.executor.prepare(spec)
+    sandbox = await rig.executor.start(spec)
+    children = tree.children(rig.executor.supervisor_pid)
+    makers = [pid for pid in children if Path(f"/proc/{pid}/exe").readlink().name.startswith("bwrap")]
+    assert len(makers) == 1
+    os.kill(makers[0], signal.SIGSTOP)
+    await sandbox.stop(StopCause.CANCELLED)
+    assert (await finish(sandbox)).exit.cause is StopCause.CANCELLED
+    await rig.executor.cool()
 
 
 async def test_pauses_grow_until_a_run_has_ended_warm(rig: Rig) -> None:

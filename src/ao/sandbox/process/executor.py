@@ -313,7 +313,8 @@ class ProcessExecutor:
         said = bytearray()
         while data := await sandbox.read_stderr():
             said += data
-        text = said.decode("utf-8", "replace").strip() or end.detail or f"it ended with {end.exit_code}"
+        how = end.exit_code if end.signal is None else f"signal {end.signal}"
+        text = said.decode("utf-8", "replace").strip() or end.detail or f"it ended with {how}"
         return SandboxError(
             f"the sandbox could not be made: {text.splitlines()[-1]}",
             hint="`ao doctor` checks every isolation level of this host.",

@@ -65,6 +65,8 @@ class Box:
         if self.first is not None and self.own_pid_namespace:
             # The kernel ends the whole namespace with its first process.
             self._signal_first()
+            if self.status is None:
+                send(self.outer, signal.SIGCONT)  # one that was stopped must see it
         elif self.status is None:
             kill_tree(self.outer, with_root=self.own_pid_namespace)
             # An init that its agent has stopped must see the end. One that has just started may not have

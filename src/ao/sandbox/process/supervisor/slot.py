@@ -17,6 +17,7 @@ from .sight import Sight
 from .watch import Watch
 
 _IMPORT_SECONDS = 120.0
+_TIDY_SECONDS = 30.0
 _MAX_BYTES = 1 << 16
 _ERROR_BYTES = 2000
 _STATUSES, _MOST_SECONDS = 1 << 16, 1e9
@@ -170,7 +171,7 @@ class Slot:
             fd = os.open(f"/proc/{self._reaper_pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             return self.end(f"its process namespace: {error.strerror}")
-        self.state = "dressing"
+        self.state, self._deadline = "dressing", time.monotonic() + _TIDY_SECONDS
         self._order(self._keeper, b'{"op":"dress"}', [fd])
         os.close(fd)
 
@@ -196,6 +197,8 @@ class Slot:
         """What was imported may go on in its template, and is held to the limits of an import."""
         if self.state in ("making", "importing", "dead"):
             return
+        if self.state in ("dressing", "tidying") and time.monotonic() > self._deadline:
+            return self.end("its keeper does not answer")
         passed = self._watch.look([self._template_pid])
         if passed is not None:
             self.end(f"the template passes a limit: {passed[1]}", lasting=True)
@@ -228,7 +231,7 @@ class Slot:
         self._host.send(run.report())
         if self._sight is not None and self._sight.is_untouched():
             return self._be_free()
-        self.state = "tidying"
+        self.state, self._deadline = "tidying", time.monotonic() + _TIDY_SECONDS
         self._order(self._keeper, b'{"op":"tidy"}')
 
     def _is_clean(self) -> bool:
