@@ -169,6 +169,23 @@ PLANTS = {
                 found.append(str(kind))
             return found
         """,
+    "sockets inside each other": """
+        import socket
+        def plant():
+            if not OWN_PROCESSES: return
+            listening = socket.socket(socket.AF_UNIX)
+            listening.bind(b"\\0inside")
+            listening.listen()
+            pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            fds = [each.fileno() for each in (*pair, listening)]
+            for each in pair: socket.send_fds(each, [b"x"], fds)
+        def look():
+            if not OWN_PROCESSES: return []
+            with socket.socket(socket.AF_UNIX) as sock:
+                try: sock.connect(b"\\0inside")
+                except OSError: return []
+            return ["left"]
+        """,
     "siblings": """
         import ctypes, time
         CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
