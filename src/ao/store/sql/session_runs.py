@@ -54,6 +54,14 @@ SELECT MIN(v.version), (SELECT version FROM own),
 FROM session_version v WHERE v.agent = :agent AND v.session_id = :session"""
 """(the oldest version, the last of the runs that are repeated, how many others, how many of these undid it)."""
 
+_FIRST_OF_REPLAY = """
+SELECT MIN(v.version) FROM run n
+  JOIN run r ON r.run_id = n.fork_of AND r.agent = n.agent AND r.session = n.session
+  LEFT JOIN session_version v ON v.agent = n.agent AND v.session_id = n.session AND v.run_id = n.run_id
+    AND v.change = 'run'
+WHERE n.run_id = :run_id GROUP BY n.run_id"""
+"""The first version that a replay has made, null for none; no row for other runs."""
+
 _FORGET_WRITES = "DELETE FROM session_step WHERE run_id = :run_id"
 
 
@@ -109,7 +117,11 @@ def release(tx: Tx, run_id: RunId, base: int, actor: str) -> None:
     if row is None or not row[2] or not base:
         return
     key = SessionKey(row[0], row[1])
-    put_back(tx, key, base, Cause(Change.ROLLED_BACK, actor, base, run_id))
+    replay = tx.one(_FIRST_OF_REPLAY, {"run_id": run_id})
+    if replay is None:
+        put_back(tx, key, base, Cause(Change.ROLLED_BACK, actor, base, run_id))
+    elif replay[0] is not None:  # what the run before it has left was there when it began
+        put_back(tx, key, max(base, replay[0] - 1), Cause(Change.ROLLED_BACK, actor, base, run_id))
 
 
 def put_back(tx: Tx, key: SessionKey, to_version: int, cause: Cause) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ao.domain.errors import Conflict, NotFound
-from ao.domain.session import SessionUse
+from ao.domain.run import RunState
+from ao.domain.session import Overlap, SessionUse
 from ao.ids import RunId, WorkerId
 from ao.store.records import Claim, Fork
 from ao.store.sessions import NewSession, Opened, SessionEdit
@@ -71,6 +72,18 @@ class SessionReplays(SessionRig):
         assert (opened.base.version, list(opened.writes)) == (3, ["one"])
         await self.end(harness, again, write("a", "b"))
         assert await self.contents(harness) == ["a", "b"]
+
+    async def test_a_replay_is_rolled_back_to_what_was_there_when_it_began(self, harness: Harness) -> None:
+        worker_id = await self.ready(harness)
+        source = await self.dies(harness, worker_id)
+        for said in ([step_end("two", write("b", first=1, step="two"))], []):
+            again, _ = await self.replays(harness, worker_id, source)
+            await harness.store.runs.append(again.run_id, again.fence, said)
+            await harness.store.runs.create(self.new_run(harness, overlap=Overlap.ROLLBACK))
+            await self.end(harness, again, None, failed())
+            assert (await harness.store.runs.get(again.run_id)).head.state is RunState.CANCELLED
+            assert await self.contents(harness) == ["a"]
+            await self.end(harness, await harness.claim_one(worker_id), None)
 
     async def test_recorded_steps_stay_with_the_session_that_was_there(self, harness: Harness) -> None:
         worker_id = await self.ready(harness)
