@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from ao_runner.task import Task
 
-STARTED = protocol.encode({"type": "started"})
 _PLAIN = frozenset({type(None), bool, int, float, str, list, dict})
 """There is nothing to wait for in these."""
 _VARIABLE_ARGUMENTS = 0x04
@@ -40,7 +39,7 @@ def call_function(function: Callable[..., Any], task: Task) -> bytes:
     value: Any = None
     with failures.told(task):
         arguments = _arguments(function, task)
-        task.send_frame(STARTED)
+        task.send_frame(protocol.STARTED)
         value = function(*arguments)
         if type(value) not in _PLAIN:
             value = _drain(value, task)
@@ -62,7 +61,7 @@ def run_script(task: Task) -> bytes:
         except FileNotFoundError:
             raise Failure("error", "FileNotFoundError", "there is no script %s" % task.target) from None
         code = compile(source, path, "exec", dont_inherit=True)
-        task.send_frame(STARTED)
+        task.send_frame(protocol.STARTED)
         exec(code, module.__dict__)
     return results.from_file(task)
 

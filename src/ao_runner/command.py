@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from ao_runner import results
-from ao_runner.call import STARTED
+from ao_runner import protocol, results
 from ao_runner.task import Failure
 
 TYPE_CHECKING = False
@@ -36,7 +35,7 @@ def run(task: Task) -> bytes:
 
     signal.signal(signal.SIGTERM, hand_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    task.send_frame(STARTED)
+    task.send_frame(protocol.STARTED)
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
         name = _signal_name(os.WTERMSIG(status))

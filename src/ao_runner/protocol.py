@@ -177,3 +177,7 @@ def _exactly(sock: _socket.socket, count: int) -> bytes | None:
         chunks.append(chunk)
         count -= len(chunk)
     return b"".join(chunks)
+
+
+STARTED = encode({"type": "started"})
+"""The agent's code is called next."""

@@ -19,7 +19,7 @@ from ao.domain.errors import Conflict, Unavailable
 from ao.store.sql import migrate, revisions
 from ao.store.sql.dialect import PostgresDialect
 from ao.store.sql.migrate import Found, Plan, Step
-from ao.store.sql.postgres_opening import ONE_AT_A_TIME, look, name_of
+from ao.store.sql.postgres_found import ONE_AT_A_TIME, look, name_of
 from ao.store.sql.postgres_session import Connection, connect
 from ao.store.sql.processes import ALIVE_US, BEAT_SECONDS
 
