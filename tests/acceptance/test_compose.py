@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
+from tests import documented
 from tests.acceptance.command import SECONDS, Ao
 from tests.acceptance.projects import project
 from tests.databases import IN_CI, install, missing
@@ -24,6 +25,19 @@ from ao import Client
 SCHEMA = Path("/usr/lib/python3/dist-packages/compose/config/compose_spec.json")
 """The Compose specification's, as Debian's docker-compose has it."""
 UP_SECONDS = 180.0
+DOCKER = """\
+#!/bin/bash
+# `docker compose`, by Debian's docker-compose, which does not know --wait, and calls docker itself.
+set -eu
+[ "$1" = compose ] || exec /usr/bin/docker "$@"
+shift
+words=()
+for word in "$@"; do [ "$word" = --wait ] || words+=("$word"); done
+docker-compose "${words[@]}"
+if [ ${#words[@]} -lt $# ]; then
+    while [ -n "$(/usr/bin/docker ps --quiet --filter health=starting)" ]; do sleep 0.2; done
+fi
+"""
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +110,8 @@ def test_a_stack_deploys_runs_and_survives_the_death_of_a_worker(
     stack = Stack(docker_compose, directory, {**docker_engine.variables, **images})
     try:
         stack.compose("up", "--detach", seconds=UP_SECONDS)
-        _use(stack, ao, docker_engine, project(tmp_path / "echo", "echo"))
+        key, run = _use(stack, ao, docker_engine, project(tmp_path / "echo", "echo"))
+        _back_up_and_restore(stack, tmp_path, key, run)
     except BaseException:
         print(stack.compose("logs", "--no-color", "--tail=60"))
         raise
@@ -105,7 +120,8 @@ def test_a_stack_deploys_runs_and_survives_the_death_of_a_worker(
     assert docker_engine.docker("volume", "ls", "--quiet") == ""
 
 
-def _use(stack: Stack, ao: Ao, engine: Engine, directory: Path) -> None:
+def _use(stack: Stack, ao: Ao, engine: Engine, directory: Path) -> tuple[str, str]:
+    """An API key, and a run that has ended."""
     (server,), workers = stack.containers("server"), stack.containers("worker")
     assert len(workers) == 2
     until(lambda: {_health(engine, container) for container in (server, *workers)} == {"healthy"}, UP_SECONDS)
@@ -127,6 +143,28 @@ def _use(stack: Stack, ao: Ao, engine: Engine, directory: Path) -> None:
         for started in runs:
             assert client.get_run(started.id).result(timeout=180)["echo"] == {"wait": 3}
         until(lambda: len(client.status().workers) == 1)
+        return key, runs[0].id
+
+
+def _back_up_and_restore(stack: Stack, scratch: Path, key: str, run: str) -> None:
+    """As docs/operations.md has it, word for word."""
+    backup, programs = scratch / "backup", scratch / "programs"
+    backup.mkdir()
+    programs.mkdir()
+    (programs / "docker").write_text(DOCKER)
+    (programs / "docker").chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environ = {**os.environ, **stack.variables, "PATH": path, "BACKUP": str(backup)}
+    saving, restoring = documented.commands("operations.md", "A Compose stack")
+    for command in saving:
+        documented.execute(command, environ, stack.directory)
+    stack.compose("down", "--volumes", "--timeout", "20", seconds=UP_SECONDS)
+    restored = Stack(stack.program, backup / "stack", stack.variables)
+    for command in restoring:
+        documented.execute(command, environ, restored.directory)
+    with Client("http://" + restored.compose("port", "server", "7433"), key) as client:
+        assert client.get_run(run).result(timeout=60)["echo"] == {"wait": 3}
+        assert client.run("echo", {"again": 1}).result(timeout=120)["echo"] == {"again": 1}
 
 
 def _health(engine: Engine, container: str) -> str:
