@@ -73,7 +73,7 @@ class SourceBuilds:
         return ended
 
     async def _spec(self, requirements: Path, root: Path, env: Path, box: Path) -> SandboxSpec:
-        settings = await self._settings()
+        settings = await asyncio.to_thread(_with_constraints, await self._settings(), requirements.parent)
         python = env / "bin" / "python"
         pip = (
             requirements.parent / "pip" / pip_runner().name
@@ -112,6 +112,18 @@ class SourceBuilds:
             if name in self._environ:
                 found[name] = self._environ[name]
         return found
+
+
+def _with_constraints(settings: Mapping[str, str], directory: Path) -> Mapping[str, str]:
+    """With copies of pip's constraints in `directory`: where they lie, as below /etc, they are not shown."""
+    words = settings.get("PIP_CONSTRAINT", "").split()
+    for number, word in enumerate(words):
+        if os.path.isabs(word) and os.path.isfile(word):
+            copy = directory / f"constraints-{number}.txt"
+            copy.write_bytes(Path(word).read_bytes())
+            copy.chmod(0o644)
+            words[number] = str(copy)
+    return {**settings, "PIP_CONSTRAINT": " ".join(words)} if words else settings
 
 
 def _copy_pip(root: Path) -> None:
