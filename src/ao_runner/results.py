@@ -9,12 +9,13 @@ from ao_runner.task import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterable
 
     from ao_runner.task import Fields, Task
 
 _UNENCODABLE = (TypeError, ValueError, RecursionError, OverflowError)
 _PLAIN = (str, int, bool, type(None))
+_CONTAINERS = (dict, list, tuple)
 _LONGEST = 4
 """Bytes of a character in UTF-8, at most."""
 
@@ -54,6 +55,7 @@ def _encoded(message: Fields, value: Any, name: str) -> bytes:
         frame = b""
     except _UNENCODABLE as error:
         raise _invalid(value, name, error) from None
+    _refuse_loss(value, name)
     if not 0 < len(frame) <= protocol.MAX_VALUE_BYTES:
         _bound(value, name)
     return frame
@@ -65,6 +67,7 @@ def text_of(value: Any, name: str) -> str:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except _UNENCODABLE as error:
         raise _invalid(value, name, error) from None
+    _refuse_loss(value, name)
     if len(text) > protocol.MAX_VALUE_BYTES // _LONGEST:
         _bound(value, name)
     try:
@@ -77,7 +80,25 @@ def text_of(value: Any, name: str) -> str:
     return text
 
 
-def _invalid(value: Any, name: str, error: Exception) -> Failure:
+def _refuse_loss(value: Any, name: str) -> None:
+    """JSON has strings for keys: of two that are one there, such as 1 and "1", a value would be lost."""
+    todo = [value] if isinstance(value, _CONTAINERS) else []
+    while todo:
+        each = todo.pop()
+        items: Iterable[Any] = each
+        if isinstance(each, dict):
+            items = each.values()
+            if any(type(key) is not str for key in each) and len({_key(key) for key in each}) < len(each):
+                raise _invalid(value, name, "two keys of an object are one")
+        todo += [item for item in items if isinstance(item, _CONTAINERS)]
+
+
+def _key(key: Any) -> Any:
+    """What becomes of it in JSON."""
+    return key if isinstance(key, str) else next(iter(json.loads(json.dumps({key: None}))))
+
+
+def _invalid(value: Any, name: str, error: object) -> Failure:
     try:
         what = _fault(value, name, ()) or "%s: %s" % (name, error)
     except RecursionError:
@@ -109,9 +130,13 @@ def _fault(value: Any, path: str, above: tuple[int, ...]) -> str | None:
     if id(value) in above:
         return "%s contains itself" % path
     if isinstance(value, dict):
+        keys: dict[Any, Any] = {}
         for key, item in value.items():
             if not isinstance(key, (float, *_PLAIN)):
                 return "%s has the key %r, a %s" % (path, key, type(key).__name__)
+            other = keys.setdefault(_key(key), key)
+            if other is not key:
+                return "%s has the keys %r and %r, which are one there" % (path, other, key)
             found = _fault(item, "%s.%s" % (path, key), (*above, id(value)))
             if found:
                 return found

@@ -119,6 +119,7 @@ async def test_steps_run_in_parallel_in_threads_and_tasks(ao: Local) -> None:
         ),
         ("[step.run('a', int, key='k') for _ in 'ab']", "StepConflict", "two steps 'a' have the same key 'k'"),
         ("step.run('set', lambda: {'x': [set()]})", "StepUnstorable", "set.x[0] is set"),
+        ("step.run('keys', lambda: [{1: 'a', '1': 'b'}])", "StepUnstorable", "keys[0] has the keys 1 and '1'"),
         ("step.run('half', lambda: '\\ud800')", "StepUnstorable", "half of a surrogate pair"),
         ("step.run('lazy', lambda: wait())", "StepUnstorable", "pass it an `async def` function itself"),
         ("step.run('deep', deep)", "StepUnstorable", "deep is nested too deeply"),

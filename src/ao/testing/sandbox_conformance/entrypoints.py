@@ -218,6 +218,8 @@ async def test_a_result_that_is_not_json_names_the_place(rig: Rig) -> None:
         """
     error = (await rig.run(source)).error
     assert "result.items[1].when is datetime.datetime" in str(error["message"])
+    lossy = (await rig.run("def main(): return [{1: 'a', True: 'b', '1': 'c'}]")).error
+    assert "result[0] has the keys 1 and '1', which are one there" in str(lossy["message"])
     assert "result is nan" in str((await rig.run("def main(): return float('nan')")).error["message"])
 
 
