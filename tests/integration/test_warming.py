@@ -94,6 +94,24 @@ async def test_a_child_that_dies_while_it_waits_costs_a_run_no_attempt(ao: Local
         assert (await ao.output(run), run.head.attempt, run.head.failures) == (1, 1, 0)
 
 
+async def test_a_template_that_dies_is_made_again_without_a_run(
+    ao: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warming, "LOOK_SECONDS", 0.05)
+    deployed = await ao.deploy("mortal", agent(1), toml=FUNCTION)
+    assert (await settled(ao, "mortal", deployed.version)).state == "ready"
+    before = _templates(ao)
+    for pid in before:
+        with contextlib.suppress(ProcessLookupError):  # a child, once its template is gone
+            os.kill(pid, signal.SIGKILL)
+
+    async def renewed() -> bool:
+        again = await settled(ao, "mortal", deployed.version)
+        return again.state == "ready" and not before & _templates(ao)
+
+    await until(renewed)
+
+
 async def test_a_secret_that_changes_makes_another_template(ao: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warming, "LOOK_SECONDS", 0.05)
     secrets = ao.platform.services.secrets
@@ -108,9 +126,14 @@ async def test_a_secret_that_changes_makes_another_template(ao: Local, monkeypat
     await until(renewed)
 
 
-def _waiting_children(ao: Local) -> list[int]:
+def _templates(ao: Local) -> set[int]:
+    """With their children."""
     (supervisor,) = ao.supervisors()
-    templates = [pid for pid in tree.members(supervisor) if b"template" in _arguments(pid)]
+    return {pid for pid in tree.members(supervisor) if _arguments(pid).endswith(b"\0template\0")}
+
+
+def _waiting_children(ao: Local) -> list[int]:
+    templates = _templates(ao)
     return [pid for pid in templates if any(_parent(pid) == other for other in templates)]
 
 

@@ -104,13 +104,13 @@ class WarmPool:
             return why
         group = self._group(spec)
         while not any(slot.state == "ready" for slot in group.slots.values()):
-            if group.why_cold and not group.spare():
-                return group.why_cold
             if group.works() >= self._options.slots:
                 return ""
             group.settled.clear()
             if not group.spare():
                 self._grow(group)
+                if group.why_cold and not group.spare() and group.key not in self._wanting:
+                    return group.why_cold
             await group.settled.wait()
         return ""
 
@@ -296,6 +296,8 @@ class WarmPool:
             self._grow(group)
 
     def _on_dead(self, slot: Slot, reason: str, *, lasting: bool) -> None:
+        if slot.state == "ready":
+            reason = reason or DIED_WAITING
         if slot.state != "ending" and reason:
             self._fail(slot.group, reason, lasting=lasting)
         slot.state = "ending"
