@@ -63,16 +63,24 @@ def end(task: Task, message: Fields) -> Fields:
 
 def of_step(book: Ledger, entry: Entry) -> Fields | None:
     """`session` of its `step_end`; what is in the workspace now is committed with it."""
-    session = book.session
-    assert session is not None
     try:
         saved = _directory[0].save(book.channel.call, book.channel.tell)
     except Failure as failure:
         if not failure.fields.get("permanent"):
             raise
         raise Refused("%s. %s" % (failure, failure.fields["hint"])) from None
-    said = session.complete(entry, saved)
+    said = sessions.of_run().complete(entry, saved)
     return None if said is None else sessions.in_frames(said, entry.path, book.channel.tell)
+
+
+def replay(entry: Entry) -> None:
+    """What the step did to the session, without executing it."""
+    sessions.of_run().replay(entry)
+
+
+def committed(said: Fields, path: str) -> None:
+    """The worker has what the step at `path` said of the session."""
+    sessions.of_run().committed(said, path)
 
 
 # --- commands --------------------------------------------------------------------------------------

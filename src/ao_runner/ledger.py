@@ -13,8 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ao_runner.sessions import Session
-    from ao_runner.task import Fields, Task
+    from ao_runner.task import Attendance, Fields, Task
 
 MAX_KEY = 200
 _MAX_NAME = 200
@@ -77,7 +76,7 @@ class Ledger:
         self.channel = Channel(of)
         self.task = of
         self.run_id: str = given["run_id"]
-        self.session = _session_of(of)
+        self.attendance = of.attendance
         self.default_timeout: float | None = given.get("timeout")
         self.booted_us: int | None = given.get("booted_us")
         """When this machine booted, by the clock by which sleepers wake; None: that is the machine's."""
@@ -182,11 +181,9 @@ class Ledger:
             wakes = [wake_us for _, wake_us in waiting if wake_us is not None]
             questions = [entry.path for entry, wake_us in waiting if wake_us is None]
             last = {"type": "pause", "questions": questions, "wake_us": min(wakes) if wakes else None}
-            self.task.pause(last if self.session is None else self._attended(last))
+            self.task.pause(last if self.attendance is None else self._attended(self.attendance, last))
 
-    def _attended(self, last: Fields) -> Fields:
-        from ao_runner import attendance  # noqa: PLC0415 - only runs of sessions need it
-
+    def _attended(self, attendance: Attendance, last: Fields) -> Fields:
         try:
             return attendance.end(self.task, last)
         except task.Failure as failure:
@@ -195,24 +192,20 @@ class Ledger:
     def answer_of(self, entry: Entry) -> Any:
         """The recorded result, and what the step did to the session."""
         assert entry.record is not None
-        if self.session is not None:
-            self.session.replay(entry)
+        if self.attendance is not None:
+            self.attendance.replay(entry)
         return entry.record["value"]
 
     def end_of(self, entry: Entry, text: str) -> Fields:
         """`step_end` of a step that has completed. Raises for what its session cannot keep."""
         message = {"type": "step_end", "path": entry.path, "value": json.loads(text)}
-        if self.session is None:
-            return message
-        from ao_runner import attendance  # noqa: PLC0415 - only runs of sessions need it
-
-        session = attendance.of_step(self, entry)
+        session = None if self.attendance is None else self.attendance.of_step(self, entry)
         return message if session is None else {**message, "session": session}
 
     def recorded(self, end: Fields) -> None:
         """The worker has answered it."""
-        if self.session is not None and "session" in end:
-            self.session.committed(end["session"], end["path"])
+        if self.attendance is not None and "session" in end:
+            self.attendance.committed(end["session"], end["path"])
 
     def keep(self, entry: Entry, fingerprint: str, text: str) -> None:
         """Remember a result for the case that what it is in is tried again within this attempt."""
@@ -241,15 +234,6 @@ class Ledger:
         import hashlib  # noqa: PLC0415 - 1 ms for those that ask
 
         return hashlib.sha256(("%s %s" % (self.run_id, entry.path)).encode()).hexdigest()[:32]
-
-
-def _session_of(of: Task) -> Session | None:
-    """None for a run without one."""
-    if of.session is None:
-        return None
-    from ao_runner import sessions  # noqa: PLC0415 - most runs have none
-
-    return sessions.of_run()
 
 
 _made: list[Ledger] = []

@@ -13,7 +13,7 @@ from ao_runner.task import Failure, Task, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, NoReturn
+    from typing import Callable, NoReturn
 
     from ao_runner.task import Fields
 
@@ -56,18 +56,11 @@ def run(task: Task, runner: Callable[[Task], bytes]) -> NoReturn:
     try:
         prepare(task)
         result = runner(task)
-        if task.session is not None:
-            result = attendance().last_word(task, result)
+        if task.attendance is not None:
+            result = task.attendance.last_word(task, result)
     except Failure as failure:
         task.finish(protocol.encode(failure.fields), failure.fields.get("exit_code") or 1)
     task.finish(result, 0)
-
-
-def attendance() -> Any:
-    """What only runs of sessions need."""
-    from ao_runner import attendance as module  # noqa: PLC0415
-
-    return module
 
 
 def prepare(task: Task) -> None:
@@ -86,7 +79,10 @@ def prepare(task: Task) -> None:
             file.write(text)
         os.environ["AGENT_INPUT_FILE"] = task.input_file
     if task.session is not None:
-        attendance().begin(task)
+        from ao_runner import attendance  # noqa: PLC0415 - only runs of sessions need it
+
+        task.attendance = attendance
+        attendance.begin(task)
     if task.egress:
         from ao_runner.egress import open_door  # noqa: PLC0415 - few agents need it
 

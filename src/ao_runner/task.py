@@ -13,9 +13,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     # At run time it would cost a third of the start of a sandbox.
     import _socket
-    from typing import Any, Callable, Dict, NoReturn
+    from typing import Any, Callable, Dict, NoReturn, Protocol
 
     Fields = Dict[str, Any]
+
+    class Attendance(Protocol):
+        """How a run attends its session: `ao_runner.attendance`, which only such runs load."""
+
+        def begin(self, task: Task) -> None: ...
+        def last_word(self, task: Task, frame: bytes) -> bytes: ...
+        def end(self, task: Task, message: Fields) -> Fields: ...
+        def of_step(self, book: Any, entry: Any) -> Fields | None: ...
+        def replay(self, entry: Any) -> None: ...
+        def committed(self, said: Fields, path: str) -> None: ...
 
 
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
@@ -44,6 +54,7 @@ class Task:
         recorded."""
         self.session: Fields | None = start.get("session")
         """What the session of this run was before it; None: it has none."""
+        self.attendance: Attendance | None = None
         self.kind: str = start["entrypoint"]["kind"]
         self.target: str = start["entrypoint"]["target"]
         self.command: list[str] = start["entrypoint"]["command"]
