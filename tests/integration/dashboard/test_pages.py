@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.served import FUNCTION, Served, served
+from tests.served import FUNCTION, Served, served, until
 from tests.visitor import Visitor, visitor
+
+from ao.sandbox import Level
 
 GOOD = {"agent.py": "def work(task):\n    return {'ok': True}\n"}
 BROKEN = {"agent.py": "def work(task):\n    return task['customer']['id']\n"}
@@ -241,3 +243,20 @@ class TestLooking:
             page = await browser.page(path)
             assert bad not in page, path
             assert html.escape(bad) in page, path
+
+
+async def test_a_deployment_says_whether_its_runs_start_warm_and_why_not(tmp_path: Path) -> None:
+    async with served(tmp_path, {"AO_WARM": "on"}, worker=True) as server, visitor(server) as browser:
+        if server.local.platform.executor.info.level is not Level.NAMESPACES:
+            pytest.skip("runs start warm in namespaces only")
+        await browser.log_in()
+        await server.local.deploy("support", GOOD, toml=ONCE)
+        held = {"agent.py": f"import socket\nheld = socket.socket()\n{GOOD['agent.py']}"}
+        await server.local.deploy("support", held, toml=ONCE)
+        for version, words in ((1, "warm"), (2, "cold: the import leaves a socket open")):
+
+            async def told(version: int = version, words: str = words) -> bool:
+                page = await browser.page(f"/agents/support/deployments/{version}")
+                return f"Its runs start {words}." in text(page)
+
+            await until(told)

@@ -77,6 +77,7 @@ class DeploymentPages:
             crumbs=(AGENTS, Crumb(name, f"/agents/{name}")),
             name=name,
             found=found,
+            starts=self._frame.services.template(name, version),
             live=row is not None and row.live,
             live_version=next((other.version for other in rows if other.live), None),
             parts=sorted(parts.items()),
