@@ -31,14 +31,23 @@ def closed(directory: Path) -> Iterator[None]:
         finally:
             directory.chmod(0o700)
         return
-    for options in (["--bind", str(directory)], ["-o", "remount,ro,bind"]):
-        mounted = subprocess.run(["mount", *options, str(directory)], check=False, capture_output=True)
-        if mounted.returncode:
-            missing(f"mounting read-only needs rights: {mounted.stderr.decode().strip()}")
+    aside = directory.parent.parent / f"{directory.name}-aside"  # where nobody writes meanwhile
+    aside.mkdir()
+    steps: list[list[str | Path]] = [
+        ["--bind", directory, aside],
+        ["-o", "remount,ro,bind", aside],
+        ["--bind", aside, directory],
+    ]
     try:
+        for step in steps:
+            mounted = subprocess.run(["mount", *step], check=False, capture_output=True)
+            if mounted.returncode:
+                missing(f"mounting read-only needs rights: {mounted.stderr.decode().strip()}")
         yield
     finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
+        for place in (directory, aside):
+            subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
+        aside.rmdir()
 
 
 @pytest.mark.parametrize("name", ["envs", "wheels", "releases"])
