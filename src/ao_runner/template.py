@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 CONTROL_FD = 3
 _MAX_BYTES = 1 << 18
-_MAX_REPLAY = 1 << 20
+_MAX_REPLAY = 1 << 15
+"""A child writes it before it says its first word, and nobody reads until then: a pipe holds more."""
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 _MSG_PEEK, _MSG_DONTWAIT = 0x02, 0x40
 _INT_BYTES = 4
@@ -56,11 +57,11 @@ def serve() -> NoReturn:
         function = _load(Task(control, start))
         _flush()
         traces.look()
+        said = [_take_output(fd) for fd in (1, 2)]
     except Unfit as error:
         _say(control, {"cold": str(error)[:2000], "lasting": error.lasting})
         os._exit(0)
     forks.stop_watching()
-    said = [_take_output(fd) for fd in (1, 2)]
     example = _example(start)
     _rehearse(example, _REHEARSALS)
     gc.collect()
@@ -104,7 +105,10 @@ def _load(task: Task) -> Callable[..., Any]:
 
 def _take_output(fd: int) -> bytes:
     """What the import wrote; every run shows it, as a cold one does."""
-    return os.pread(fd, _MAX_REPLAY, 0)
+    text = os.pread(fd, _MAX_REPLAY + 1, 0)
+    if len(text) > _MAX_REPLAY:
+        raise Unfit("the import prints more than %d bytes" % _MAX_REPLAY)
+    return text
 
 
 def _next(control: _socket.socket) -> tuple[bool, list[int]]:

@@ -48,6 +48,7 @@ IMPORTS = {
     "from threading import *\nThread(target=Event().wait, daemon=True).start()": "starts threads",
     "import socket\nheld = socket.socket()": "leaves a socket open",
     "held = open(__file__)": "open",
+    "print('x' * 40_000)": "prints more",
     "import signal\nsignal.setitimer(signal.ITIMER_REAL, 600)": "leaves a timer running",
     "import mmap\nheld = mmap.mmap(-1, 4096)": "shares writable memory",
     "import os\nopen(os.environ['HOME'] + '/cache', 'w').close()": "writes files",
