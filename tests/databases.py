@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from system_packages import no_daemons
@@ -31,7 +32,7 @@ def install(package: str) -> None:
                 subprocess.run(command, env=environment, check=True)
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip the test, saying why; under CI=true it fails instead."""
     if IN_CI:
         pytest.fail(what)

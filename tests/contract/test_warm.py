@@ -4,15 +4,13 @@ import asyncio
 import dataclasses
 import os
 import signal
-import tempfile
-import venv
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.warm import open_warm
 
-from ao.domain.errors import SandboxError
-from ao.sandbox import Entrypoint, Level, Network, SandboxSpec, StopCause
+from ao.sandbox import Entrypoint, Network, SandboxSpec, StopCause
 from ao.sandbox.process import ProcessExecutor, WarmOptions
 from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.supervisor import tree
@@ -22,24 +20,9 @@ from ao.testing.sandbox_conformance.rig import Rig, finish
 from ao.worker.parting import see_off
 
 
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ao-warm-") as name:
-        Path(name).chmod(0o755)
-        venv.create(Path(name, "env"), symlinks=True)
-        yield Path(name)
-
-
-async def opened(root: Path, options: WarmOptions) -> ProcessExecutor:
-    try:
-        return await ProcessExecutor.open(root / "sandboxes", level=Level.NAMESPACES, warm=options)
-    except SandboxError as error:
-        pytest.skip(error.message)
-
-
 @pytest.fixture
 async def rig(root: Path) -> AsyncIterator[Rig]:
-    executor = await opened(root, WarmOptions(slots=1, runs=3, quick=True))
+    executor = await open_warm(root, WarmOptions(slots=1, runs=3, quick=True))
     yield Rig(executor, root, root / "env", warm=True)
     await executor.close()
 
@@ -209,7 +192,7 @@ async def _slot_of(rig: Rig, spec: SandboxSpec, number: int) -> str:
 
 
 async def test_runs_that_take_less_than_a_start_wait_for_a_warm_child(root: Path) -> None:
-    executor = await opened(root, WarmOptions(slots=1))
+    executor = await open_warm(root, WarmOptions(slots=1))
     rig = Rig(executor, root, root / "env", warm=True)
     spec = rig.spec("import time\ntime.sleep(1)\ndef main(): time.sleep(0.005)")
     try:
@@ -223,7 +206,7 @@ async def test_runs_that_take_less_than_a_start_wait_for_a_warm_child(root: Path
 
 
 async def test_a_run_does_not_wait_for_those_that_take_long(root: Path) -> None:
-    executor = await opened(root, WarmOptions(slots=1))
+    executor = await open_warm(root, WarmOptions(slots=1))
     rig = Rig(executor, root, root / "env", warm=True)
     spec = rig.spec("import time\ndef main(seconds): time.sleep(seconds)", 600)
     try:
@@ -238,12 +221,12 @@ async def test_a_run_does_not_wait_for_those_that_take_long(root: Path) -> None:
 
 
 async def test_the_least_used_template_makes_room_and_what_is_kept_goes_last(root: Path) -> None:
-    first = await opened(root, WarmOptions(slots=1))
+    first = await open_warm(root, WarmOptions(slots=1))
     specs = [Rig(first, root, root / "env").spec(f"def main(): return {number}") for number in range(3)]
     assert await first.prepare(specs[0]) == ""
     (template,) = first.templates()
     await first.close()
-    executor = await opened(root, WarmOptions(slots=1, memory_bytes=int(2.5 * template.memory_bytes)))
+    executor = await open_warm(root, WarmOptions(slots=1, memory_bytes=int(2.5 * template.memory_bytes)))
     executor.keep(specs[:1])
     try:
         for number in (0, 1, 2, 0):
@@ -270,7 +253,7 @@ async def test_a_template_that_dies_is_made_again_and_its_run_is_told(rig: Rig) 
 
 
 async def test_templates_that_find_no_room_are_not_made(root: Path) -> None:
-    executor = await opened(root, WarmOptions(memory_bytes=1))
+    executor = await open_warm(root, WarmOptions(memory_bytes=1))
     rig = Rig(executor, root, root / "env", warm=True)
     spec = rig.spec("def main(): return 1")
     assert "memory" in await executor.prepare(spec)

@@ -2,16 +2,14 @@
 
 import asyncio
 import dataclasses
-import tempfile
-import venv
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.warm import open_warm
 
-from ao.domain.errors import SandboxError
-from ao.sandbox import Level, StopCause
+from ao.sandbox import StopCause
 from ao.sandbox.process import ProcessExecutor, WarmOptions
 from ao.sandbox.process.box import ProcessSandbox
 from ao.sandbox.process.users import Users
@@ -21,22 +19,11 @@ LONG = "import time\ndef main(seconds): time.sleep(seconds)"
 Opening = Callable[[WarmOptions], AbstractAsyncContextManager[tuple[ProcessExecutor, Rig]]]
 
 
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ao-warm-") as name:
-        Path(name).chmod(0o755)
-        venv.create(Path(name, "env"), symlinks=True)
-        yield Path(name)
-
-
 @pytest.fixture
 def opened(root: Path) -> Opening:
     @asynccontextmanager
     async def opened(options: WarmOptions) -> AsyncIterator[tuple[ProcessExecutor, Rig]]:
-        try:
-            executor = await ProcessExecutor.open(root / "sandboxes", level=Level.NAMESPACES, warm=options)
-        except SandboxError as error:
-            pytest.skip(error.message)
+        executor = await open_warm(root, options)
         try:
             yield executor, Rig(executor, root, root / "env", warm=True)
         finally:

@@ -4,15 +4,13 @@ import asyncio
 import dataclasses
 import os
 import signal
-import tempfile
-import venv
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.warm import open_warm
 
-from ao.domain.errors import SandboxError
-from ao.sandbox import Level, StopCause
+from ao.sandbox import StopCause
 from ao.sandbox.process import ProcessExecutor, WarmOptions, executor
 from ao.sandbox.process.supervisor import tree
 from ao.testing.sandbox_conformance.rig import Rig, finish
@@ -25,22 +23,9 @@ READY = """
     """
 
 
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ao-warm-") as name:
-        Path(name).chmod(0o755)
-        venv.create(Path(name, "env"), symlinks=True)
-        yield Path(name)
-
-
 @pytest.fixture
 async def rig(root: Path) -> AsyncIterator[Rig]:
-    try:
-        opened = await ProcessExecutor.open(
-            root / "sandboxes", level=Level.NAMESPACES, warm=WarmOptions(slots=1)
-        )
-    except SandboxError as error:
-        pytest.skip(error.message)
+    opened = await open_warm(root, WarmOptions(slots=1))
     yield Rig(opened, root, root / "env", warm=True)
     await opened.close()
 

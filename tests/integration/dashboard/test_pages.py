@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.databases import missing
 from tests.served import FUNCTION, Served, served, until
 from tests.visitor import Visitor, visitor
 
@@ -248,7 +249,7 @@ class TestLooking:
 async def test_a_deployment_says_whether_its_runs_start_warm_and_why_not(tmp_path: Path) -> None:
     async with served(tmp_path, {"AO_WARM": "on"}, worker=True) as server, visitor(server) as browser:
         if server.local.platform.executor.info.level is not Level.NAMESPACES:
-            pytest.skip("runs start warm in namespaces only")
+            missing("runs start warm in namespaces only")
         await browser.log_in()
         await server.local.deploy("support", GOOD, toml=ONCE)
         held = {"agent.py": f"import socket\nheld = socket.socket()\n{GOOD['agent.py']}"}
